@@ -1,0 +1,49 @@
+# Every target does its own set-up: a virtual environment in .venv and Azurite in local/node_modules.
+PYTHON ?= python3
+USERS ?= 20000
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help setup demo serve test check lint types clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    export a simulated tenant of USERS=$(USERS) users into demo/, from POST to CSV"
+	@echo "make serve   keep the API and the page up on http://localhost:7071"
+	@echo "make test    run all the tests"
+	@echo "make check   lint, types and tests"
+	@echo "make clean   remove what the set-up installed"
+
+setup: $(VENV)/.ready local/node_modules/.ready
+
+$(VENV)/.ready: requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	@echo "Setting up Python packages in $(VENV) (once) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+local/node_modules/.ready: local/package.json local/package-lock.json
+	@echo "Setting up Azurite in local/node_modules (once) ..."
+	@cd local && npm ci --silent --ignore-scripts --no-fund --no-audit
+	@touch $@
+
+demo: setup
+	@$(BIN)/python -m local demo --users $(USERS)
+
+serve: setup
+	@$(BIN)/python -m local serve --users $(USERS)
+
+test: setup
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.ready
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(VENV)/.ready
+	@$(BIN)/mypy
+
+check: lint types test
+
+clean:
+	rm -rf $(VENV) local/node_modules .local demo
