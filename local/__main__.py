@@ -1,0 +1,86 @@
+"""`python -m local serve|demo`: everything on one machine. `host` and `worker` are started by `serve`."""
+
+import argparse
+import logging
+import os
+import sys
+
+
+def parser() -> argparse.ArgumentParser:
+    root = argparse.ArgumentParser(prog="python -m local", description=__doc__)
+    commands = root.add_subparsers(dest="command", required=True)
+
+    serve = commands.add_parser("serve", help="keep the API and the page up, with storage and a tenant")
+    _tenant(serve, users=1000)
+    serve.add_argument("--graph", help="another Microsoft Graph instead of the simulated tenant")
+    serve.add_argument("--port", type=int, default=7071, help="0 takes a free one (default: 7071)")
+    serve.add_argument("--data", default=".local", help="the folder with all state (default: .local)")
+    serve.add_argument("--parent-pid", type=int, default=0, help="end when this process does")
+    _work(serve)
+
+    demo = commands.add_parser("demo", help="export a simulated tenant, and check the file")
+    _tenant(demo, users=20_000)
+    demo.add_argument("--out", default="demo", help="the folder for the files (default: demo)")
+    _work(demo)
+
+    for name in ("host", "worker"):
+        child = commands.add_parser(name, help=f"one {name} process, as `serve` starts it")
+        child.add_argument("--app", default="function_app:app")
+        child.add_argument("--data", default=".local")
+        child.add_argument("--parent-pid", type=int, default=0)
+    child.add_argument("--concurrency", type=int, default=16)
+    child.add_argument("--lease", type=float, default=4.0)
+    commands.choices["host"].add_argument("--fd", type=int, required=True, help="a listening socket")
+    return root
+
+
+def _tenant(command: argparse.ArgumentParser, users: int) -> None:
+    command.add_argument("--users", type=int, default=users, help=f"in the simulated tenant (default: {users})")
+    command.add_argument("--seed", type=int)
+    command.add_argument("--latency-ms", type=float, help="of each of the tenant's answers")
+    command.add_argument("--shape", help="of the simulated tenant")
+
+
+def _work(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--workers", type=int, default=2, help="worker processes (default: 2)")
+    command.add_argument("--concurrency", type=int, default=16, help="activities in each (default: 16)")
+    command.add_argument("--lease", type=float, default=4.0, help="seconds until a dead worker's work is free")
+    command.add_argument("--app", default="function_app:app", help="module:attribute of the function app")
+
+
+def main() -> int:
+    options = parser().parse_args()
+    logging.basicConfig(
+        level=os.environ.get("LOCAL_LOG_LEVEL", "WARNING").upper(),
+        format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s",
+    )
+    match options.command:
+        case "host":
+            from local import host
+
+            host.main(options)
+        case "worker":
+            from local import worker
+
+            worker.main(options)
+        case "demo":
+            from local import demo
+
+            try:
+                demo.demo(options)
+            except demo.DemoError as error:
+                print(error, file=sys.stderr)
+                return 1
+        case "serve":
+            from local import serve
+
+            try:
+                serve.serve(options)
+            except serve.ServeError as error:
+                print(error, file=sys.stderr)
+                return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

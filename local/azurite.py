@@ -1,0 +1,162 @@
+"""Starts the real Azurite, Microsoft's own emulator of Blob Storage, from local/node_modules."""
+
+import datetime
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.processes import free_port
+
+MAIN = Path(__file__).parent / "node_modules/azurite/dist/src/blob/main.js"
+
+ACCOUNT = "devstoreaccount1"
+# The development account's well-known key: the same in every emulator, and no secret.
+KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+START_SECONDS = 30.0
+ATTEMPTS = 3
+
+# Ends Azurite when the process that started it is gone, even by kill -9.
+WATCH = "data:text/javascript,setInterval(()=>process.ppid==={parent}||process.exit(1),300).unref()"
+
+
+class AzuriteError(Exception):
+    """Azurite is not installed, or did not start; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Azurite:
+    """A running Azurite: stop it and start another with the same port and folder, and the data is there."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    data: Path
+    secure: bool
+
+    @property
+    def endpoint(self) -> str:
+        return f"http{'s' if self.secure else ''}://127.0.0.1:{self.port}/{ACCOUNT}"
+
+    @property
+    def connection_string(self) -> str:
+        scheme = "https" if self.secure else "http"
+        return f"DefaultEndpointsProtocol={scheme};AccountName={ACCOUNT};AccountKey={KEY};BlobEndpoint={self.endpoint};"
+
+    @property
+    def certificate(self) -> Path:
+        """What a client must trust when it is `secure`."""
+        return self.data / "cert.pem"
+
+    def stop(self) -> None:
+        """SIGTERM lets Azurite write its index; after that it may not be in time."""
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def start(data: Path, port: int = 0, secure: bool = False) -> Azurite:
+    """Start it and wait until it answers. `secure`: https with a certificate of its own, and OAuth tokens."""
+    node = shutil.which("node")
+    if node is None:
+        raise AzuriteError("Node.js is needed to run Azurite, and `node` was not found. Install Node.js 20 or newer.")
+    if not MAIN.exists():
+        raise AzuriteError(f"Azurite is not installed in {MAIN.parents[4]}. Run `make setup`.")
+    data.mkdir(parents=True, exist_ok=True)
+    extra = _certificate(data) if secure else []
+    for attempt in range(ATTEMPTS):
+        chosen = port or free_port()
+        azurite = Azurite(_launch(node, chosen, data, extra), chosen, data, secure)
+        if _wait(azurite):
+            return azurite
+        azurite.stop()
+        # Someone else may have taken the free port in between; a given one is waited for.
+        time.sleep(0.2 * attempt)
+    log = (data / "azurite.log").read_text(errors="replace")[-2000:]
+    raise AzuriteError(f"Azurite did not start on port {chosen}. Its last lines:\n{log}")
+
+
+@contextmanager
+def running(data: Path, port: int = 0, secure: bool = False) -> Iterator[Azurite]:
+    """`start`, and `stop` at the end."""
+    azurite = start(data, port, secure)
+    try:
+        yield azurite
+    finally:
+        azurite.stop()
+
+
+def _launch(node: str, port: int, data: Path, extra: list[str]) -> subprocess.Popen[bytes]:
+
+    watch = WATCH.replace("{parent}", str(os.getpid()))
+    flags = ["--blobHost", "127.0.0.1", "--blobPort", str(port), "--location", str(data / "azurite")]
+    flags += ["--silent", "--disableTelemetry", "--skipApiVersionCheck", *extra]
+    with (data / "azurite.log").open("ab") as log:
+        return subprocess.Popen(
+            [node, "--import", watch, str(MAIN), *flags],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C in the terminal is for the parent, which stops it in good order
+        )
+
+
+def _wait(azurite: Azurite) -> bool:
+    """True once it answers anything; False when it has ended, or takes too long."""
+    deadline = time.monotonic() + START_SECONDS
+    while azurite.process.poll() is None and time.monotonic() < deadline:
+        try:
+            with socket.create_connection(("127.0.0.1", azurite.port), timeout=1):
+                return True
+        except OSError:
+            time.sleep(0.02)
+    return False
+
+
+def _certificate(data: Path) -> list[str]:
+    """A certificate for 127.0.0.1, made once; the flags that switch https and OAuth on."""
+    import ipaddress
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    cert, key = data / "cert.pem", data / "key.pem"
+    if not cert.exists():
+        private = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+        begin = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+        made = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(private.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(begin)
+            .not_valid_after(begin + datetime.timedelta(days=365))
+            .add_extension(
+                x509.SubjectAlternativeName(
+                    [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")]
+                ),
+                critical=False,
+            )
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .sign(private, hashes.SHA256())
+        )
+        key.write_bytes(
+            private.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+        cert.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    return ["--cert", str(cert), "--key", str(key), "--oauth", "basic"]

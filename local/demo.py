@@ -1,0 +1,159 @@
+"""`python -m local demo`: one export of a simulated tenant, from the POST to files that are checked.
+
+1. Start everything in a temporary folder (serve.py).
+2. POST /api/exports, follow Location with a progress bar.
+3. Download both files through their SAS links.
+4. Compare the CSV's object ids with the tenant's own list: each user exactly once, or the demo fails.
+"""
+
+import argparse
+import csv
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from local import serve
+
+POLL_SECONDS = 0.2
+LINE_SECONDS = 2.0
+BAR_WIDTH = 30
+GOOD = frozenset({"Completed", "CompletedWithErrors"})
+
+
+class DemoError(Exception):
+    """The export did not do what it should."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """Draws one line over and over on a terminal, and a line now and then elsewhere."""
+
+    started: float = field(default_factory=time.monotonic)
+    last: float = 0.0
+    drawn: bool = False
+
+    def show(self, status: str, progress: dict[str, Any]) -> None:
+        moment = time.monotonic()
+        terminal = sys.stdout.isatty()
+        if not terminal and moment - self.last < LINE_SECONDS:
+            return
+        self.last, self.drawn = moment, True
+        text = progress_line(status, progress, moment - self.started)
+        print(f"\r\x1b[K{text}" if terminal else text, end="" if terminal else "\n", flush=True)
+
+    def end(self) -> float:
+        if self.drawn and sys.stdout.isatty():
+            print()
+        return time.monotonic() - self.started
+
+
+def progress_line(status: str, progress: dict[str, Any], elapsed: float) -> str:
+    """`[#####.....]  50%  10,000 of 20,000 users  5,000/s  2.0 s`; counts of a tenant are estimates."""
+    exported, expected = progress.get("exported") or 0, progress.get("expected") or 0
+    part = min(1.0, exported / expected) if expected else 0.0
+    bar = "#" * round(part * BAR_WIDTH)
+    rate = exported / elapsed if elapsed else 0.0
+    ranges = f"{progress.get('rangesDone') or 0}/{progress.get('ranges') or 0} ranges"
+    return (
+        f"[{bar:.<{BAR_WIDTH}}] {part:4.0%}  {exported:,} of {expected:,} users  {rate:,.0f}/s"
+        f"  {ranges}  {elapsed:.1f} s  {status}"
+    )
+
+
+def demo(options: argparse.Namespace) -> None:
+    """Raises DemoError when any user of the tenant is missing from the file, or there twice."""
+    out = Path(options.out)
+    arguments = ["--app", options.app, "--workers", str(options.workers), "--concurrency", str(options.concurrency)]
+    for name in ("users", "seed", "latency_ms", "shape"):
+        if (value := getattr(options, name)) is not None:
+            arguments += [f"--{name.replace('_', '-')}", str(value)]
+    folder = Path(tempfile.mkdtemp(prefix="entra-user-export-"))
+    try:
+        print(f"Starting a simulated tenant of {options.users:,} users ...", flush=True)
+        with serve.launch(folder, *arguments) as serving, httpx.Client(timeout=60, trust_env=False) as http:
+            results, seconds = _export(http, serving.url)
+            _download(http, results, out)
+            _summarize(results, seconds, out)
+            _check(http, serving.graph, results, out)
+    except serve.ServeError as error:
+        raise DemoError(str(error)) from error
+    finally:
+        if os.environ.get("LOCAL_KEEP"):
+            print(f"The state was kept in {folder}.")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _export(http: httpx.Client, url: str) -> tuple[dict[str, Any], float]:
+    progress = Progress()
+    answer = http.post(f"{url}/api/exports", json={"fileName": "users"})
+    if answer.status_code != 202:
+        raise DemoError(f"POST /api/exports answered {answer.status_code}: {answer.text[:1000]}")
+    location = answer.headers["Location"]
+    print(f"POST /api/exports: 202, Location {location}", flush=True)
+    while True:
+        answer = http.get(location)
+        if answer.status_code != 202:
+            break
+        body = answer.json()
+        progress.show(body["status"], body.get("progress") or {})
+        time.sleep(POLL_SECONDS)
+    seconds = progress.end()
+    if answer.status_code != 200:
+        raise DemoError(f"The export ended with {answer.status_code}: {answer.text[:2000]}")
+    results: dict[str, Any] = answer.json()
+    return results, seconds
+
+
+def _download(http: httpx.Client, results: dict[str, Any], out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    for kind, name in (("csv", "users.csv"), ("results", "results.json")):
+        with http.stream("GET", results["download"][kind]) as answer:
+            if answer.status_code != 200:
+                raise DemoError(f"The SAS link of {name} answered {answer.status_code}.")
+            with (out / name).open("wb") as file:
+                for part in answer.iter_bytes():
+                    file.write(part)
+
+
+def _summarize(results: dict[str, Any], seconds: float, out: Path) -> None:
+    counts = results.get("counts") or {}
+    exported = counts.get("exported") or 0
+    warnings = results.get("warnings") or []
+    print(f"{results['status']}: {exported:,} users in {seconds:.1f} s ({exported / seconds:,.0f} users/s)")
+    print(
+        f"  {counts.get('errors', 0):,} errors, {len(warnings):,} warnings, {counts.get('ranges', 0):,} ranges,"
+        f" {counts.get('requests', 0):,} requests, {counts.get('retries', 0):,} retries,"
+        f" {counts.get('restarts', 0):,} restarts"
+    )
+    for error in (results.get("errors") or [])[:3]:
+        print(f"  error {error.get('code')}: {error.get('reason')}")
+    for warning in warnings[:3]:
+        print(f"  warning: {warning if isinstance(warning, str) else json.dumps(warning)}")
+    for name in ("users.csv", "results.json"):
+        print(f"  {out / name} ({(out / name).stat().st_size:,} bytes)")
+
+
+def _check(http: httpx.Client, graph: str, results: dict[str, Any], out: Path) -> None:
+    if results["status"] not in GOOD:
+        raise DemoError(f"The export's status is {results['status']}.")
+    wanted = set(http.get(f"{graph}/_tenant/ids").raise_for_status().text.split())
+    with (out / "users.csv").open(encoding="utf-8-sig", newline="") as file:
+        found = Counter(row["objectId"] for row in csv.DictReader(file))
+    missing, strange = wanted - found.keys(), found.keys() - wanted
+    twice = [each for each, count in found.items() if count > 1]
+    if missing or strange or twice:
+        raise DemoError(
+            f"The file does not match the tenant's {len(wanted):,} users: {len(missing):,} missing,"
+            f" {len(twice):,} more than once, {len(strange):,} that the tenant does not have."
+        )
+    print(f"Checked: each of the tenant's {len(wanted):,} users is in the file exactly once.")

@@ -1,0 +1,220 @@
+"""The engine as a client sees it: start, look at, stop, and remove orchestrations.
+
+Each function is one transaction on the store (durable_store.py). Turns are run by durable_turn.py and
+activities are handed out by durable_tasks.py, both in worker processes. Names and statuses are those of the
+Durable extension's HTTP API, which durable_http.py serves on top of this module.
+"""
+
+import json
+import sqlite3
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from azure.durable_functions.models.history import HistoryEventType as EventType
+
+from local.durable_store import (
+    RUNNING,
+    Event,
+    drop_open_work,
+    now,
+    put_message,
+    timestamp,
+    transaction,
+)
+
+
+class InstanceExistsError(Exception):
+    """An instance with this id is still running."""
+
+
+def start(
+    db: sqlite3.Connection, name: str, input_json: str | None, instance: str = "", version: str | None = None
+) -> str:
+    """Start an orchestration and return its id; an ended one with the same id is replaced.
+
+    `input_json` is the request's body as the extension keeps it. The SDK's client sends a JSON text inside
+    a JSON string, and that is what `status` shows, as in Azure.
+    """
+    instance = instance or uuid.uuid4().hex
+    with transaction(db):
+        create(db, name, input_json, instance, version=version)
+    return instance
+
+
+def create(
+    db: sqlite3.Connection,
+    name: str,
+    input_json: str | None,
+    instance: str,
+    *,
+    version: str | None = None,
+    parent: tuple[str, str, int] = ("", "", 0),
+) -> None:
+    """The part of `start` inside a transaction; `parent` is (instance, execution, task id)."""
+    row = db.execute("SELECT status FROM instances WHERE id = ?", (instance,)).fetchone()
+    if row and row["status"] in RUNNING:
+        raise InstanceExistsError(f"An Orchestration instance with the status {row['status']} already exists.")
+    remove(db, instance)
+    moment = now()
+    execution = uuid.uuid4().hex
+    db.execute(
+        "INSERT INTO instances (id, execution, name, version, input, status, created, updated,"
+        " parent, parent_execution, parent_task) VALUES (?, ?, ?, ?, ?, 'Pending', ?, ?, ?, ?, ?)",
+        (instance, execution, name, version, input_json, moment, moment, *parent),
+    )
+    put_message(db, instance, execution, execution_started(name, input_json, version))
+
+
+def execution_started(name: str, input_json: str | None, version: str | None) -> Event:
+    return {
+        "EventType": int(EventType.EXECUTION_STARTED),
+        "EventId": -1,
+        "Name": name,
+        "Input": input_json,
+        "Version": version,
+        "Timestamp": timestamp(now()),
+    }
+
+
+def status(db: sqlite3.Connection, instance: str) -> dict[str, Any] | None:
+    """The instance as the extension describes it, None when there is none."""
+    row = db.execute("SELECT * FROM instances WHERE id = ?", (instance,)).fetchone()
+    return describe(row) if row else None
+
+
+def describe(row: sqlite3.Row) -> dict[str, Any]:
+    """Times have whole seconds, as in the extension's answers."""
+    return {
+        "name": row["name"],
+        "instanceId": row["id"],
+        "runtimeStatus": row["status"],
+        "input": json.loads(row["input"]) if row["input"] else None,
+        "customStatus": json.loads(row["custom_status"]) if row["custom_status"] else None,
+        "output": json.loads(row["output"]) if row["output"] else None,
+        "createdTime": timestamp(row["created"])[:19] + "Z",
+        "lastUpdatedTime": timestamp(row["updated"])[:19] + "Z",
+    }
+
+
+def history(db: sqlite3.Connection, instance: str) -> list[Event]:
+    rows = db.execute("SELECT event FROM history WHERE instance = ? ORDER BY number", (instance,))
+    return [json.loads(event) for (event,) in rows]
+
+
+def find(
+    db: sqlite3.Connection,
+    *,
+    statuses: Iterable[str] = (),
+    created_from: float | None = None,
+    created_to: float | None = None,
+    prefix: str = "",
+    after: str = "",
+    top: int = -1,
+) -> list[dict[str, Any]]:
+    """Instances that match every given condition, by id; `after` is the last id of the page before."""
+    wanted = list(statuses)
+    sql = "SELECT * FROM instances WHERE id > ? AND substr(id, 1, ?) = ? AND created >= ? AND created <= ?"
+    if wanted:
+        sql += f" AND status IN ({','.join('?' * len(wanted))})"
+    low, high = created_from or 0.0, now() if created_to is None else created_to
+    rows = db.execute(sql + " ORDER BY id LIMIT ?", (after, len(prefix), prefix, low, high, *wanted, top)).fetchall()
+    return [describe(row) for row in rows]
+
+
+def terminate(db: sqlite3.Connection, instance: str, reason: str) -> None:
+    """End a running instance now; a turn under way finds its claim gone and is dropped."""
+    with transaction(db):
+        row = db.execute("SELECT * FROM instances WHERE id = ?", (instance,)).fetchone()
+        if row and row["status"] in RUNNING:
+            end(db, row, "Terminated", json.dumps(reason))
+
+
+def end(db: sqlite3.Connection, row: sqlite3.Row, state: str, output: str | None) -> None:
+    """An instance's last step: its result, its parent's message, nothing left open."""
+    db.execute(
+        "UPDATE instances SET status = ?, output = ?, updated = ?, owner = NULL, turn = NULL WHERE id = ?",
+        (state, output, now(), row["id"]),
+    )
+    drop_open_work(db, row["id"], row["execution"])
+    db.execute("DELETE FROM messages WHERE instance = ?", (row["id"],))
+    if row["parent"]:
+        _tell_parent(db, row, state, output)
+
+
+def _tell_parent(db: sqlite3.Connection, row: sqlite3.Row, state: str, output: str | None) -> None:
+    """A parent that has moved on (ended, or continued as new) does not hear of it."""
+    parent = db.execute(
+        "SELECT id FROM instances WHERE id = ? AND execution = ? AND status IN (?, ?, ?)",
+        (row["parent"], row["parent_execution"], *RUNNING),
+    ).fetchone()
+    if parent is None:
+        return
+    event: Event = {"EventId": -1, "Timestamp": timestamp(now()), "TaskScheduledId": row["parent_task"]}
+    if state == "Completed":
+        event |= {"EventType": int(EventType.SUB_ORCHESTRATION_INSTANCE_COMPLETED), "Result": output}
+    else:
+        event |= {
+            "EventType": int(EventType.SUB_ORCHESTRATION_INSTANCE_FAILED),
+            "Reason": json.loads(output) if output else "",
+            "Details": None,
+        }
+    put_message(db, row["parent"], row["parent_execution"], event)
+
+
+def suspend(db: sqlite3.Connection, instance: str) -> None:
+    """Messages stay where they are until `resume`; a turn under way ends first."""
+    with transaction(db):
+        db.execute(
+            "UPDATE instances SET status = 'Suspended', updated = ? WHERE id = ? AND status IN (?, ?)",
+            (now(), instance, "Pending", "Running"),
+        )
+
+
+def resume(db: sqlite3.Connection, instance: str) -> None:
+    with transaction(db):
+        db.execute(
+            "UPDATE instances SET updated = ?, status = CASE WHEN EXISTS"
+            " (SELECT 1 FROM history WHERE instance = ?) THEN 'Running' ELSE 'Pending' END"
+            " WHERE id = ? AND status = 'Suspended'",
+            (now(), instance, instance),
+        )
+
+
+def raise_event(db: sqlite3.Connection, instance: str, name: str, value_json: str | None) -> None:
+    """Leave an event; the orchestrator gets it when it waits for one of that name, before or after."""
+    event = {
+        "EventType": int(EventType.EVENT_RAISED),
+        "EventId": -1,
+        "Timestamp": timestamp(now()),
+        "Name": name,
+        "Input": value_json,
+    }
+    with transaction(db):
+        put_message(db, instance, None, event)
+
+
+def purge(db: sqlite3.Connection, instance: str) -> int:
+    """Remove an ended instance; how many there were (0 or 1)."""
+    with transaction(db):
+        row = db.execute("SELECT status FROM instances WHERE id = ?", (instance,)).fetchone()
+        if row is None or row["status"] in RUNNING:
+            return 0
+        remove(db, instance)
+        return 1
+
+
+def purge_by(db: sqlite3.Connection, statuses: Iterable[str], created_from: float, created_to: float | None) -> int:
+    """Remove the ended instances created in that time; how many there were."""
+    found = find(db, statuses=statuses, created_from=created_from, created_to=created_to)
+    return sum(purge(db, each["instanceId"]) for each in found)
+
+
+def remove(db: sqlite3.Connection, instance: str) -> None:
+    for table, column in (
+        ("instances", "id"),
+        ("history", "instance"),
+        ("messages", "instance"),
+        ("tasks", "instance"),
+    ):
+        db.execute(f"DELETE FROM {table} WHERE {column} = ?", (instance,))  # noqa: S608 (names from above)

@@ -1,0 +1,281 @@
+"""The Durable extension's HTTP API, which the SDK's client talks to: /runtime/webhooks/durabletask/...
+
+Status codes and bodies are those of the extension's HttpApiHandler. It answers to loopback only.
+"""
+
+import asyncio
+import json
+import sqlite3
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from local import durable
+from local.durable_store import RUNNING, connect, seconds
+from local.host_functions import App
+
+PREFIX = "/runtime/webhooks/durabletask"
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def client_binding(base: str, hub: str) -> str:
+    """The text that a durable client parameter is made from. `base` is the host's own address."""
+    root = f"{base}{PREFIX}"
+    instance = f"{root}/instances/INSTANCEID"
+    return json.dumps(
+        {
+            "taskHubName": hub,
+            "creationUrls": {
+                "createNewInstancePostUri": root + "/orchestrators/{functionName}[/{instanceId}]",
+                "createAndWaitOnNewInstancePostUri": root
+                + "/orchestrators/{functionName}[/{instanceId}]"
+                + "?timeout={timeoutInSeconds}&pollingInterval={intervalInSeconds}",
+            },
+            "managementUrls": management_urls(instance, "INSTANCEID"),
+            "baseUrl": root,
+            "requiredQueryStringParameters": "",
+            "rpcBaseUrl": root + "/",
+        }
+    )
+
+
+def management_urls(instance: str, name: str) -> dict[str, str]:
+    return {
+        "id": name,
+        "statusQueryGetUri": instance,
+        "sendEventPostUri": instance + "/raiseEvent/{eventName}",
+        "terminatePostUri": instance + "/terminate?reason={text}",
+        "rewindPostUri": instance + "/rewind?reason={text}",
+        "purgeHistoryDeleteUri": instance,
+        "restartPostUri": instance + "/restart",
+        "suspendPostUri": instance + "/suspend?reason={text}",
+        "resumePostUri": instance + "/resume?reason={text}",
+    }
+
+
+class Store:
+    """A connection for each thread: requests are answered in threads, so a busy store holds no loop up."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._local = threading.local()
+
+    def _call(self, function: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        db: sqlite3.Connection | None = getattr(self._local, "db", None)
+        if db is None:
+            db = self._local.db = connect(self._path)
+        return function(db, *arguments, **options)
+
+    async def run(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        return await asyncio.to_thread(self._call, function, arguments, options)
+
+
+def routes(app: App, path: Path) -> list[web.RouteDef]:
+    store = Store(path)
+    instances = PREFIX + "/instances"
+    one = instances + "/{id}"
+    return [
+        web.post(PREFIX + "/orchestrators/{name}", _start(store, app)),
+        web.post(PREFIX + "/orchestrators/{name}/{id}", _start(store, app)),
+        web.get(instances, _list(store), allow_head=False),
+        web.get(instances + "/", _list(store), allow_head=False),
+        web.delete(instances, _purge_by(store)),
+        web.delete(instances + "/", _purge_by(store)),
+        web.get(one, _status(store), allow_head=False),
+        web.delete(one, _purge(store)),
+        web.post(one + "/terminate", _control(store, durable.terminate, with_reason=True)),
+        web.post(one + "/suspend", _control(store, durable.suspend)),
+        web.post(one + "/resume", _control(store, durable.resume)),
+        web.post(one + "/raiseEvent/{event}", _raise_event(store)),
+        web.post(one + "/restart", _restart(store)),
+        web.post(one + "/rewind", _rewind),
+    ]
+
+
+def _start(store: Store, app: App) -> Handler:
+    async def handler(request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        if name not in app.orchestrators:
+            message = (
+                f"The function '{name}' doesn't exist, is disabled, or is not an orchestrator function."
+                f" The following are the known orchestrator functions: {sorted(app.orchestrators)}"
+            )
+            return _error(400, "One or more of the arguments submitted is incorrect", message)
+        body = await request.text()
+        try:
+            if body:
+                json.loads(body)
+            instance = await store.run(
+                durable.start,
+                name,
+                body if body not in {"", "null"} else None,
+                request.match_info.get("id", ""),
+                request.query.get("version"),
+            )
+        except ValueError as error:
+            return _error(400, "Invalid JSON content", str(error))
+        except durable.InstanceExistsError as error:
+            return _error(409, str(error))
+        return _accepted(request, instance)
+
+    return handler
+
+
+def _accepted(request: web.Request, instance: str) -> web.Response:
+    address = f"{request.scheme}://{request.host}{PREFIX}/instances/{instance}"
+    headers = {"Location": address, "Retry-After": "10"}
+    return web.json_response(management_urls(address, instance), status=202, headers=headers)
+
+
+def _status(store: Store) -> Handler:
+    async def handler(request: web.Request) -> web.Response:
+        found = await store.run(durable.status, request.match_info["id"])
+        if found is None:
+            return web.Response(status=404)
+        if request.query.get("showInput", "true").lower() == "false":
+            found["input"] = None
+        if request.query.get("showHistory", "").lower() == "true":
+            found["historyEvents"] = await store.run(durable.history, request.match_info["id"])
+        if found["runtimeStatus"] in RUNNING:
+            headers = {"Location": str(request.url), "Retry-After": "5"}
+            return web.json_response(found, status=202, headers=headers)
+        asked = request.query.get("returnInternalServerErrorOnFailure", "").lower() == "true"
+        return web.json_response(found, status=500 if asked and found["runtimeStatus"] == "Failed" else 200)
+
+    return handler
+
+
+def _list(store: Store) -> Handler:
+    async def handler(request: web.Request) -> web.Response:
+        query = request.query
+        top = int(query.get("top", "-1"))
+        found = await store.run(
+            durable.find,
+            statuses=_statuses(request),
+            created_from=_moment(request, "createdTimeFrom"),
+            created_to=_moment(request, "createdTimeTo"),
+            prefix=query.get("instanceIdPrefix", ""),
+            after=request.headers.get("x-ms-continuation-token", ""),
+            top=top,
+        )
+        token = found[-1]["instanceId"] if 0 < top == len(found) else ""
+        if query.get("showInput", "").lower() != "true":
+            found = [each | {"input": None} for each in found]
+        return web.json_response(found, headers={"x-ms-continuation-token": token})
+
+    return handler
+
+
+def _statuses(request: web.Request) -> list[str]:
+    return [each for text in request.query.getall("runtimeStatus", []) for each in text.split(",") if each]
+
+
+def _moment(request: web.Request, name: str) -> float | None:
+    text = request.query.get(name)
+    return seconds(text) if text else None
+
+
+def _purge(store: Store) -> Handler:
+    async def handler(request: web.Request) -> web.Response:
+        found = await store.run(durable.status, request.match_info["id"])
+        if found is None:
+            return web.Response(status=404)
+        if found["runtimeStatus"] in RUNNING:
+            message = (
+                "Only orchestrations in a terminal state can be purged, but the orchestration with instance"
+                f" ID {found['instanceId']} has status {found['runtimeStatus']}"
+            )
+            return web.json_response(message, status=412)
+        count = await store.run(durable.purge, request.match_info["id"])
+        return web.json_response({"instancesDeleted": count})
+
+    return handler
+
+
+def _purge_by(store: Store) -> Handler:
+    async def handler(request: web.Request) -> web.Response:
+        low = _moment(request, "createdTimeFrom")
+        if low is None:
+            return web.json_response("Please provide value for 'createdTimeFrom' parameter.", status=400)
+        high = _moment(request, "createdTimeTo")
+        count = await store.run(durable.purge_by, _statuses(request), low, high)
+        return web.json_response({"instancesDeleted": count}) if count else web.Response(status=404)
+
+    return handler
+
+
+def _control(store: Store, operation: Callable[..., None], with_reason: bool = False) -> Handler:
+    async def handler(request: web.Request) -> web.Response:
+        instance = request.match_info["id"]
+        if refused := await _refuse_ended(store, instance):
+            return refused
+        arguments = [request.query.get("reason", "")] if with_reason else []
+        await store.run(operation, instance, *arguments)
+        return web.Response(status=202)
+
+    return handler
+
+
+async def _refuse_ended(store: Store, instance: str) -> web.Response | None:
+    found = await store.run(durable.status, instance)
+    if found is None:
+        return web.Response(status=404)
+    return None if found["runtimeStatus"] in RUNNING else web.Response(status=410)
+
+
+def _raise_event(store: Store) -> Handler:
+    async def handler(request: web.Request) -> web.Response:
+        instance = request.match_info["id"]
+        if refused := await _refuse_ended(store, instance):
+            return refused
+        if request.content_type != "application/json":
+            return _error(400, "Only application/json request content is supported")
+        body = await request.text()
+        try:
+            value = json.loads(body or "null")
+        except ValueError as error:
+            return _error(400, "Invalid JSON content", str(error))
+        text = _unwrap(value, body)
+        await store.run(durable.raise_event, instance, request.match_info["event"], text)
+        return web.Response(status=202)
+
+    return handler
+
+
+def _unwrap(value: Any, body: str) -> str:
+    """The SDK's client sends the value's JSON text inside a JSON string; others send the value itself."""
+    if isinstance(value, str):
+        try:
+            json.loads(value)
+        except ValueError:
+            return body
+        return value
+    return body or "null"
+
+
+def _restart(store: Store) -> Handler:
+    async def handler(request: web.Request) -> web.Response:
+        old = await store.run(durable.status, request.match_info["id"])
+        if old is None:
+            return _error(400, "InstanceId does not match a valid orchestration instance.")
+        anew = request.query.get("restartWithNewInstanceId", "true").lower() == "true"
+        text = None if old["input"] is None else json.dumps(old["input"])
+        try:
+            instance = await store.run(durable.start, old["name"], text, "" if anew else old["instanceId"])
+        except durable.InstanceExistsError:
+            return _error(409, "A non-terminal instance with this instance ID already exists.")
+        return _accepted(request, instance)
+
+    return handler
+
+
+async def _rewind(request: web.Request) -> web.Response:
+    return _error(501, "Rewind is not supported when running locally.")
+
+
+def _error(status: int, message: str, exception: str = "") -> web.Response:
+    body = {"Message": message} | ({"ExceptionMessage": exception} if exception else {})
+    return web.json_response(body, status=status)

@@ -1,0 +1,79 @@
+"""Activities, handed out at least once.
+
+A worker claims rows of `tasks` and owns them while its heartbeat is fresh. When it dies, the rows are free
+again and another worker runs the activity once more. The first completion deletes the row and leaves the
+message; a zombie that completes later finds no row, and nothing happens.
+"""
+
+import json
+import math
+import sqlite3
+from dataclasses import dataclass
+
+from azure.durable_functions.models.history import HistoryEventType as EventType
+
+from local.durable_store import Event, now, put_message, timestamp, transaction
+
+# A task that has waited this long goes to whoever has room: its fair share was left to a worker that is busy.
+PATIENCE_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """An activity to run: `input` is the JSON text that the orchestrator passed."""
+
+    row: int
+    instance: str
+    name: str
+    input: str | None
+
+
+def claim(db: sqlite3.Connection, worker: str, running: int, room: int) -> list[Task]:
+    """Take up to `room` waiting activities, but no more than the worker's fair share of all there are.
+
+    Without the share, the worker that looks first takes everything, and the others idle.
+    """
+    moment = now()
+    waiting = (
+        "SELECT t.id FROM tasks t LEFT JOIN workers w ON w.id = t.owner"
+        " WHERE (t.owner IS NULL OR w.id IS NULL OR w.alive_until < ?)"
+    )
+    if room <= 0 or db.execute(waiting + " LIMIT 1", (moment,)).fetchone() is None:
+        return []
+    with transaction(db):
+        alive = db.execute("SELECT count(*) FROM workers WHERE alive_until >= ?", (moment,)).fetchone()[0]
+        total = db.execute("SELECT count(*) FROM tasks").fetchone()[0]
+        share = max(0, math.ceil(total / max(1, alive)) - running)
+        rows = db.execute(
+            f"UPDATE tasks SET owner = ? WHERE id IN (SELECT id FROM ({waiting} ORDER BY t.id LIMIT ?)"  # noqa: S608
+            f" UNION SELECT id FROM ({waiting} AND t.created < ? ORDER BY t.id LIMIT ?)"
+            ") RETURNING id, instance, name, input",
+            (worker, moment, min(share, room), moment, moment - PATIENCE_SECONDS, room),
+        ).fetchall()
+    return [Task(*row) for row in sorted(rows, key=lambda row: int(row["id"]))]
+
+
+def complete(db: sqlite3.Connection, task: Task, result: str) -> bool:
+    """The activity returned `result` (JSON text). False when someone else had completed it."""
+    return _finish(db, task, {"EventType": int(EventType.TASK_COMPLETED), "Result": result})
+
+
+def fail(db: sqlite3.Connection, task: Task, error: BaseException, details: str) -> bool:
+    """The activity raised. The orchestrator sees a reason and details, as from the extension."""
+    reason = f"Activity function '{task.name}' failed: {type(error).__name__}: {error}"
+    return _finish(db, task, {"EventType": int(EventType.TASK_FAILED), "Reason": reason, "Details": details})
+
+
+def _finish(db: sqlite3.Connection, task: Task, event: Event) -> bool:
+    with transaction(db):
+        row = db.execute("DELETE FROM tasks WHERE id = ? RETURNING instance, execution, task", (task.row,)).fetchone()
+        if row is None:
+            return False
+        event |= {"EventId": -1, "Timestamp": timestamp(now()), "TaskScheduledId": row["task"]}
+        put_message(db, row["instance"], row["execution"], event)
+    return True
+
+
+def details_of(error: BaseException, trace: str) -> str:
+    """What the host adds to a failed activity's reason."""
+    return json.dumps({"message": str(error), "stackTrace": trace})

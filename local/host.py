@@ -1,0 +1,194 @@
+"""Stands in for the Functions host: serves the HTTP triggers of `function_app.app`, and fires its timers.
+
+Orchestrators and activities are run by worker processes (worker.py) over the same store; the durable client
+that a function is given talks to this very server, under /runtime/webhooks/durabletask (durable_http.py).
+"""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import re
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import azure.functions as func
+from aiohttp import web
+from azure.functions.http import HttpRequest
+from azure.functions.timer import TimerRequest
+
+from local import durable_http, host_functions, identity
+from local.host_functions import App, Function
+from local.host_timers import run_timers
+from local.processes import die_with_parent
+
+log = logging.getLogger("local.host")
+
+MAX_BODY_BYTES = 100 * 1024 * 1024
+THREADS = 32
+LOOPBACK_ONLY = (durable_http.PREFIX, "/admin", identity.PATH)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An HTTP trigger's address; no methods means all of them."""
+
+    pattern: re.Pattern[str]
+    methods: frozenset[str]
+    function: Function
+
+
+def make_server(app: App, data: Path, base: str, identity_header: str = "") -> web.Application:
+    """The whole host as an aiohttp application. `base` is its own address on loopback."""
+    threads = ThreadPoolExecutor(THREADS, "function")
+    binding = durable_http.client_binding(base, app.setting("extensions", "durableTask", "hubName", default="local"))
+    server = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_loopback_only])
+    server.add_routes(durable_http.routes(app, data / "durable.db"))
+    server.add_routes([identity.route(identity_header)])
+
+    async def invoke(function: Function, value: Any) -> Any:
+        arguments = {function.trigger.name: value} | dict.fromkeys(function.clients, binding)
+        return await host_functions.call(function, arguments, threads, app.directory)
+
+    server.add_routes([web.post("/admin/functions/{name}", _admin(app, invoke))])
+    server.router.add_route("*", "/{path:.*}", _serve(make_routes(app), invoke))
+    server.cleanup_ctx.append(_background(app, invoke))
+    return server
+
+
+def make_routes(app: App) -> list[Route]:
+    """Routes with fewer parameters come first, so that /exports/latest would win over /exports/{id}."""
+    prefix = app.setting("extensions", "http", "routePrefix", default="api")
+    found = []
+    for function in app.http:
+        settings = function.trigger.settings
+        path = "/".join(part for part in (prefix, (settings.get("route") or function.name).strip("/")) if part)
+        methods = frozenset(getattr(each, "value", each) for each in settings.get("methods") or ())
+        found.append(Route(route_pattern(path), methods, function))
+    return sorted(found, key=lambda route: route.pattern.groups)
+
+
+def route_pattern(path: str) -> re.Pattern[str]:
+    """`exports/{id}`, `{id?}`, `{id:guid}` and `{*rest}` as a pattern; letters match in any case."""
+    pattern = ""
+    for part in path.split("/"):
+        found = re.fullmatch(r"\{(\*?)(\w+)(?::[^}?]+)?(\??)\}", part)
+        if found is None:
+            pattern += "/" + re.escape(part)
+        elif found[1]:
+            pattern += f"/?(?P<{found[2]}>.*)"
+        else:
+            pattern += f"(?:/(?P<{found[2]}>[^/]+)){found[3]}"
+    return re.compile(pattern + "/?", re.IGNORECASE)
+
+
+Invoke = Callable[[Function, Any], Awaitable[Any]]
+
+
+def _serve(routes: list[Route], invoke: Invoke) -> durable_http.Handler:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        for route in routes:
+            matched = route.pattern.fullmatch(request.path)
+            if matched and (not route.methods or request.method in route.methods):
+                values = {name: value for name, value in matched.groupdict().items() if value is not None}
+                return await _answer(route.function, await _functions_request(request, values), invoke)
+        return web.Response(status=404)
+
+    return handler
+
+
+async def _functions_request(request: web.Request, route_values: dict[str, str]) -> func.HttpRequest:
+    """The request as the Python worker makes it: the body is bytes, repeated values are joined."""
+    return HttpRequest(
+        method=request.method,
+        url=f"{request.scheme}://{request.host}{request.path_qs}",
+        headers={name: ", ".join(request.headers.getall(name)) for name in request.headers},
+        params={name: ",".join(request.query.getall(name)) for name in request.query},
+        route_params=route_values,
+        body_type="bytes",
+        body=await request.read(),
+    )
+
+
+async def _answer(function: Function, request: func.HttpRequest, invoke: Invoke) -> web.Response:
+    try:
+        answer = await invoke(function, request)
+    except Exception:
+        log.exception("Function %s failed; the caller gets a 500 without a body.", function.name)
+        return web.Response(status=500)
+    if answer is None:
+        return web.Response(status=204)
+    if isinstance(answer, str):
+        return web.Response(text=answer)
+    headers = [(name, value) for name, value in answer.headers.items() if name.lower() != "content-length"]
+    if "content-type" not in answer.headers:
+        charset = f"; charset={answer.charset}" if answer.mimetype.startswith("text/") else ""
+        headers.append(("Content-Type", answer.mimetype + charset))
+    return web.Response(status=answer.status_code, headers=headers, body=answer.get_body())
+
+
+def _admin(app: App, invoke: Invoke) -> durable_http.Handler:
+    """POST /admin/functions/{name} fires a timer trigger now, as on the real host."""
+
+    async def handler(request: web.Request) -> web.Response:
+        for function in app.timers:
+            if function.name == request.match_info["name"]:
+                await invoke(function, TimerRequest(past_due=False))
+                return web.Response(status=202)
+        return web.Response(status=404)
+
+    return handler
+
+
+@web.middleware
+async def _loopback_only(request: web.Request, handler: durable_http.Handler) -> web.StreamResponse:
+    """The real host wants a key for these; here they are simply not for others."""
+    if request.path.startswith(LOOPBACK_ONLY) and request.remote not in {"127.0.0.1", "::1"}:
+        return web.Response(status=403)
+    return await handler(request)
+
+
+def _background(app: App, invoke: Invoke) -> Callable[[web.Application], Any]:
+    """Timers while the server is up; at the end, the SDK's HTTP session is closed in good order."""
+
+    async def run(_: web.Application) -> Any:
+        task = asyncio.create_task(run_timers(app.timers, invoke))
+        yield
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        from azure.durable_functions.models.utils import http_utils
+
+        await http_utils._close_session()
+
+    return run
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """The process: `python -m local host`. It serves on the socket that its parent listens on."""
+    if arguments.parent_pid:
+        die_with_parent(arguments.parent_pid)
+    asyncio.run(_main(arguments))
+    os._exit(0)
+
+
+async def _main(arguments: argparse.Namespace) -> None:
+    app = host_functions.load(arguments.app)
+    listener = socket.socket(fileno=arguments.fd)
+    base = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server = make_server(app, Path(arguments.data), base, os.environ.get("IDENTITY_HEADER", ""))
+    runner = web.AppRunner(server, access_log=None)
+    await runner.setup()
+    await web.SockSite(runner, listener).start()
+    print("host ready", flush=True)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
+    await runner.cleanup()

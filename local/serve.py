@@ -1,0 +1,286 @@
+"""Everything on one machine: Azurite, the simulated tenant, the host and its workers.
+
+`serve` starts the processes, waits until they answer, prints one line, and starts again what dies. All
+state is in one folder: after a `kill -9` of anything, or of everything, the same command goes on where it
+was. `launch` is for programs: it runs `python -m local serve` and says where to find it.
+"""
+
+import argparse
+import fcntl
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from local import azurite, identity
+from local.durable_store import connect
+from local.processes import die_with_parent, free_port
+
+READY_SECONDS = 120.0
+LOOK_SECONDS = 0.1
+RESTART_SECONDS = 0.5
+PAGE = "/api/bulk-operations"
+
+
+class ServeError(Exception):
+    """Something did not start; the message says what, and what to do."""
+
+
+class _Stopped(Exception):
+    """Ctrl-C or SIGTERM."""
+
+
+@dataclass(slots=True)
+class Child:
+    """A process that is started again when it ends."""
+
+    name: str
+    start: Callable[[], subprocess.Popen[bytes]]
+    process: subprocess.Popen[bytes]
+    failed_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A running `serve`: its address, Graph's, the storage that it uses and the folder with its state."""
+
+    url: str
+    graph: str
+    storage: str
+    data: Path
+    pids: dict[str, int] = field(default_factory=dict)
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Run until Ctrl-C, SIGTERM, or the end of the parent that `--parent-pid` names."""
+    if options.parent_pid:
+        die_with_parent(options.parent_pid)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
+    data = Path(options.data).resolve()
+    data.mkdir(parents=True, exist_ok=True)
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(_only_user(data))
+            _serve(options, data, stack)
+    except _Stopped:
+        pass
+
+
+def _stop(*_: object) -> None:
+    raise _Stopped
+
+
+@contextmanager
+def _only_user(data: Path) -> Iterator[None]:
+    """Two hosts on one folder would take each other's work for that of the dead."""
+    with (data / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ServeError(f"{data} is in use by another `python -m local serve`.") from None
+        yield
+
+
+def _serve(options: argparse.Namespace, data: Path, stack: ExitStack) -> None:
+    children: list[Child] = []
+    stack.callback(_end, children)
+    # Listening here, before anything else is started, makes the address known to all; and the host can
+    # die and come back without a caller being refused.
+    listener = stack.enter_context(socket.create_server(("127.0.0.1", options.port), backlog=512))
+    listener.set_inheritable(True)
+    base = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with connect(data / "durable.db") as db:
+        # Nobody else is here: whoever owned work is dead.
+        db.execute("DELETE FROM workers")
+    db.close()
+
+    environment = dict(os.environ) | {"AZURE_FUNCTIONS_ENVIRONMENT": "Development", "PYTHONUNBUFFERED": "1"}
+    storage = os.environ.get("EXPORT_STORAGE", "")
+    if not storage and "EXPORT_STORAGE__blobServiceUri" not in os.environ:
+        storage = _start_azurite(children, data)
+        environment["EXPORT_STORAGE"] = storage
+    if storage:
+        environment.setdefault("AzureWebJobsStorage", storage)
+    graph = options.graph or _start_tenant(children, options, environment)
+    environment["GRAPH_ENDPOINT"] = graph
+    if identity.is_loopback(graph):
+        environment |= identity.environment(base, secrets.token_urlsafe(24))
+
+    common = ["--app", options.app, "--data", str(data), "--parent-pid", str(os.getpid())]
+    host = _python(["host", "--fd", str(listener.fileno()), *common], environment, (listener.fileno(),))
+    _add(children, "host", host, "host ready")
+    work = ["worker", "--concurrency", str(options.concurrency), "--lease", str(options.lease), *common]
+    for number in range(options.workers):
+        _add(children, f"worker-{number}", _python(work, environment))
+
+    _describe(Serving(base, graph, storage, data), children)
+    print(f"ready on {base} (page: {base}{PAGE})", flush=True)
+    _supervise(children, Serving(base, graph, storage, data))
+
+
+def _start_azurite(children: list[Child], data: Path) -> str:
+    """The port is kept for restarts of Azurite alone; a new `serve` may get another."""
+    try:
+        started = azurite.start(data)
+    except azurite.AzuriteError as error:
+        raise ServeError(str(error)) from error
+    children.append(Child("azurite", lambda: azurite.start(data, started.port).process, started.process))
+    return started.connection_string
+
+
+def _start_tenant(children: list[Child], options: argparse.Namespace, environment: dict[str, str]) -> str:
+    port = free_port()
+    command = ["-m", "local.tenant", "--port", str(port), "--parent-pid", str(os.getpid())]
+    for name in ("users", "seed", "latency_ms", "shape"):
+        if (value := getattr(options, name)) is not None:
+            command += [f"--{name.replace('_', '-')}", str(value)]
+
+    def start() -> subprocess.Popen[bytes]:
+        return _popen([sys.executable, *command], environment, ())
+
+    _add(children, "tenant", start, "tenant ready")
+    return f"http://127.0.0.1:{port}"
+
+
+def _python(
+    command: list[str], environment: dict[str, str], files: tuple[int, ...] = ()
+) -> Callable[[], subprocess.Popen[bytes]]:
+    return lambda: _popen([sys.executable, "-m", "local", *command], environment, files)
+
+
+def _popen(command: list[str], environment: dict[str, str], files: tuple[int, ...]) -> subprocess.Popen[bytes]:
+    """Its output goes to a file: what a process prints must never fill a pipe that nobody reads.
+
+    It gets a session of its own, so that Ctrl-C reaches this process only, which then ends all in order.
+    """
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            pass_fds=files,
+            start_new_session=True,
+        )
+        process.stdout = os.fdopen(os.dup(output.fileno()), "rb")
+    return process
+
+
+def _add(children: list[Child], name: str, start: Callable[[], subprocess.Popen[bytes]], ready: str = "") -> None:
+    child = Child(name, start, start())
+    children.append(child)
+    if ready:
+        _wait_for_line(child, ready)
+
+
+def _wait_for_line(child: Child, ready: str) -> None:
+    output: IO[bytes] | None = child.process.stdout
+    deadline = time.monotonic() + READY_SECONDS
+    while output is not None and time.monotonic() < deadline:
+        text = os.pread(output.fileno(), 100_000, 0).decode(errors="replace")
+        if ready in text:
+            return
+        if child.process.poll() is not None:
+            raise ServeError(f"{child.name} ended with code {child.process.returncode} while starting: {text}")
+        time.sleep(0.02)
+    raise ServeError(f"{child.name} was not ready within {READY_SECONDS:.0f} seconds.")
+
+
+def _supervise(children: list[Child], serving: Serving) -> None:
+    """Start again what has ended; not in a tight loop when it ends at once, again and again."""
+    while True:
+        time.sleep(LOOK_SECONDS)
+        for child in children:
+            if child.process.poll() is None:
+                continue
+            if time.monotonic() - child.failed_at < RESTART_SECONDS:
+                continue
+            code = child.process.returncode
+            print(f"{child.name} ended with code {code}; starting it again", file=sys.stderr, flush=True)
+            child.failed_at = time.monotonic()
+            _close_output(child)
+            child.process = child.start()
+            _describe(serving, children)
+
+
+def _describe(serving: Serving, children: list[Child]) -> None:
+    """serve.json tells other programs where everything is; replaced as a whole, so it is never half there."""
+    text = json.dumps(
+        {
+            "pid": os.getpid(),
+            "url": serving.url,
+            "graph": serving.graph,
+            "storage": serving.storage,
+            "pids": {child.name: child.process.pid for child in children},
+        }
+    )
+    new = serving.data / "serve.json.new"
+    new.write_text(text)
+    new.replace(serving.data / "serve.json")
+
+
+def _close_output(child: Child) -> None:
+    if child.process.stdout:
+        child.process.stdout.close()
+
+
+def _end(children: list[Child]) -> None:
+    """Those that write first, then what they write to."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for child in reversed(children):
+        child.process.terminate()
+    deadline = time.monotonic() + 5
+    for child in reversed(children):
+        try:
+            child.process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            child.process.kill()
+            child.process.wait()
+        _close_output(child)
+
+
+@contextmanager
+def launch(data: Path, *arguments: str, environment: dict[str, str] | None = None) -> Iterator[Serving]:
+    """Run `python -m local serve --data DATA --port 0 ARGUMENTS...`; ends it, and all of it, at the end."""
+    data.mkdir(parents=True, exist_ok=True)
+    (data / "serve.json").unlink(missing_ok=True)
+    command = [sys.executable, "-m", "local", "serve", "--data", str(data), "--port", "0"]
+    command += ["--parent-pid", str(os.getpid()), *arguments]
+    with (data / "serve.log").open("ab") as log:
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, env=dict(os.environ) | (environment or {}), start_new_session=True
+        )
+    try:
+        yield _wait_until_serving(process, data)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def look(data: Path) -> Serving:
+    """Where the `serve` on this folder is now, with the process ids of its children."""
+    found = json.loads((data / "serve.json").read_text())
+    return Serving(found["url"], found["graph"], found["storage"], data, {"serve": found["pid"]} | found["pids"])
+
+
+def _wait_until_serving(process: subprocess.Popen[bytes], data: Path) -> Serving:
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        if (data / "serve.json").exists():
+            return look(data)
+        if process.poll() is not None:
+            raise ServeError((data / "serve.log").read_text(errors="replace")[-3000:])
+        time.sleep(0.02)
+    raise ServeError(f"`python -m local serve` was not ready within {READY_SECONDS:.0f} seconds.")
