@@ -1,0 +1,107 @@
+"""The triggers: HTTP, orchestrator, activities. The one file that knows Azure Functions.
+
+Nothing is read from the environment and nothing is connected while this file is imported: an exception here would
+show in Azure as "no functions found".
+"""
+
+import functools
+import os
+from collections.abc import Generator
+from typing import Any
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from shared import api, blobs, graph, workflow
+from shared import export as export_activity
+from shared import plan as plan_activity
+from shared import publish as publish_activity
+from shared.api import Body, Incoming
+from shared.operations import ORCHESTRATOR, Operations
+from shared.records import Edges
+from shared.settings import Settings
+
+app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+"""Anonymous to Functions' own keys: App Service Authentication is the gate, `shared.access` the guard behind it."""
+
+
+@functools.cache
+def _settings() -> Settings:
+    return Settings.from_env(os.environ)
+
+
+@functools.cache
+def _edges() -> Edges:
+    """Connections to Graph and Blob Storage, made once per worker process and kept for all its activities."""
+
+    def credential() -> Any:
+        from azure.identity.aio import DefaultAzureCredential
+
+        # An interactive sign-in has no place in a service, and each link of the chain costs time.
+        return DefaultAzureCredential(exclude_interactive_browser_credential=True)
+
+    settings = _settings()
+    storage = blobs.connect(settings, credential() if settings.storage.startswith("http") else None)
+    return Edges(graph.connect(settings.graph_endpoint, credential, graph.Retries()), storage, settings)
+
+
+async def _answer(body: Body, req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    def connect() -> Operations:
+        return Operations(_edges().storage, client, _settings())
+
+    incoming = Incoming(
+        method=req.method,
+        url=req.url,
+        headers={name.lower(): value for name, value in req.headers.items()},
+        query=req.params,
+        route=req.route_params,
+        body=req.get_body(),
+    )
+    sent = await api.answer(body, incoming, _settings, connect)
+    return func.HttpResponse(sent.body, status_code=sent.status, headers=sent.headers)
+
+
+@app.route(route="exports", methods=["POST"])
+@app.durable_client_input(client_name="client")
+async def start_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    return await _answer(api.start_export, req, client)
+
+
+@app.route(route="exports/{id}", methods=["GET"])
+@app.durable_client_input(client_name="client")
+async def show_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    return await _answer(api.show_export, req, client)
+
+
+@app.route(route="exports/{id}", methods=["DELETE"])
+@app.durable_client_input(client_name="client")
+async def delete_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    return await _answer(api.delete_export, req, client)
+
+
+@app.route(route="exports/{id}/cancel", methods=["POST"])
+@app.durable_client_input(client_name="client")
+async def cancel_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    return await _answer(api.cancel_export, req, client)
+
+
+@app.orchestration_trigger(context_name="context", orchestration=ORCHESTRATOR)
+def export_users(context: df.DurableOrchestrationContext) -> Generator[Any, Any, Any]:
+    # Behind the edges' own retries, which take minutes: for crashes, time-outs and long disturbances.
+    retry = df.RetryOptions(first_retry_interval_in_milliseconds=15_000, max_number_of_attempts=5)
+    return (yield from workflow.export_workflow(context, retry))
+
+
+@app.activity_trigger(input_name="task")
+async def plan(task: Any) -> Any:
+    return await plan_activity.plan(_edges(), task)
+
+
+@app.activity_trigger(input_name="task")
+async def export(task: Any) -> Any:
+    return await export_activity.export(_edges(), task)
+
+
+@app.activity_trigger(input_name="task")
+async def publish(task: Any) -> Any:
+    return await publish_activity.publish(_edges(), task)

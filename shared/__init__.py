@@ -1,0 +1,25 @@
+"""The user export: everything the deployed app needs beside its triggers.
+
+In reading order:
+
+    settings    what can be configured, read once
+    errors      the one small tree of errors
+    access      who may export: the Easy Auth principal and its roles
+    filters     a caller's OData filter: its syntax, and how it is joined with ours
+    request     what a caller may ask for
+    users       a user as Microsoft Graph sends it
+    columns     the one table of columns and the named sets
+    ranges      which parts a tenant is split into, and which users a range keeps
+    splitting   finding even ranges by counting, without IO
+    graph       edge: Microsoft Graph through msgraph-sdk
+    authentication, selection   the columns and the users that are read one by one
+    csvblocks   users to CSV bytes
+    blobs       edge: Blob Storage
+    results     the results file
+    records     the request of an export, and how its blobs are named
+    plan, export, publish       the activities' bodies, joining the two edges
+    workflow    the orchestrator: plan, then export in a sliding window, then publish
+    operations  what a person sees: start, list, show, cancel, delete
+
+Nothing here knows Azure Functions: that is `function_app.py` alone.
+"""

@@ -1,0 +1,117 @@
+"""Who may export: the principal that App Service Authentication (Easy Auth) passes on, and its roles.
+
+Easy Auth is the outer gate: it checks the token and writes X-MS-CLIENT-PRINCIPAL, and it drops that header when a
+caller sends it. So on Azure the header is only believed while Easy Auth is on. Closed when in doubt.
+https://learn.microsoft.com/azure/app-service/configure-authentication-user-identities
+"""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from shared.settings import APP_ROLE, Settings
+
+HEADER = "x-ms-client-principal"
+MAX_HEADER = 64 * 1024
+
+_OID = ("oid", "http://schemas.microsoft.com/identity/claims/objectidentifier")
+_NAME = (
+    "preferred_username",
+    "upn",
+    "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn",
+    "name",
+    "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name",
+    "appid",
+    "azp",
+)
+_ROLES = (
+    "roles",
+    "wids",
+    "http://schemas.microsoft.com/ws/2008/06/identity/claims/role",
+    "http://schemas.microsoft.com/ws/2008/06/identity/claims/wids",
+)
+_OVERAGE = ("_claim_names", "hasgroups", "groups:src1", "http://schemas.microsoft.com/claims/groups.link")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: the object id and a name to show. An administrator sees everyone's exports, others their own."""
+
+    id: str
+    name: str
+    administrator: bool
+
+
+class Refused(Exception):
+    """The caller may not. `status` is 401 (who are you), 403 (which role is missing) or 503 (the gate is open)."""
+
+    def __init__(self, status: int, title: str, detail: str) -> None:
+        super().__init__(f"{title}: {detail}")
+        self.status = status
+        self.title = title
+        self.detail = detail
+
+
+def caller_of(headers: Mapping[str, str], settings: Settings) -> Caller:
+    """The caller who may export. Raises Refused. `headers` finds names whatever their case."""
+    header = headers.get(HEADER) or ""
+    if not settings.easy_auth and not settings.development:
+        raise Refused(
+            503,
+            "App Service Authentication is off",
+            "Switch on Authentication (Easy Auth) for this app and require it: without it anyone could export users.",
+        )
+    if not header:
+        if settings.development:
+            return Caller("local", "local administrator", administrator=True)
+        raise Refused(401, "Not signed in", "Sign in with your work account, or send a bearer token for this app.")
+    claims = _claims(header)
+    roles = {value for kind in _ROLES for value in claims.get(kind, ())} & settings.allowed_roles
+    caller = Caller(_first(claims, _OID), _first(claims, _NAME), administrator=bool(roles - {APP_ROLE}))
+    if not caller.id:
+        raise Refused(401, "Not signed in", "The sign-in carries no object id (claim oid).")
+    if not roles:
+        raise _forbidden(caller, claims, settings)
+    return caller
+
+
+def _forbidden(caller: Caller, claims: dict[str, list[str]], settings: Settings) -> Refused:
+    needed = ", ".join(sorted(settings.allowed_roles))
+    detail = (
+        f"{caller.name or caller.id} has none of the roles that may export users. By default these are User"
+        f" Administrator, Global Administrator and the app role Exports.Run; here one of: {needed}."
+    )
+    if any(kind in claims for kind in _OVERAGE) and not any(claims.get(kind) for kind in _ROLES):
+        detail += (
+            " The token has too many groups to list (overage), so directory roles may be missing from it: set the app"
+            " registration's groupMembershipClaims to DirectoryRole, or assign the app role Exports.Run."
+        )
+    return Refused(403, "A role is missing", detail)
+
+
+class _Claim(msgspec.Struct):
+    typ: str
+    val: str
+
+
+class _Principal(msgspec.Struct):
+    claims: list[_Claim]
+
+
+def _claims(header: str) -> dict[str, list[str]]:
+    """Base64 JSON `{claims: [{typ, val}]}` to values by type. Raises Refused (401) for anything else."""
+    found: dict[str, list[str]] = {}
+    try:
+        # Twice the 32 KiB that App Service takes in all headers.
+        text = base64.b64decode(header[:MAX_HEADER], validate=True)
+        for claim in msgspec.json.decode(text, type=_Principal).claims:
+            found.setdefault(claim.typ, []).append(claim.val)
+    except (ValueError, RecursionError):  # Also what base64 and msgspec raise.
+        raise Refused(401, "Not signed in", f"The header {HEADER} can't be read.") from None
+    return found
+
+
+def _first(claims: dict[str, list[str]], kinds: tuple[str, ...]) -> str:
+    return next((claims[kind][0] for kind in kinds if claims.get(kind)), "")

@@ -1,0 +1,142 @@
+"""The HTTP API, without Azure Functions: a request record in, a response record out.
+
+Errors are application/problem+json (RFC 9457); each problem of a request with its JSON pointer.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from shared import operations, request
+from shared.access import Caller, Refused, caller_of
+from shared.operations import Operations, Shown
+from shared.request import BadRequest, Problem
+from shared.settings import Settings, SettingsError
+
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
+# Answers hold links that are secrets, and states that change.
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """An HTTP request. `url` is absolute, as the caller sees it; header names are in small letters."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    route: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An HTTP response."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str]
+
+
+Connect = Callable[[], Operations]
+Read = Callable[[], Settings]
+Body = Callable[[Incoming, Caller, Operations], Awaitable[Outgoing]]
+
+
+async def answer(body: Body, incoming: Incoming, read_settings: Read, connect: Connect) -> Outgoing:
+    """Runs one of the operations below for a caller who may; everything that is wrong becomes a problem."""
+    try:
+        return await body(incoming, caller_of(incoming.headers, read_settings()), connect())
+    except SettingsError as problem:
+        return _problem(503, "The app is not set up", str(problem))
+    except Refused as problem:
+        challenge = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else {}
+        return _problem(problem.status, problem.title, problem.detail, headers=challenge)
+    except BadRequest as problem:
+        return _problem(problem.status, "The request can't be taken", str(problem), problem.problems)
+
+
+async def start_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
+    """POST /exports"""
+    key = incoming.headers.get("idempotency-key", "")
+    if key and not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise BadRequest(Problem("", "Idempotency-Key must be 1 to 255 visible ASCII characters."))
+    wanted = request.parse(incoming.body, on.settings, on.now())
+    export_id = await operations.start(on, wanted, caller, key)
+    status_url = f"{_exports_url(incoming)}/{export_id}"
+    return _json(202, {"id": export_id, "status": "NotStarted", "statusUrl": status_url}, _polling(status_url))
+
+
+async def show_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
+    """GET /exports/{id}"""
+    export_id = _export_id(incoming)
+    shown = await operations.show(on, export_id, caller)
+    if shown.status == 202:
+        return _json(202, shown.body, _polling(f"{_exports_url(incoming)}/{export_id}"))
+    return _shown(shown)
+
+
+async def cancel_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
+    """POST /exports/{id}/cancel"""
+    export_id = _export_id(incoming)
+    shown = await operations.cancel(on, export_id, caller)
+    if shown.status == 202:
+        return _json(202, shown.body, _polling(f"{_exports_url(incoming)}/{export_id}"))
+    return _shown(shown)
+
+
+async def delete_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
+    """DELETE /exports/{id}"""
+    return _shown(await operations.delete(on, _export_id(incoming), caller))
+
+
+def _export_id(incoming: Incoming) -> str:
+    """The id in the path. Anything else than an id has no export: it never becomes part of a blob's name."""
+    export_id = incoming.route.get("id", "").lower()
+    return export_id if _ID.fullmatch(export_id) else ""
+
+
+def _exports_url(incoming: Incoming) -> str:
+    """The absolute address of /exports: Logic Apps want an absolute Location."""
+    parts = urlsplit(incoming.url)
+    prefix, _, _ = parts.path.partition("/exports")
+    return f"{parts.scheme}://{parts.netloc}{prefix}/exports"
+
+
+def _polling(location: str) -> dict[str, str]:
+    return {"Location": location, "Retry-After": str(operations.RETRY_AFTER)}
+
+
+def _shown(shown: Shown) -> Outgoing:
+    if shown.status == 204:
+        return Outgoing(204, b"", dict(_HEADERS))
+    if "title" in shown.body:
+        return _problem(shown.status, shown.body["title"], shown.body["detail"])
+    return _json(shown.status, shown.body)
+
+
+def _json(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Outgoing:
+    sent = {**_HEADERS, "Content-Type": "application/json", **(headers or {})}
+    return Outgoing(status, msgspec.json.encode(body), sent)
+
+
+def _problem(
+    status: int,
+    title: str,
+    detail: str,
+    problems: tuple[Problem, ...] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Outgoing:
+    body: dict[str, Any] = {"type": "about:blank", "title": title or HTTPStatus(status).phrase, "status": status}
+    body["detail"] = detail
+    if problems:
+        body["errors"] = [{"pointer": problem.pointer, "detail": problem.detail} for problem in problems]
+    sent = {**_HEADERS, "Content-Type": "application/problem+json", **(headers or {})}
+    return Outgoing(status, msgspec.json.encode(body), sent)

@@ -1,0 +1,178 @@
+"""The edge to Blob Storage: blocks, commits, small files, listings and links.
+
+Names in the container, all private:
+
+    {id}/{fileName}.csv     the export: staged in blocks, visible only once they are committed, all in one step
+    {id}/results.json       its results, committed the same way
+    {id}/request.json       what was asked, by whom
+    {id}/deleted            stands for an export that was deleted
+    work/{id}/...           plan, list of selected users, state of a chain; removed when the export ends
+    keys/{hash}             Idempotency-Key to export id
+
+Ids sort newest first, so a plain listing of the container is the list of operations.
+"""
+
+import base64
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from shared.settings import LOOPBACK, Settings
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.storage.blob import BlobProperties
+    from azure.storage.blob.aio import BlobServiceClient, ContainerClient
+
+BLOCK_BYTES = 4 * 1024 * 1024
+MAX_BLOCKS = 50_000
+"""Azure's limit for one blob."""
+_CLOCK_SKEW = timedelta(minutes=15)
+"""A link is valid from some minutes ago: the clocks of the app and of the storage are not the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """The service and the container of the exports."""
+
+    service: "BlobServiceClient"
+    container: "ContainerClient"
+    by_identity: bool
+    """Signed in with an identity: links are signed with a user delegation key, not with the account's key."""
+
+
+def connect(settings: Settings, credential: "AsyncTokenCredential | None") -> Storage:
+    """Opens nothing yet. `credential` is used when the setting is an address and not a connection string."""
+    from azure.storage.blob.aio import BlobServiceClient
+
+    by_identity = settings.storage.startswith("http")
+    # The SDK's own retry: exponential, for 408, 429, 5xx and broken connections.
+    options: dict[str, Any] = {"retry_total": 8, "initial_backoff": 1, "increment_base": 2}
+    if by_identity:
+        service = BlobServiceClient(settings.storage, credential=credential, **options)
+    else:
+        service = BlobServiceClient.from_connection_string(settings.storage, **options)
+    return Storage(service, service.get_container_client(settings.container), by_identity)
+
+
+def block_id(part: str) -> str:
+    """A block's id from a text that has the same length for all blocks of a blob, as Azure wants it."""
+    return base64.b64encode(part.encode()).decode()
+
+
+async def stage(storage: Storage, name: str, part: str, data: bytes) -> None:
+    """Stores a block. Nothing shows until it is committed; uncommitted blocks vanish after a week."""
+    await storage.container.get_blob_client(name).stage_block(block_id(part), data, length=len(data))
+
+
+async def commit(storage: Storage, name: str, parts: Sequence[str], content_type: str) -> int:
+    """Makes the blob of these blocks, in one step, and returns its size. The same again changes nothing."""
+    from azure.storage.blob import BlobBlock, ContentSettings
+
+    blob = storage.container.get_blob_client(name)
+    settings = ContentSettings(content_type=content_type, cache_control="no-store")
+    await blob.commit_block_list([BlobBlock(block_id(part)) for part in parts], content_settings=settings)
+    return int((await blob.get_blob_properties()).size)
+
+
+async def write(storage: Storage, name: str, data: bytes, content_type: str = "application/json") -> None:
+    """A small blob, replacing what was there."""
+    from azure.core.exceptions import ResourceNotFoundError
+    from azure.storage.blob import ContentSettings
+
+    blob = storage.container.get_blob_client(name)
+    settings = ContentSettings(content_type=content_type, cache_control="no-store")
+    try:
+        await blob.upload_blob(data, overwrite=True, content_settings=settings)
+    except ResourceNotFoundError:
+        await _create_container(storage)
+        await blob.upload_blob(data, overwrite=True, content_settings=settings)
+
+
+async def write_once(storage: Storage, name: str, data: bytes) -> bool:
+    """A small blob, unless there is one: then False, and nothing is changed."""
+    from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+
+    blob = storage.container.get_blob_client(name)
+    try:
+        try:
+            await blob.upload_blob(data, overwrite=False)
+        except ResourceNotFoundError:
+            await _create_container(storage)
+            await blob.upload_blob(data, overwrite=False)
+    except ResourceExistsError:
+        return False
+    return True
+
+
+async def _create_container(storage: Storage) -> None:
+    from azure.core.exceptions import ResourceExistsError
+
+    try:
+        await storage.container.create_container()
+    except ResourceExistsError:
+        return
+
+
+async def read(storage: Storage, name: str, most: int | None = None) -> bytes | None:
+    """A blob's bytes, at most the first `most`; None when there is no such blob."""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    try:
+        stream = await storage.container.get_blob_client(name).download_blob(offset=0 if most else None, length=most)
+        return bytes(await stream.readall())
+    except ResourceNotFoundError:
+        return None
+
+
+async def delete(storage: Storage, name: str) -> None:
+    """Removes a blob; none there is fine."""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    try:
+        await storage.container.get_blob_client(name).delete_blob()
+    except ResourceNotFoundError:
+        return
+
+
+async def delete_all(storage: Storage, prefix: str) -> None:
+    """Removes every blob whose name begins so."""
+    async for blob in listing(storage, prefix):
+        await delete(storage, blob.name)
+
+
+async def listing(storage: Storage, prefix: str, include: Sequence[str] = ()) -> "AsyncIterator[BlobProperties]":
+    """The blobs whose names begin so, in the order of their names."""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    try:
+        async for blob in storage.container.list_blobs(name_starts_with=prefix, include=list(include) or None):
+            yield blob
+    except ResourceNotFoundError:
+        return
+
+
+async def link(storage: Storage, name: str, file_name: str, now: datetime, expires: datetime) -> str:
+    """A SAS link to this one blob: read only, https only (but on loopback). A secret: it is never stored or logged."""
+    from azure.storage.blob import BlobSasPermissions, generate_blob_sas
+
+    blob = storage.container.get_blob_client(name)
+    start = now - _CLOCK_SKEW
+    signing: dict[str, Any] = {"account_key": getattr(storage.service.credential, "account_key", None)}
+    if storage.by_identity:
+        signing = {"user_delegation_key": await storage.service.get_user_delegation_key(start, expires)}
+    ascii_name = file_name.encode("ascii", "replace").decode().replace("?", "_").replace('"', "_")
+    token = generate_blob_sas(
+        account_name=str(storage.service.account_name),
+        container_name=storage.container.container_name,
+        blob_name=name,
+        permission=BlobSasPermissions(read=True),
+        start=start,
+        expiry=expires,
+        protocol="https,http" if urlsplit(blob.url).hostname in LOOPBACK else "https",
+        content_disposition=f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(file_name, safe='')}",
+        **signing,
+    )
+    return f"{blob.url}?{token}"

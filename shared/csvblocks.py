@@ -1,0 +1,45 @@
+"""Users to CSV bytes: RFC 4180 with CRLF, UTF-8; for Excel with a BOM and a guard against formulas.
+
+Excel runs a cell that begins with = + - @ (also behind a tab or CR) as a formula, which lets a user's display name
+act on the administrator's computer (CWE-1236, OWASP: CSV injection). The guard puts an apostrophe before such a cell.
+Phone numbers and plain numbers stay as they are: they can do nothing, and an apostrophe would spoil them.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+
+from shared.columns import Cell, Column
+from shared.users import User
+
+BOM = b"\xef\xbb\xbf"
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?|\+\(?\d[\d ().\-/]*(?:\s*(?:x|ext\.?)\s*\d+)?", re.ASCII)
+"""A plain number, or a phone number: +31 20 123 4567, +1 (425) 555-0100x12."""
+
+
+def header(columns: Sequence[Column], excel: bool) -> bytes:
+    """The file's first line, with the BOM for Excel."""
+    return (BOM if excel else b"") + _lines([[column.header for column in columns]])
+
+
+def rows(users: Iterable[User], columns: Sequence[Column], excel: bool) -> bytes:
+    """One line per user."""
+    cells = [column.cell for column in columns]
+    if not excel:
+        return _lines([cell(user) for cell in cells] for user in users)
+    return _lines([_guarded(cell(user)) for cell in cells] for user in users)
+
+
+def _lines(table: Iterable[Sequence[Cell]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\r\n").writerows(table)
+    return text.getvalue().encode()
+
+
+def _guarded(cell: Cell) -> Cell:
+    if type(cell) is str and cell.startswith(_FORMULA) and not _NUMBER.fullmatch(cell):
+        return "'" + cell
+    return cell

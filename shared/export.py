@@ -1,0 +1,201 @@
+"""The activity `export`: reads one range, or goes on with it, and stages its rows and errors in blocks.
+
+An activity runs at least once, and an earlier execution may still be running (a zombie). So each execution stages
+blocks under an id of its own, and only those that the orchestrator's history names are ever committed.
+
+What can't get better is returned as `{"failed": {code, reason}}`, because an orchestrator sees only the text of an
+exception. What may get better (Graph or storage still failing after the edges' own retries) is raised: Durable runs
+the activity again later.
+"""
+
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+
+import msgspec
+
+from shared import authentication, blobs, csvblocks, filters, graph, results, selection
+from shared.blobs import Storage
+from shared.columns import AUTHENTICATION, SIGN_IN, columns_of, select_of
+from shared.errors import ChainBroken, ExportError, Transient
+from shared.graph import Query, Tally
+from shared.ranges import Range, from_dict, keeps, question
+from shared.records import (
+    Edges,
+    Json,
+    Plan,
+    Record,
+    block_name,
+    csv_name,
+    part_name,
+    read_plan,
+    read_record,
+    results_name,
+    work_name,
+)
+from shared.users import User
+
+MAX_RESTARTS = 5
+SEGMENT_SECONDS = 120.0
+"""After about so long an activity ends and another goes on, so that none outlives a Functions time-out."""
+STILL_WANTED_SECONDS = 3.0
+
+
+@dataclass(slots=True)
+class BlockWriter:
+    """Collects bytes and stages a block whenever there is enough for one."""
+
+    storage: Storage
+    name: str
+    part: str
+    separator: bytes = b""
+    blocks: int = 0
+    size: int = 0
+    _pieces: list[bytes] = field(default_factory=list)
+    _waiting: int = 0
+
+    async def add(self, data: bytes) -> None:
+        if data:
+            self._pieces.append(data)
+            self._waiting += len(data)
+        if self._waiting >= blobs.BLOCK_BYTES:
+            await self.flush()
+
+    async def flush(self) -> None:
+        if not self._pieces:
+            return
+        data = self.separator.join(self._pieces)
+        if self.separator:
+            await blobs.stage(self.storage, self.name, block_name(self.part, self.blocks, "s"), self.separator)
+        await blobs.stage(self.storage, self.name, block_name(self.part, self.blocks), data)
+        self.blocks += 1
+        self.size += len(data)
+        self._pieces.clear()
+        self._waiting = 0
+
+
+class _State(msgspec.Struct):
+    """Where a chain goes on: in a blob, because a nextLink and ids have no place in Durable's history."""
+
+    link: str
+    seen: list[bytes]
+
+
+async def export(edges: Edges, task: Json) -> Json:
+    """Exports one range, or goes on with it.
+
+    `{"id", "range", "segment", "state"?}` to `{"part": [range, segment, execution, blocks, errorBlocks], "rows",
+    "bytes", "errors", "requests", "retries", "restarts", "state"?}`, where `state` names the blob from which the next
+    segment goes on; or `{"failed"}`; `{"restart"}` when all segments so far are void; `{"stopped"}` when the export has
+    ended meanwhile.
+    """
+    tally = Tally()
+    record = await read_record(edges.storage, task["id"])
+    made = await read_plan(edges.storage, record.id)
+    if made is None:
+        return {"stopped": True}
+    part = from_dict(made.ranges[task["range"]])
+    while True:
+        try:
+            return await _export_once(edges, record, made, part, task, tally)
+        except Transient:
+            raise
+        except ChainBroken as problem:
+            if task["segment"]:
+                return {"restart": problem.as_dict()}
+            if tally.restarts >= MAX_RESTARTS:
+                reason = f"{problem.reason} The range was begun again {MAX_RESTARTS} times."
+                return {"failed": {**problem.as_dict(), "reason": reason, "range": task["range"]}}
+            tally.restarts += 1
+        except ExportError as problem:
+            return {"failed": {**problem.as_dict(), "range": task["range"]}}
+
+
+async def _export_once(edges: Edges, record: Record, made: Plan, part: Range, task: Json, tally: Tally) -> Json:
+    execution = secrets.token_hex(6)
+    name = part_name(task["range"], task["segment"], execution)
+    rows = BlockWriter(edges.storage, csv_name(record), name)
+    errors = BlockWriter(edges.storage, results_name(record.id), name, results.SEPARATOR)
+    count = problems = 0
+    columns = columns_of(record.columns)
+    per_user = [column.header for column in columns if column.source == AUTHENTICATION]
+    if AUTHENTICATION in made.unreadable:
+        per_user = []
+
+    state = await _state(edges, record, task)
+    seen = set(state.seen)
+    started = looked = edges.clock()
+    link: str | None = None
+    async for users, failures, link in _pages(edges, record, made, part, state.link, tally):
+        kept = [user for user in users if keeps(part, user) and _first_time(user, seen)]
+        if per_user:
+            failed = await authentication.add_methods(edges.graph, kept, tally)
+            failures += [authentication.error_entry(user, problem, per_user) for user, problem in failed]
+        for failure in failures:
+            await errors.add(msgspec.json.encode(failure))
+        await rows.add(csvblocks.rows(kept, columns, record.excel))
+        count += len(kept)
+        problems += len(failures)
+        now = edges.clock()
+        if link and now - started > SEGMENT_SECONDS:
+            break
+        if now - looked > STILL_WANTED_SECONDS:
+            looked = now
+            if await read_plan(edges.storage, record.id) is None:
+                return {"stopped": True}
+    await rows.flush()
+    await errors.flush()
+    result: Json = {
+        "part": [task["range"], task["segment"], execution, rows.blocks, errors.blocks],
+        "rows": count,
+        "bytes": rows.size,
+        "errors": problems,
+        "requests": tally.requests,
+        "retries": tally.retries,
+        "restarts": tally.restarts,
+    }
+    if link:
+        result["state"] = f"chain-{name}"
+        saved = msgspec.msgpack.encode(_State(link, list(seen)))
+        await blobs.write(edges.storage, work_name(record.id, result["state"]), saved, "application/octet-stream")
+    return result
+
+
+async def _pages(
+    edges: Edges, record: Record, made: Plan, part: Range, start: str, tally: Tally
+) -> AsyncIterator[tuple[list[User], list[Json], str | None]]:
+    """Users, the errors of those that can't be read, and the link to what follows."""
+    columns = [column for column in columns_of(record.columns) if column.source not in made.unreadable]
+    select = select_of(columns)
+    if part.kind == "users":
+        listed = await blobs.read(edges.storage, work_name(record.id, "users.json"))
+        async for users, failures in selection.read(edges.graph, listed or b"[]", part, select, tally):
+            yield users, failures, None
+        return
+    advanced = made.advanced or part.kind == "null" or bool(part.prefixes or part.except_prefixes)
+    query = Query(select, advanced=advanced, top=graph.SIGN_IN_PAGE if SIGN_IN in select else graph.PAGE)
+    room = graph.MAX_URL - len(graph.url_of(edges.graph, query)) - len(record.filter) - 30
+    query = replace(query, filter=filters.both(record.filter, question(part, room)))
+    async for page in graph.chain(edges.graph, query, tally, start):
+        yield page.value, [], page.next_link
+
+
+async def _state(edges: Edges, record: Record, task: Json) -> _State:
+    if not task.get("state"):
+        return _State("", [])
+    saved = await blobs.read(edges.storage, work_name(record.id, task["state"]))
+    if saved is None:
+        raise ChainBroken("StateLost", "What the chain has read so far can't be found.")
+    return msgspec.msgpack.decode(saved, type=_State)
+
+
+def _first_time(user: User, seen: set[bytes]) -> bool:
+    """False for a user that this range has already: Graph sometimes sends one on two pages."""
+    try:
+        key = bytes.fromhex(user.id.replace("-", ""))  # A third of the memory of the text.
+    except ValueError:
+        key = user.id.encode()
+    if key in seen:
+        return False
+    seen.add(key)
+    return True

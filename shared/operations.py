@@ -1,0 +1,218 @@
+"""The operations that a person sees: start, show, list, cancel, delete.
+
+Where the truth is: an export runs as long as Durable says so; when it has ended, its results.json says how. Its
+request.json says who asked for what. There is no other store.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+import msgspec
+
+from shared import blobs, results
+from shared.access import Caller
+from shared.blobs import Storage
+from shared.records import Json, Record, csv_name, find_record, record_name, results_name, work_name
+from shared.request import ExportRequest
+from shared.settings import Settings
+from shared.workflow import CANCEL
+
+ORCHESTRATOR = "export_users"
+ERRORS_SHOWN = 100
+RETRY_AFTER = 5
+"""Seconds between two polls."""
+_RUNNING = frozenset({"Pending", "Running", "ContinuedAsNew", "Suspended"})
+
+
+class DurableClient(Protocol):
+    """What is called of DurableOrchestrationClient."""
+
+    async def start_new(self, orchestration_function_name: str, instance_id: str, client_input: Any) -> str: ...
+
+    async def get_status(self, instance_id: str) -> Any: ...
+
+    async def raise_event(self, instance_id: str, event_name: str, event_data: Any) -> None: ...
+
+    async def terminate(self, instance_id: str, reason: str) -> None: ...
+
+    async def purge_instance_history(self, instance_id: str) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """What the operations work with; `now` gives the time in UTC."""
+
+    storage: Storage
+    durable: DurableClient
+    settings: Settings
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An answer: the HTTP status and the body."""
+
+    status: int
+    body: Json
+
+
+def new_id(now: datetime) -> str:
+    """A UUID that sorts newest first, so that a plain listing of the container is the list of operations."""
+    left = (1 << 48) - 1 - int(now.timestamp() * 1000)
+    # RFC 9562, version 8: 48 bits of ours, then version and variant, then chance.
+    digits = f"{left:012x}8{secrets.token_hex(2)[:3]}{secrets.choice('89ab')}{secrets.token_hex(8)[:15]}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+async def start(operations: Operations, request: ExportRequest, caller: Caller, idempotency_key: str = "") -> str:
+    """Starts an export and returns its id. The same caller's same key again gives the first one's id."""
+    now = operations.now()
+    export_id = new_id(now)
+    if idempotency_key:
+        digest = hashlib.sha256(f"{caller.id}\n{idempotency_key}".encode()).hexdigest()
+        if not await blobs.write_once(operations.storage, f"keys/{digest}", export_id.encode()):
+            export_id = (await blobs.read(operations.storage, f"keys/{digest}") or export_id.encode()).decode()
+            # The first POST may have ended between taking the key and starting: then this one starts it.
+            if await find_record(operations.storage, export_id) and await operations.durable.get_status(export_id):
+                return export_id
+    record = Record(
+        id=export_id,
+        created_date_time=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        requested_by={"id": caller.id, "name": caller.name},
+        file_name=request.file_name,
+        columns=list(request.columns),
+        filter=request.filter,
+        users=len(request.users),
+        excel=request.excel,
+    )
+    if request.users:
+        await blobs.write(operations.storage, work_name(export_id, "users.json"), msgspec.json.encode(request.users))
+    await blobs.write(operations.storage, record_name(export_id), msgspec.json.encode(record))
+    await operations.durable.start_new(ORCHESTRATOR, export_id, {"id": export_id})
+    return export_id
+
+
+async def _find(operations: Operations, export_id: str, caller: Caller) -> Record | Shown:
+    """The request of an export that this caller may see; or the answer that there is none, or none any more.
+
+    An administrator sees all exports, anyone else their own: another's is not found, like one that never was.
+    """
+    record = await find_record(operations.storage, export_id) if export_id else None
+    if record and (caller.administrator or record.requested_by["id"] == caller.id):
+        return record
+    if export_id and not record and await blobs.read(operations.storage, f"{export_id}/deleted") is not None:
+        return Shown(410, {"title": "Deleted", "detail": f"Export {export_id} was deleted."})
+    return Shown(404, {"title": "Not found", "detail": "There is no such export, or it is not yours."})
+
+
+async def show(operations: Operations, export_id: str, caller: Caller) -> Shown:
+    """The state of an export: 202 while it runs, then 200 or (failed) 500 with the results; 404 or 410."""
+    record = await _find(operations, export_id, caller)
+    if isinstance(record, Shown):
+        return record
+    status = await operations.durable.get_status(export_id)
+    if status and status.runtime_status.value in _RUNNING:
+        return Shown(202, _running(operations, record, status))
+    found = await read_results(operations.storage, export_id, ERRORS_SHOWN)
+    if found is None:
+        found = _lost(record, str(status.runtime_status.value) if status else "unknown to Durable")
+    ended = {**found, "download": await _download(operations, record, found)}
+    return Shown(500 if found["status"] == results.FAILED else 200, ended)
+
+
+async def read_results(storage: Storage, export_id: str, errors: int) -> Json | None:
+    """The results of an ended export with at most so many of its errors; None when there are none."""
+    start_of_file = await blobs.read(storage, results_name(export_id), most=results.HEAD_BYTES)
+    return results.first_errors(start_of_file, errors) if start_of_file else None
+
+
+def _running(operations: Operations, record: Record, status: Any) -> Json:
+    shown: Json = status.custom_status or {"exported": 0, "expected": None, "ranges": 0, "rangesDone": 0}
+    started = status.runtime_status.value != "Pending"
+    return {
+        "id": record.id,
+        "status": results.IN_PROGRESS if started else results.NOT_STARTED,
+        "request": record.shown(),
+        "requestedBy": record.requested_by,
+        "createdDateTime": record.created_date_time,
+        "progress": shown | _pace(operations, record, shown),
+    }
+
+
+def _pace(operations: Operations, record: Record, shown: Json) -> Json:
+    """Users a second since the start, and when the rest will be there at that pace."""
+    now = operations.now()
+    seconds = (now - datetime.fromisoformat(record.created_date_time)).total_seconds()
+    if not shown["exported"] or seconds <= 0:
+        return {}
+    pace = shown["exported"] / seconds
+    found: Json = {"usersPerSecond": round(pace, 1)}
+    if shown["expected"] and shown["expected"] > shown["exported"]:
+        end = now + timedelta(seconds=(shown["expected"] - shown["exported"]) / pace)
+        found["estimatedEndDateTime"] = end.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return found
+
+
+def _lost(record: Record, runtime_status: str) -> Json:
+    """An orchestration that ended without writing results: storage refused even that, or someone terminated it."""
+    reason = f"The orchestration ended ({runtime_status}) without results; the app's log says why. Start it again."
+    return {
+        "id": record.id,
+        "status": results.FAILED,
+        "request": record.shown(),
+        "requestedBy": record.requested_by,
+        "createdDateTime": record.created_date_time,
+        "errors": [{"code": "NoResults", "reason": reason}],
+        "warnings": [],
+        "file": None,
+    }
+
+
+async def _download(operations: Operations, record: Record, found: Json) -> Json:
+    """Links made for this answer; they are stored nowhere."""
+    now = operations.now()
+    expires = now + timedelta(minutes=operations.settings.sas_minutes)
+    links: Json = {"expiresOn": expires.isoformat(timespec="seconds").replace("+00:00", "Z")}
+    if found.get("completedDateTime"):
+        name = f"{record.file_name}.results.json"
+        links["results"] = await blobs.link(operations.storage, results_name(record.id), name, now, expires)
+    if found.get("file"):
+        name = found["file"]["name"]
+        links["csv"] = await blobs.link(operations.storage, csv_name(record), name, now, expires)
+    return links
+
+
+async def cancel(operations: Operations, export_id: str, caller: Caller) -> Shown:
+    """Asks a running export to end: 202; it writes its results as Cancelled within seconds. An ended one: 409."""
+    record = await _find(operations, export_id, caller)
+    if isinstance(record, Shown):
+        return record
+    status = await operations.durable.get_status(export_id)
+    if not status or status.runtime_status.value not in _RUNNING:
+        return Shown(409, {"title": "Ended already", "detail": f"Export {export_id} has ended; it can't be cancelled."})
+    await operations.durable.raise_event(export_id, CANCEL, True)
+    return Shown(202, _running(operations, record, status))
+
+
+async def delete(operations: Operations, export_id: str, caller: Caller) -> Shown:
+    """Removes an ended export's files and history, and remembers for a while that it was there: 204."""
+    record = await _find(operations, export_id, caller)
+    if isinstance(record, Shown):
+        return record
+    status = await operations.durable.get_status(export_id)
+    if status and status.runtime_status.value in _RUNNING:
+        detail = f"Export {export_id} is running; cancel it first."
+        return Shown(409, {"title": "Still running", "detail": detail})
+    await blobs.write(operations.storage, f"{export_id}/deleted", b"{}")
+    # The request goes last: what finds it can still be deleted again after an interruption.
+    files = [blob.name async for blob in blobs.listing(operations.storage, f"{export_id}/")]
+    for name in sorted(files, key=record_name(export_id).__eq__):
+        if not name.endswith("/deleted"):
+            await blobs.delete(operations.storage, name)
+    await blobs.delete_all(operations.storage, work_name(export_id, ""))
+    await operations.durable.purge_instance_history(export_id)
+    return Shown(204, {})

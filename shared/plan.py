@@ -1,0 +1,126 @@
+"""The activity `plan`: counts, splits the export into ranges, finds out what tenant and permissions allow."""
+
+import math
+from datetime import UTC, datetime
+
+import msgspec
+
+from shared import authentication, blobs, filters, graph, selection, splitting
+from shared.columns import AUTHENTICATION, SIGN_IN, Column, columns_of
+from shared.errors import ExportError, GraphError, Transient
+from shared.graph import Query, Tally
+from shared.ranges import Range, question
+from shared.records import Edges, Json, Plan, Record, read_record, work_name
+from shared.settings import Settings
+
+
+async def plan(edges: Edges, task: Json) -> Json:
+    """`{"id"}` to `{"ranges", "parallel", "expected", "errors", "warnings", "requests", "retries"}` or `{"failed"}`."""
+    tally = Tally()
+    record = await read_record(edges.storage, task["id"])
+    try:
+        made, expected, warnings = await _split(edges, record, tally)
+        columns = columns_of(record.columns)
+        errors = [
+            error for probe in (_probe_sign_in, _probe_authentication) for error in await probe(edges, columns, tally)
+        ]
+    except Transient:
+        raise
+    except ExportError as problem:
+        return {"failed": problem.as_dict()}
+    made.unreadable = [source for source, _ in errors]
+    await blobs.write(edges.storage, work_name(record.id, "plan.json"), msgspec.json.encode(made))
+    return {
+        "ranges": len(made.ranges),
+        "parallel": edges.settings.parallel,
+        "expected": expected,
+        "errors": [error for _, error in errors],
+        "warnings": warnings,
+        "requests": tally.requests,
+        "retries": tally.retries,
+    }
+
+
+async def _split(edges: Edges, record: Record, tally: Tally) -> tuple[Plan, int | None, list[Json]]:
+    if record.users:
+        parts = selection.slices(record.users)
+        return Plan([part.as_dict() for part in parts], False, []), record.users, []
+    advanced = filters.is_advanced(record.filter) or not await _takes(edges, record.filter, tally)
+    total = (await graph.counts(edges.graph, [record.filter], tally))[0]
+    ranges: list[Range] | None = None
+    if total is not None:
+        size = range_size(total, edges.settings)
+        planner = splitting.split(total, size, int(datetime.now(UTC).timestamp()))
+        ranges = await _drive(edges, planner, record.filter, tally)
+    warnings = []
+    if ranges is None:
+        reason = (
+            "Graph does not count these users or does not filter them by createdDateTime: read as one chain of pages."
+        )
+        warnings.append({"code": "OneChain", "reason": reason})
+        ranges = [Range(kind="all", expected=total)]
+    return Plan([part.as_dict() for part in ranges], advanced, []), total, warnings
+
+
+def range_size(total: int, settings: Settings) -> int:
+    """Users per range: as set, but smaller in a small tenant, so that it is read side by side as well."""
+    even = math.ceil(total / (2 * settings.parallel))
+    return min(settings.range_users, max(even, 2 * graph.PAGE))
+
+
+async def _drive(edges: Edges, planner: splitting.Splitting, caller_filter: str, tally: Tally) -> list[Range] | None:
+    """Runs the planner: what it wants to know is asked of Graph."""
+    answer: splitting.Counts | None = None
+    while True:
+        try:
+            questions = next(planner) if answer is None else planner.send(answer)
+        except StopIteration as end:
+            found: list[Range] | None = end.value
+            return found
+        room = graph.MAX_URL - len(edges.graph.root) - len("/users/$count?$filter=") - len(caller_filter) - 30
+        asked = [filters.both(caller_filter, question(part, room)) for part in questions]
+        answer = await graph.counts(edges.graph, asked, tally)
+
+
+async def _takes(edges: Edges, caller_filter: str, tally: Tally) -> bool:
+    """Whether Graph takes the caller's filter in a default query; False means that it must be an advanced one."""
+    if not caller_filter:
+        return True
+    try:
+        await anext(graph.chain(edges.graph, Query(("id",), caller_filter, top=1), tally))
+    except Transient:
+        raise
+    except GraphError as problem:
+        if problem.status != 400:
+            raise
+        await anext(graph.chain(edges.graph, Query(("id",), caller_filter, advanced=True, top=1), tally))
+        return False
+    return True
+
+
+async def _probe_sign_in(edges: Edges, columns: list[Column], tally: Tally) -> list[tuple[str, Json]]:
+    """signInActivity needs a permission and a licence of its own: without them the rest is exported."""
+    headers = [column.header for column in columns if column.source == SIGN_IN]
+    if not headers:
+        return []
+    try:
+        await anext(graph.chain(edges.graph, Query(("id", SIGN_IN), top=1), tally))
+    except Transient:
+        raise
+    except GraphError as problem:
+        if problem.status != 403:
+            raise
+        return [(SIGN_IN, {**problem.as_dict(), "column": ", ".join(headers)})]
+    return []
+
+
+async def _probe_authentication(edges: Edges, columns: list[Column], tally: Tally) -> list[tuple[str, Json]]:
+    """When the first users all are refused for the same reason, a permission is missing: said once, not per user."""
+    headers = [column.header for column in columns if column.source == AUTHENTICATION]
+    if not headers:
+        return []
+    page = await anext(graph.chain(edges.graph, Query(("id",), top=graph.BATCH), tally))
+    failed = await authentication.add_methods(edges.graph, page.value, tally)
+    if not failed or len(failed) < len(page.value) or {problem.status for _, problem in failed} != {403}:
+        return []
+    return [(AUTHENTICATION, {**failed[0][1].as_dict(), "column": ", ".join(headers)})]

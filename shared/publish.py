@@ -1,0 +1,127 @@
+"""The activity `publish`: makes the files visible, or only the results when the export failed or was cancelled."""
+
+from datetime import UTC, datetime
+
+from shared import blobs, csvblocks, results
+from shared.columns import columns_of
+from shared.records import (
+    Edges,
+    Json,
+    Part,
+    Record,
+    block_name,
+    csv_name,
+    part_name,
+    read_record,
+    results_name,
+    work_name,
+)
+
+SHORTFALL = 0.8
+"""Less than this share of the users that Graph counted is no lag of its index any more."""
+SHORTFALL_USERS = 100
+_OWN = part_name(0, 0, "publish".ljust(12, "-"))
+"""Its own blocks: the header, and what stands before and behind the errors."""
+
+
+async def publish(edges: Edges, task: Json) -> Json:
+    """Makes the files visible, or only the results when there is a failure.
+
+    `{"id", "parts", "expected", "rows", "bytes", "errors", "requests", "retries", "restarts", "ranges", "warnings",
+    "found": [error], "failed"?, "cancelled"?}` to `{"status"}`.
+    """
+    record = await read_record(edges.storage, task["id"])
+    parts: list[Part] = sorted(task["parts"])
+    failed: Json | None = task.get("failed")
+    if not failed and not task.get("cancelled"):
+        failed = _shortfall(record, task)
+    file: Json | None = None
+    if not failed and not task.get("cancelled"):
+        file, failed = await _publish_csv(edges, record, task, parts)
+    found = [*task["found"], *([failed] if failed else [])]
+    errors = task["errors"] + len(found)
+    if task.get("cancelled"):
+        status = results.CANCELLED
+    elif failed:
+        status = results.FAILED
+    else:
+        status = results.COMPLETED_WITH_ERRORS if errors else results.COMPLETED
+    fields = {
+        "id": record.id,
+        "status": status,
+        "request": record.shown(),
+        "requestedBy": record.requested_by,
+        "createdDateTime": record.created_date_time,
+        "completedDateTime": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "counts": {
+            "exported": task["rows"],
+            "expected": task["expected"],
+            "errors": errors,
+            "ranges": task["ranges"],
+            "requests": task["requests"],
+            "retries": task["retries"],
+            "restarts": task["restarts"],
+        },
+        "file": file,
+        "warnings": task["warnings"] + _difference(record, task, status),
+    }
+    await _publish_results(edges, record, fields, found, parts)
+    await blobs.delete_all(edges.storage, work_name(record.id, ""))
+    return {"status": status}
+
+
+async def _publish_csv(edges: Edges, record: Record, task: Json, parts: list[Part]) -> tuple[Json | None, Json | None]:
+    """Commits header and rows, and looks whether all bytes arrived; what is wrong is removed again."""
+    name = csv_name(record)
+    header = csvblocks.header(columns_of(record.columns), record.excel)
+    await blobs.stage(edges.storage, name, block_name(_OWN, 0), header)
+    ids = [block_name(_OWN, 0)]
+    ids += [block_name(part_name(*part[:3]), block) for part in parts for block in range(part[3])]
+    size = await blobs.commit(edges.storage, name, ids, "text/csv; charset=utf-8")
+    if size != len(header) + task["bytes"]:
+        await blobs.delete(edges.storage, name)
+        reason = f"The file had {size} bytes after the commit instead of {len(header) + task['bytes']}; it was removed."
+        return None, {"code": "FileIncomplete", "reason": reason}
+    return {
+        "name": f"{record.file_name}.csv",
+        "rows": task["rows"],
+        "bytes": size,
+        "columns": record.columns,
+    }, None
+
+
+async def _publish_results(edges: Edges, record: Record, fields: Json, found: list[Json], parts: list[Part]) -> None:
+    name = results_name(record.id)
+    head = results.head(fields) + results.lines(found)
+    await blobs.stage(edges.storage, name, block_name(_OWN, 0), head)
+    await blobs.stage(edges.storage, name, block_name(_OWN, 1), results.TAIL)
+    ids = [block_name(_OWN, 0)]
+    for part in parts:
+        for block in range(part[4]):
+            # Between two errors stands a comma, before the first none.
+            if found or len(ids) > 1:
+                ids.append(block_name(part_name(*part[:3]), block, "s"))
+            ids.append(block_name(part_name(*part[:3]), block))
+    await blobs.commit(edges.storage, name, [*ids, block_name(_OWN, 1)], "application/json")
+
+
+def _shortfall(record: Record, task: Json) -> Json | None:
+    expected, rows = task["expected"], task["rows"]
+    if record.users or expected is None or expected - rows <= SHORTFALL_USERS or rows >= expected * SHORTFALL:
+        return None
+    reason = (
+        f"Graph counted {expected} users and sent {task['rows']}: too few for a lag of its index. Nothing is published,"
+        " because users would be missing. Start the export again; if it stays so, look whether the filter is right."
+    )
+    return {"code": "TooFewUsers", "reason": reason}
+
+
+def _difference(record: Record, task: Json, status: str) -> list[Json]:
+    expected, rows = task["expected"], task["rows"]
+    if record.users or status in {results.FAILED, results.CANCELLED} or expected in {None, rows}:
+        return []
+    reason = (
+        f"Graph counted {expected} users before and sent {rows}. Its count lags behind changes of the tenant;"
+        " the file has every user that Graph sent, once."
+    )
+    return [{"code": "CountDiffers", "reason": reason}]

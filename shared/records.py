@@ -1,0 +1,103 @@
+"""What the activities share: their edges, the request of an export, and how its blobs and blocks are named."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from shared import blobs
+from shared.blobs import Storage
+from shared.errors import ExportError
+from shared.graph import Graph
+from shared.settings import Settings
+
+Json = dict[str, Any]
+Part = Sequence[Any]
+"""What one execution staged: [range, segment, execution, blocks, error blocks]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """What the activities work with; `clock` gives seconds, and only differences count."""
+
+    graph: Graph
+    storage: Storage
+    settings: Settings
+    clock: Callable[[], float] = time.monotonic
+
+
+class Record(msgspec.Struct, rename="camel", omit_defaults=True):
+    """What was asked and by whom: `{id}/request.json`. Selected users lie in a list of their own."""
+
+    id: str
+    created_date_time: str
+    requested_by: dict[str, str]
+    file_name: str
+    columns: list[str]
+    filter: str = ""
+    users: int = 0
+    excel: bool = True
+    callback_host: str = ""
+
+    def shown(self) -> Json:
+        """The request as the results and the API show it: of a list of users the length, of a callback the host."""
+        shown = msgspec.to_builtins(self)
+        return {key: shown[key] for key in shown if key not in {"id", "createdDateTime", "requestedBy"}}
+
+
+class Plan(msgspec.Struct, rename="camel"):
+    """What plan found and every export needs: `work/{id}/plan.json`. It is there as long as the export goes on."""
+
+    ranges: list[Json]
+    advanced: bool
+    """The caller's filter wants an advanced query."""
+    unreadable: list[str]
+    """Sources of columns that no permission reaches here; those cells stay empty."""
+
+
+def record_name(export_id: str) -> str:
+    return f"{export_id}/request.json"
+
+
+def results_name(export_id: str) -> str:
+    return f"{export_id}/results.json"
+
+
+def csv_name(record: Record) -> str:
+    return f"{record.id}/{record.file_name}.csv"
+
+
+def work_name(export_id: str, name: str) -> str:
+    return f"work/{export_id}/{name}"
+
+
+def part_name(number: int, segment: int, execution: str) -> str:
+    """The beginning of the block ids of one execution of one range: no two executions share it."""
+    return f"{number:07d}-{segment:05d}-{execution}"
+
+
+def block_name(part: str, block: int, kind: str = "p") -> str:
+    """A block's name: all have the same length. Kind: p for a part of the file, s for a separator between two."""
+    return f"{part}-{block:05d}-{kind}"
+
+
+async def find_record(storage: Storage, export_id: str) -> Record | None:
+    """The request of an export, None when there is none."""
+    found = await blobs.read(storage, record_name(export_id))
+    return msgspec.json.decode(found, type=Record) if found else None
+
+
+async def read_record(storage: Storage, export_id: str) -> Record:
+    """The request of an export. Raises ExportError when there is none."""
+    record = await find_record(storage, export_id)
+    if record is None:
+        raise ExportError("RequestLost", f"The request of export {export_id} can't be found.")
+    return record
+
+
+async def read_plan(storage: Storage, export_id: str) -> Plan | None:
+    """The plan of an export; None when that has ended, which also tells an activity to stop."""
+    found = await blobs.read(storage, work_name(export_id, "plan.json"))
+    return msgspec.json.decode(found, type=Plan) if found else None

@@ -1,0 +1,52 @@
+"""The results file: status, counts, and the reason of every error.
+
+    {"id", "status", "request", "requestedBy", "createdDateTime", "completedDateTime",
+     "counts": {"exported", "expected", "errors", "ranges", "requests", "retries", "restarts"},
+     "file": {"name", "rows", "bytes", "columns"} or null, "warnings": [{"code", "reason"}],
+     "errors": [{"code", "reason", "user"?, "userPrincipalName"?, "column"?, "range"?, "requestId"?}]}
+
+It can hold a million errors, so it is made of blocks like the CSV: a head, then the errors, one a line, that the
+ranges have staged. `errors` comes last, so that the head and the first errors can be read without the rest.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+SEPARATOR = b",\n"
+TAIL = b"\n]}\n"
+_BEFORE_ERRORS = b',\n"errors":[\n'
+HEAD_BYTES = 512 * 1024
+"""Enough for the head and the first errors: both have bounds."""
+MAX_REASON = 500
+
+Entry = dict[str, Any]
+
+NOT_STARTED, IN_PROGRESS = "NotStarted", "InProgress"
+COMPLETED, COMPLETED_WITH_ERRORS = "Completed", "CompletedWithErrors"
+FAILED, CANCELLED = "Failed", "Cancelled"
+STATUSES = (NOT_STARTED, IN_PROGRESS, COMPLETED, COMPLETED_WITH_ERRORS, FAILED, CANCELLED)
+
+
+def head(fields: Entry) -> bytes:
+    """Everything before the errors."""
+    return msgspec.json.encode(fields).removesuffix(b"}") + _BEFORE_ERRORS
+
+
+def lines(errors: Iterable[Entry]) -> bytes:
+    """Errors as they stand in the file, one a line."""
+    return SEPARATOR.join(msgspec.json.encode(error) for error in errors)
+
+
+def first_errors(start: bytes, most: int) -> Entry:
+    """The results with at most `most` errors, out of the first HEAD_BYTES of the file (or all of it, if shorter)."""
+    before, found, rest = start.partition(_BEFORE_ERRORS)
+    if not found:
+        raise ValueError("This is no results file.")
+    results: Entry = msgspec.json.decode(before + b"}")
+    entries = rest.removesuffix(TAIL).split(b"\n")
+    if not rest.endswith(TAIL):
+        entries.pop()  # It may be cut off.
+    results["errors"] = [msgspec.json.decode(entry.removesuffix(b",")) for entry in entries[:most] if entry]
+    return results

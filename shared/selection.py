@@ -1,0 +1,62 @@
+"""Selected users: read one by one, 20 to a `$batch`, in the order in which the caller named them.
+
+The same user may be named by id and by userPrincipalName, in places that different ranges read. The place that is
+named first keeps the user: each range looks that up in the whole list.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from shared import graph
+from shared.errors import GraphError
+from shared.graph import Answer, Graph, Tally
+from shared.ranges import Range
+from shared.users import User
+
+SLICE = 1000
+STEP = 200
+"""Users held at a time."""
+
+
+def slices(users: int) -> list[Range]:
+    """The ranges of a list of so many users."""
+    return [
+        Range(kind="users", low=low, high=min(low + SLICE, users), expected=min(SLICE, users - low))
+        for low in range(0, users, SLICE)
+    ]
+
+
+async def read(
+    connection: Graph, listed: bytes, part: Range, select: tuple[str, ...], tally: Tally
+) -> AsyncIterator[tuple[list[User], list[dict[str, Any]]]]:
+    """The users of this range of the list (a JSON array), and an entry for the results for each that can't be read."""
+    names = msgspec.json.decode(listed, type=list[str])
+    first_place: dict[str, int] = {}
+    for at, name in enumerate(names):
+        first_place.setdefault(name.lower(), at)
+    for start in range(part.low or 0, part.high or 0, STEP):
+        places = range(start, min(start + STEP, part.high or 0))
+        urls = [f"/users/{quote(names[at], safe='@')}?$select={','.join(select)}" for at in places]
+        users: list[User] = []
+        failed: list[dict[str, Any]] = []
+        for at, answer in zip(places, await graph.batch(connection, urls, tally), strict=True):
+            try:
+                user = _user_of(answer)
+            except GraphError as problem:
+                failed.append({**problem.as_dict(), "user": names[at]})
+                continue
+            places_of_user = (first_place.get((key or "").lower(), at) for key in (user.id, user.user_principal_name))
+            if min(places_of_user) >= at:
+                users.append(user)
+        yield users, failed
+
+
+def _user_of(answer: Answer) -> User:
+    graph.raise_for(answer)
+    try:
+        return msgspec.json.decode(answer.body, type=User)
+    except msgspec.DecodeError as problem:
+        raise GraphError(answer.status, "UnreadableAnswer", f"Graph's answer has another form: {problem}") from problem

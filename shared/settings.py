@@ -1,0 +1,156 @@
+"""Every setting of the app: its name, its default, and its check.
+
+Settings are read when they are first needed, never at import: an exception while `function_app` is imported
+shows in Azure as "no functions found", which helps nobody.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from shared.columns import COLUMN_SETS
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+# Role template ids, the same in every tenant (Microsoft Entra built-in roles).
+GLOBAL_ADMINISTRATOR = "62e90394-69f5-4237-9190-012177145e10"
+USER_ADMINISTRATOR = "fe930be7-5e62-47db-91af-98c3a49a38b1"
+APP_ROLE = "Exports.Run"
+DEFAULT_ROLES = (GLOBAL_ADMINISTRATOR, USER_ADMINISTRATOR, APP_ROLE)
+# Not administrators of the organization, whatever a setting says: the portal's download refuses them too.
+NEVER_ALLOWED = frozenset(
+    {
+        "95e79109-95c0-4d8e-aee3-d01accf2d47b",  # Guest Inviter
+        "cf1c38e5-3621-4004-a7cb-879624dced7c",  # Application Developer
+        "b79fbf4d-3ef9-4689-8143-76b194e85509",  # in every ordinary user's token
+    }
+)
+
+# What Azurite, the emulator, is known by; the Python SDK does not know this abbreviation of it.
+_DEVELOPMENT_STORAGE = (
+    "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
+    "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
+    "BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;"
+)
+
+
+class SettingsError(Exception):
+    """One or more settings are missing or wrong; the message names each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The app's configuration: field by field the settings of the README."""
+
+    graph_endpoint: str
+    storage: str
+    """A connection string, or the address of the blob service when an identity is used."""
+    container: str
+    range_users: int
+    parallel: int
+    sas_minutes: int
+    default_columns: str
+    allowed_roles: frozenset[str]
+    callback_hosts: tuple[str, ...]
+    retention_days: int
+    development: bool
+    """On a person's own machine, where no Easy Auth can be (Core Tools set AZURE_FUNCTIONS_ENVIRONMENT)."""
+    easy_auth: bool
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> "Settings":
+        """Reads all settings. Raises SettingsError that names everything that is missing or wrong."""
+        problems: list[str] = []
+
+        def read(name: str, default: str, check: Callable[[str], Any]) -> Any:
+            try:
+                return check(env.get(name, "").strip() or default)
+            except ValueError as problem:
+                problems.append(f"{name}: {problem}")
+
+        settings = cls(
+            graph_endpoint=read("GRAPH_ENDPOINT", "https://graph.microsoft.com", _graph_endpoint),
+            storage=_storage(env, problems),
+            container=read("EXPORT_CONTAINER", "exports", _container),
+            range_users=read("EXPORT_RANGE_USERS", "20000", _whole(1, 10_000_000)),
+            parallel=read("EXPORT_PARALLEL", "32", _whole(1, 500)),
+            sas_minutes=read("EXPORT_SAS_MINUTES", "60", _whole(1, 7 * 24 * 60)),
+            default_columns=read("EXPORT_DEFAULT_COLUMNS", "documented", _column_set),
+            allowed_roles=read("EXPORT_ALLOWED_ROLES", ",".join(DEFAULT_ROLES), _roles),
+            callback_hosts=read("EXPORT_CALLBACK_HOSTS", "*.logic.azure.com", _hosts),
+            retention_days=read("EXPORT_RETENTION_DAYS", "7", _whole(1, 3650)),
+            development=env.get("AZURE_FUNCTIONS_ENVIRONMENT") == "Development" and not env.get("WEBSITE_INSTANCE_ID"),
+            easy_auth=env.get("WEBSITE_AUTH_ENABLED", "").lower() == "true",
+        )
+        if problems:
+            raise SettingsError("Settings to correct: " + "; ".join(problems) + ".")
+        return settings
+
+
+def _storage(env: Mapping[str, str], problems: list[str]) -> str:
+    """EXPORT_STORAGE, else AzureWebJobsStorage; each as a connection string or, with `__`, as an identity's."""
+    for name in ("EXPORT_STORAGE", "AzureWebJobsStorage"):
+        connection = env.get(name, "").strip()
+        if connection == "UseDevelopmentStorage=true":
+            return _DEVELOPMENT_STORAGE
+        if connection:
+            if "=" not in connection:
+                problems.append(f"{name}: a connection string is expected (for an identity: {name}__blobServiceUri)")
+            return connection
+        uri = env.get(f"{name}__blobServiceUri", "").strip()
+        account = env.get(f"{name}__accountName", "").strip()
+        if account and not uri:
+            uri = f"https://{account}.blob.core.windows.net"
+        if uri:
+            if not _is_safe(uri):
+                problems.append(f"{name}__blobServiceUri: an https address is expected, not {uri!r}")
+            return uri.rstrip("/")
+    problems.append("EXPORT_STORAGE__blobServiceUri (or EXPORT_STORAGE, or AzureWebJobsStorage) is missing")
+    return ""
+
+
+def _is_safe(url: str) -> bool:
+    """https with a host, or plain http on loopback: anything else would show tokens and data to the network."""
+    parts = urlsplit(url)
+    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK))
+
+
+def _graph_endpoint(text: str) -> str:
+    parts = urlsplit(text)
+    if not _is_safe(text) or parts.path.strip("/") or parts.query or parts.username:
+        raise ValueError(f"an address like https://graph.microsoft.com is expected, not {text!r}")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _whole(lowest: int, highest: int) -> Callable[[str], int]:
+    def check(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and lowest <= int(text) <= highest):
+            raise ValueError(f"a whole number from {lowest} to {highest} is expected, not {text!r}")
+        return int(text)
+
+    return check
+
+
+def _container(text: str) -> str:
+    if not re.fullmatch(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", text):
+        raise ValueError(f"3 to 63 small letters, digits and single hyphens are expected, not {text!r}")
+    return text
+
+
+def _column_set(text: str) -> str:
+    if text not in COLUMN_SETS:
+        raise ValueError(f"one of {', '.join(COLUMN_SETS)} is expected, not {text!r}")
+    return text
+
+
+def _roles(text: str) -> frozenset[str]:
+    roles = frozenset(part.strip() for part in text.split(",") if part.strip())
+    if refused := sorted(roles & NEVER_ALLOWED):
+        raise ValueError(f"{', '.join(refused)} can't be allowed: no organization-level administrator role")
+    return roles
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip().lower() for part in text.split(",") if part.strip())
