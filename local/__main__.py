@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
         child.add_argument("--app", default="function_app:app")
         child.add_argument("--data", default=".local")
         child.add_argument("--parent-pid", type=int, default=0)
-    child.add_argument("--concurrency", type=int, default=16)
+    child.add_argument("--concurrency", type=int, default=0)
     child.add_argument("--lease", type=float, default=4.0)
     commands.choices["host"].add_argument("--fd", type=int, required=True, help="a listening socket")
     return root
@@ -43,7 +43,9 @@ def _tenant(command: argparse.ArgumentParser, users: int) -> None:
 
 def _work(command: argparse.ArgumentParser) -> None:
     command.add_argument("--workers", type=int, default=2, help="worker processes (default: 2)")
-    command.add_argument("--concurrency", type=int, default=16, help="activities in each (default: 16)")
+    command.add_argument(
+        "--concurrency", type=int, default=0, help="activities in each (default: as in host.json, or 16)"
+    )
     command.add_argument("--lease", type=float, default=4.0, help="seconds until a dead worker's work is free")
     command.add_argument("--app", default="function_app:app", help="module:attribute of the function app")
 

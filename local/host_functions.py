@@ -14,9 +14,11 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from azure.functions._durable_functions import df_dumps, df_loads
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +62,13 @@ class App:
     activities: dict[str, Function]
     orchestrators: dict[str, Function]
 
-    def setting(self, *path: str, default: str) -> str:
+    def setting(self, *path: str, default: T) -> T:
         """A value of host.json, such as ("extensions", "http", "routePrefix")."""
         file = self.directory / "host.json"
         value: Any = json.loads(file.read_text()) if file.exists() else {}
         for part in path:
             value = value.get(part, {}) if isinstance(value, dict) else {}
-        return value if isinstance(value, str) else default
+        return value if isinstance(value, type(default)) else default
 
 
 def load(target: str) -> App:

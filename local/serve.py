@@ -123,6 +123,9 @@ def _serve(options: argparse.Namespace, data: Path, stack: ExitStack) -> None:
     work = ["worker", "--concurrency", str(options.concurrency), "--lease", str(options.lease), *common]
     for number in range(options.workers):
         _add(children, f"worker-{number}", _python(work, environment))
+    for child in children:
+        if child.name.startswith("worker"):
+            _wait_for_line(child, "worker ready")
 
     _describe(Serving(base, graph, storage, data), children)
     print(f"ready on {base} (page: {base}{PAGE})", flush=True)
@@ -210,7 +213,10 @@ def _supervise(children: list[Child], serving: Serving) -> None:
             print(f"{child.name} ended with code {code}; starting it again", file=sys.stderr, flush=True)
             child.failed_at = time.monotonic()
             _close_output(child)
-            child.process = child.start()
+            try:
+                child.process = child.start()
+            except azurite.AzuriteError as error:
+                print(f"{child.name}: {error}", file=sys.stderr, flush=True)
             _describe(serving, children)
 
 

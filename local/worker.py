@@ -30,6 +30,8 @@ from local.processes import die_with_parent
 
 log = logging.getLogger("local.worker")
 
+DEFAULT_CONCURRENCY = 16
+
 BUSY_LOOK_SECONDS = 0.003
 IDLE_LOOK_SECONDS = 0.02
 FULL_LOOK_SECONDS = 0.05
@@ -57,6 +59,7 @@ async def work(app: App, store: Path, concurrency: int, lease: float) -> None:
     name = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
     db = connect(store)
     heartbeat(db, name, lease)
+    print("worker ready", flush=True)
     stopped = threading.Event()
     threading.Thread(target=_keep_alive, args=(store, name, lease, stopped), daemon=True).start()
     with (
@@ -157,7 +160,10 @@ def main(arguments: argparse.Namespace) -> None:
 
 async def _main(arguments: argparse.Namespace) -> None:
     app = host_functions.load(arguments.app)
-    task = asyncio.create_task(work(app, Path(arguments.data) / "durable.db", arguments.concurrency, arguments.lease))
+    concurrency = arguments.concurrency or app.setting(
+        "extensions", "durableTask", "maxConcurrentActivityFunctions", default=DEFAULT_CONCURRENCY
+    )
+    task = asyncio.create_task(work(app, Path(arguments.data) / "durable.db", concurrency, arguments.lease))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)

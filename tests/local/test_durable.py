@@ -1,0 +1,209 @@
+"""Orchestrations of the toy app, run by real processes."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from local import serve
+from tests.local.toy_host import ARGUMENTS, Host
+
+
+def test_fan_out_of_many_activities_is_quick_and_complete(host: Host) -> None:
+    begin = time.monotonic()
+
+    assert host.run("fan_out", {"count": 300}) == sum(range(300)) * 2
+    assert time.monotonic() - begin < 10
+
+
+def test_task_any_over_everything_sees_each_result_once(host: Host) -> None:
+    instance = host.start("all_at_once", {"count": 300})
+    ended = host.end(instance)
+
+    assert ended["output"] == sum(range(300)) * 2
+    assert ended["customStatus"] == {"done": 300}
+
+
+def test_a_sliding_window_comes_to_its_end(host: Host) -> None:
+    assert host.run("window", {"count": 40, "width": 4}) == sum(range(40)) * 2
+
+
+def test_a_failing_activity_is_tried_again_and_later_ids_still_fit(host: Host, tmp_path: Path) -> None:
+    given = {"attempts": 4, "job": {"file": str(tmp_path / "runs"), "fail": 2}}
+
+    assert host.run("with_retry", given) == {"result": {"runs": 3}, "after": 42}
+
+
+def test_when_no_attempt_is_left_the_orchestration_fails_with_the_reason(host: Host, tmp_path: Path) -> None:
+    given = {"attempts": 2, "job": {"file": str(tmp_path / "runs"), "fail": 9}}
+    ended = host.end(host.start("with_retry", given))
+
+    assert ended["runtimeStatus"] == "Failed"
+    assert "attempt 2 fails" in ended["output"]
+    assert len((tmp_path / "runs").read_text().splitlines()) == 2
+
+
+def test_a_parent_gets_its_childrens_results_and_errors(host: Host) -> None:
+    instance = host.start("parent", None)
+    output = host.end(instance)["output"]
+
+    assert output["good"] == 6
+    assert "it went wrong" in output["bad"]
+    assert host.status(f"{instance}-child")["output"] == 6
+
+
+def test_an_exception_fails_the_orchestration_with_its_message(host: Host) -> None:
+    ended = host.end(host.start("raises", None))
+
+    assert (ended["runtimeStatus"], ended["output"]) == (
+        "Failed",
+        "Orchestrator function 'raises' failed: it went wrong",
+    )
+
+
+def test_continue_as_new_starts_over_with_an_empty_history(host: Host) -> None:
+    instance = host.start("counts_down", 5)
+
+    assert host.end(instance)["output"] == "zero"
+    assert len(host.status(instance, showHistory="true")["historyEvents"]) < 12
+
+
+def test_events_reach_the_orchestrator_before_and_after_it_waits(host: Host) -> None:
+    instance = host.start("waits", None)
+    assert host.post(instance, "raiseEvent/second", '"two"') == 202
+    assert host.post(instance, "raiseEvent/first", '{"one": 1}') == 202
+
+    assert host.end(instance)["output"] == [{"one": 1}, "two", 8]
+    assert host.post(instance, "raiseEvent/first") == 410
+
+
+def test_a_timer_fires_when_it_is_due(host: Host) -> None:
+    begin = time.monotonic()
+
+    assert host.run("sleeps", 300) == "awake"
+    assert 0.3 <= time.monotonic() - begin < 3
+
+
+def test_a_terminated_orchestration_stays_so(host: Host) -> None:
+    instance = host.start("sleeps", 3_600_000)
+    assert host.post(instance, "terminate?reason=enough") == 202
+
+    ended = host.end(instance)
+    assert (ended["runtimeStatus"], ended["output"]) == ("Terminated", "enough")
+    assert host.post(instance, "terminate") == 410
+
+
+def test_a_suspended_orchestration_goes_on_when_resumed(host: Host) -> None:
+    instance = host.start("waits", None)
+    host.wait(lambda: host.status(instance)["runtimeStatus"] == "Running")
+    assert host.post(instance, "suspend") == 202
+    for name in ("first", "second"):
+        assert host.post(instance, f"raiseEvent/{name}", "1") == 202
+    assert host.status(instance)["runtimeStatus"] == "Suspended"
+
+    assert host.post(instance, "resume") == 202
+    assert host.end(instance)["output"] == [1, 1, 8]
+
+
+def test_instances_are_found_by_prefix_status_and_time_and_purged(host: Host) -> None:
+    names = [host.start("sleeps", 0, f"purge-{number}") for number in range(3)]
+    running = host.start("sleeps", 3_600_000, "purge-running")
+    ended = [host.end(name) for name in names]
+
+    def found(**query: str) -> list[str]:
+        listed = host.http.get(f"{host.instances}/", params={"instanceIdPrefix": "purge-"} | query).json()
+        return [each["instanceId"] for each in listed]
+
+    assert found() == [*names, running]
+    assert found(runtimeStatus="Completed,Failed") == names
+    assert found(createdTimeTo=ended[0]["createdTime"]) == []
+    assert found(createdTimeFrom=ended[0]["createdTime"]) == [*names, running]
+    assert host.http.delete(f"{host.instances}/{names[0]}").json() == {"instancesDeleted": 1}
+    assert host.http.delete(f"{host.instances}/{names[0]}").status_code == 404
+    assert host.http.delete(f"{host.instances}/{running}").status_code == 412
+    assert host.http.get(f"{host.instances}/{names[0]}").status_code == 404
+    host.post(running, "terminate")
+    query = {"createdTimeFrom": ended[1]["createdTime"], "runtimeStatus": "Terminated"}
+    assert host.http.delete(f"{host.instances}/", params=query).json()["instancesDeleted"] >= 1
+    assert found() == names[1:]
+
+
+def test_an_id_is_free_again_when_its_instance_has_ended(host: Host) -> None:
+    host.start("sleeps", 3_600_000, "mine")
+    path = "/runtime/webhooks/durabletask/orchestrators/sleeps/mine"
+    assert host.http.post(path, json=0).status_code == 409
+    host.post("mine", "terminate")
+
+    assert host.http.post(path, json=0).status_code == 202
+    assert host.end("mine")["output"] == "awake"
+
+
+def test_an_unknown_orchestrator_is_refused_by_name(host: Host) -> None:
+    answer = host.http.post("/runtime/webhooks/durabletask/orchestrators/nothing", json=None)
+
+    assert answer.status_code == 400
+    assert "'nothing' doesn't exist" in answer.json()["ExceptionMessage"]
+
+
+def test_an_activity_whose_worker_is_killed_runs_again_elsewhere(host: Host, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    instance = host.start("one_attempt", {"file": str(runs), "hang": 1})
+    host.wait(runs.exists)
+    os.kill(int(runs.read_text().split()[0]), signal.SIGKILL)
+
+    assert host.end(instance)["output"] == {"runs": 2}
+
+
+def test_a_zombies_late_completion_is_ignored(host: Host, tmp_path: Path) -> None:
+    runs, until = tmp_path / "runs", tmp_path / "until"
+    instance = host.start("one_attempt", {"file": str(runs), "until": str(until)})
+    host.wait(runs.exists)
+    zombie = int(runs.read_text().split()[0])
+    os.kill(zombie, signal.SIGSTOP)
+    try:
+        host.wait(lambda: len(runs.read_text().splitlines()) == 2, "the second run")
+        until.touch()
+        assert host.end(instance)["output"] == {"runs": 2}
+    finally:
+        os.kill(zombie, signal.SIGCONT)
+
+    assert host.run("fan_out", {"count": 3}) == 6
+    assert host.status(instance)["output"] == {"runs": 2}
+
+
+@pytest.mark.parametrize("name", ["serve", "host"])
+def test_everything_goes_on_after_a_kill_and_a_restart(name: str, tmp_path: Path, environment: dict[str, str]) -> None:
+    data, until = tmp_path / "data", tmp_path / "until"
+    with serve.launch(data, *ARGUMENTS, environment=environment) as serving:
+        first = Host(serving)
+        with first.http:
+            job = {"file": str(tmp_path / "runs"), "until": str(until)}
+            waiting = first.start("waits", None, "waiting")
+            working = first.start("one_attempt", job, "working")
+            assert first.run("fan_out", {"count": 3}) == 6
+            first.wait((tmp_path / "runs").exists)
+            pids = first.pids()
+            os.kill(pids[name], signal.SIGKILL)
+            first.wait(lambda: name == "host" or not any(map(_alive, pids.values())), "all are gone")
+            if name == "host":
+                first.wait(lambda: first.pids()["host"] != pids["host"])
+                assert first.status(waiting)["runtimeStatus"] == "Running"
+                return
+    until.touch()
+    with serve.launch(data, *ARGUMENTS, environment=environment) as serving:
+        second = Host(serving)
+        with second.http:
+            assert second.end(working)["output"] == {"runs": 2}
+            for event in ("first", "second"):
+                assert second.post(waiting, f"raiseEvent/{event}", "1") == 202
+            assert second.end(waiting)["output"] == [1, 1, 8]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"

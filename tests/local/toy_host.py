@@ -1,0 +1,57 @@
+"""A client for a running host with the toy app."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from local import serve
+
+ARGUMENTS = ("--app", "tests.local.toy_app:app", "--graph", "http://127.0.0.1:9", "--lease", "1")
+
+
+class Host:
+    """Starts and follows orchestrations over HTTP, as a caller does."""
+
+    def __init__(self, serving: serve.Serving) -> None:
+        self.serving = serving
+        self.http = httpx.Client(base_url=serving.url, trust_env=False, timeout=30)
+        self.instances = "/runtime/webhooks/durabletask/instances"
+
+    def start(self, name: str, given: Any, instance: str = "") -> str:
+        answer = self.http.post(f"/api/start/{name}/{instance}", content=json.dumps(given))
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
+    def status(self, instance: str, **query: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.http.get(f"{self.instances}/{instance}", params=query).json()
+        return found
+
+    def end(self, instance: str) -> dict[str, Any]:
+        """The status once it is no longer running."""
+        self.wait(lambda: self.http.get(f"{self.instances}/{instance}").status_code == 200, instance)
+        return self.status(instance)
+
+    def run(self, name: str, given: Any) -> Any:
+        ended = self.end(self.start(name, given))
+        assert ended["runtimeStatus"] == "Completed", ended
+        return ended["output"]
+
+    def post(self, instance: str, operation: str, body: str = "null") -> int:
+        headers = {"Content-Type": "application/json"}
+        path = f"{self.instances}/{instance}/{operation}"
+        return self.http.post(path, content=body, headers=headers).status_code
+
+    def wait(self, condition: Callable[[], Any], what: str = "", seconds: float = 8) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"waited in vain: {what} {self.log()}"
+            time.sleep(0.01)
+
+    def log(self) -> str:
+        return (self.serving.data / "serve.log").read_text(errors="replace")[-3000:]
+
+    def pids(self) -> dict[str, int]:
+        return serve.look(self.serving.data).pids
