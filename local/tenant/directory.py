@@ -36,7 +36,7 @@ class Directory:
 
     seed: int
     nulls: int
-    kinds: list[Persona]
+    kinds: Sequence[Persona]
     created: "array[int]"  # milliseconds since 1970; meaningless below `nulls`
     bits: "array[int]"
     upns: list[str]
@@ -51,13 +51,13 @@ class Directory:
         return len(self.upns)
 
 
-def make_directory(users: int, seed: int, shape: str = "normal", fractions: bool = False) -> Directory:
+def make_directory(users: int, seed: int, shape: str = "normal", fractions: bool = False, salt: int = 0) -> Directory:
     """Makes `users` people, the same for the same arguments.
 
     `fractions` keeps hidden milliseconds behind each creation time: Graph shows whole seconds and no document says
     what it stores, so a client whose ranges end at "the next one's start - 1 s" must lose users here.
     """
-    rng = random.Random(f"{seed} {shape}")
+    rng = random.Random(f"{seed} {shape} {salt}")
     nulls = round(users * SHAPES[shape])
     kinds = personas(seed, b2c=shape == "b2c")
     created = array("q", bytes(8 * nulls))
@@ -68,7 +68,7 @@ def make_directory(users: int, seed: int, shape: str = "normal", fractions: bool
         ordered = sorted(zip(upns[:nulls], bits[:nulls], strict=True), key=lambda pair: pair[0].lower())
         upns[:nulls] = [upn for upn, _ in ordered]
         bits[:nulls] = array("Q", [own for _, own in ordered])
-    return Directory(seed, nulls, kinds, created, bits, upns)
+    return Directory(seed + salt, nulls, kinds, created, bits, upns)
 
 
 def _creation_times(rng: random.Random, count: int, users: int, shape: str, fractions: bool) -> list[int]:
@@ -89,7 +89,7 @@ def _creation_times(rng: random.Random, count: int, users: int, shape: str, frac
     return [second * 1000 + int(rng.random() * 1000) for second in seconds]
 
 
-def _upns(bits: Iterable[int], kinds: list[Persona]) -> Iterator[str]:
+def _upns(bits: Iterable[int], kinds: Sequence[Persona]) -> Iterator[str]:
     """A unique UPN each: the second anna.jansen is anna.jansen2, as an administrator would do."""
     taken: dict[str, int] = {}
     made: dict[tuple[str, int, int, int], str] = {}

@@ -219,7 +219,7 @@ def _domain(tenant: Tenant, path: tuple[str, ...]) -> Domain:
         return tenant.everyone()
     if path[2] not in GROUPS:
         raise not_found(path[2])
-    return Domain(tenant.directory, GROUPS[path[2]] or 1 << 60, only_advanced_filters=True, no_advanced=tenant.b2c)
+    return Domain(tenant.directory, GROUPS[path[2]], only_advanced_filters=True, no_advanced=tenant.b2c)
 
 
 def _list(tenant: Tenant, asked: _Asked) -> Answer:

@@ -41,7 +41,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """The users that a list is about: all of a directory, or every third one for the members of a group."""
+    """Whom a list is about: all of a directory, or every n-th one for the members of a group (0: nobody)."""
 
     directory: Directory
     every: int = 1
@@ -128,7 +128,8 @@ def page_positions(domain: Domain, query: Query) -> tuple[list[int], bool]:
 def count(domain: Domain, text: str | None) -> int:
     """How many users match now."""
     base = _base(domain, text, None)
-    gone = sum(at in _members(domain, text) and not _still(domain, text, at) for at in domain.directory.edited)
+    edited = domain.directory.edited
+    gone = sum(_was_in(domain, text, at) and not _still(domain, text, at) for at in edited)
     return len(base) - gone + len(_added(domain, text))
 
 
@@ -177,8 +178,8 @@ def _base(domain: Domain, text: str | None, orderby: str | None) -> Sequence[int
     cache, key = domain.directory.cache, (domain.every, text, orderby)
     if key not in cache:
         found: Sequence[int] = matched(domain.directory, odata.parse(text) if text else None)
-        if domain.every > 1:
-            found = [at for at in found if at % domain.every == 0]
+        if domain.every != 1:
+            found = [at for at in found if _inside(domain, at)]
         if orderby:
             name, _, direction = orderby.partition(" ")
             keys = {at: base_values(domain.directory, at, (name,))[name] for at in found}
@@ -194,9 +195,22 @@ def _base(domain: Domain, text: str | None, orderby: str | None) -> Sequence[int
     return kept
 
 
-def _members(domain: Domain, text: str | None) -> Sequence[int] | frozenset[int]:
-    base = _base(domain, text, None)
-    return base if isinstance(base, range) or not domain.directory.edited else frozenset(base)
+def _inside(domain: Domain, at: int) -> bool:
+    if domain.every == 1:
+        return True
+    return domain.every > 1 and at < len(domain.directory) and at % domain.every == 0
+
+
+def _was_in(domain: Domain, text: str | None, at: int) -> bool:
+    """Whether a user matched as made at the start: looked at again, as a set of a million matches costs more."""
+    directory = domain.directory
+    if at >= len(directory) or not _inside(domain, at):
+        return False
+    if text is None:
+        return True
+    tree = odata.parse(text)
+    created = None if at < directory.nulls else directory.created[at]
+    return predicate(tree)(base_values(directory, at, odata.names(tree)), created)
 
 
 def _matches_now(domain: Domain, text: str | None, at: int) -> bool:
@@ -217,9 +231,8 @@ def _added(domain: Domain, text: str | None) -> list[int]:
     directory = domain.directory
     if not directory.edited:
         return []
-    members = _members(domain, text)
-    inside = (at for at in directory.edited if domain.every == 1 or (at < len(directory) and at % domain.every == 0))
-    return [at for at in inside if at not in members and _matches_now(domain, text, at)]
+    inside = (at for at in directory.edited if _inside(domain, at))
+    return [at for at in inside if not _was_in(domain, text, at) and _matches_now(domain, text, at)]
 
 
 def _token(query: Query, others: Mapping[str, str]) -> str:

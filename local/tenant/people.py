@@ -12,6 +12,7 @@ import random
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 PERSONAS = 2048
 TENANT = "contoso.onmicrosoft.com"
@@ -36,7 +37,7 @@ class Culture:
 
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """One kind of user; `texts` holds a JSON template per property, `alias` how the UPN begins, `suffix` how it ends."""
+    """Where a person comes from; `given` and `surnames` are pairs: as written, and in letters for a UPN."""
 
     culture: int
     alias: str
@@ -244,13 +245,15 @@ _ALIASES = (
 )
 # Legal in a UPN and no letter: a split by first letter without a catch-all loses these people.
 _ODD_ALIASES = ("_svc-{g}", "#room.{s}", "~{g}", "'{s}", "-{g}.{s}", "!{g}", "^{s}", "_{n}", "7{g}")
-_RAW = ("created", "refreshed")
+_RAW = ("created",)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
-def personas(seed: int, b2c: bool = False) -> list[Persona]:
+@lru_cache(maxsize=4)  # tests make many tenants of few seeds, and this is most of the time that a small one takes
+def personas(seed: int, b2c: bool = False) -> tuple[Persona, ...]:
     """The `PERSONAS` personas of a tenant, the same for the same seed."""
     rng = random.Random(f"personas {seed}")
-    return [_persona(rng, b2c) for _ in range(PERSONAS)]
+    return tuple(_persona(rng, b2c) for _ in range(PERSONAS))
 
 
 def _maybe(
@@ -298,7 +301,7 @@ def _persona(rng: random.Random, b2c: bool) -> Persona:
 
 
 def _template(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = _ENCODER.encode(value)
     for name in _RAW:  # these bring their own quotes, or are null
         text = text.replace(f'"%({name})s"', f"%({name})s")
     return text
@@ -458,7 +461,7 @@ def _methods(rng: random.Random, here: Culture, kind: str) -> str:
 
 
 # Every user property that $select takes: those of the personas.
-PROPERTIES = tuple(personas(0)[0].texts)
+PROPERTIES = tuple(_persona(random.Random(0), b2c=False).texts)
 # What comes back without $select.
 DEFAULTS = (
     "businessPhones",

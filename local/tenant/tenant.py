@@ -64,7 +64,7 @@ class Tenant:
     def __post_init__(self) -> None:
         self.faults.seed = self.seed
         self.directory = make_directory(self.users, self.seed, self.shape, self.fractions)
-        self.bin = make_directory(self.users // 100, self.seed + 1000, "normal")
+        self.bin = make_directory(self.users // 100, self.seed, salt=1000)
         self.buckets = {
             "identity": Bucket(self.units, self.clock),
             "methods": Bucket(self.method_limit, self.clock),
