@@ -160,6 +160,7 @@ def main(arguments: argparse.Namespace) -> None:
 
 async def _main(arguments: argparse.Namespace) -> None:
     app = host_functions.load(arguments.app)
+    durable_turn.remember_timestamps()
     concurrency = arguments.concurrency or app.setting(
         "extensions", "durableTask", "maxConcurrentActivityFunctions", default=DEFAULT_CONCURRENCY
     )

@@ -30,6 +30,13 @@ def test_a_sliding_window_comes_to_its_end(host: Host) -> None:
     assert host.run("window", {"count": 40, "width": 4}) == sum(range(40)) * 2
 
 
+def test_lanes_keep_a_bounded_number_of_activities_going(host: Host) -> None:
+    begin = time.monotonic()
+
+    assert host.run("lanes", {"count": 300, "width": 16}) == sum(range(300)) * 2
+    assert time.monotonic() - begin < 10
+
+
 def test_a_failing_activity_is_tried_again_and_later_ids_still_fit(host: Host, tmp_path: Path) -> None:
     given = {"attempts": 4, "job": {"file": str(tmp_path / "runs"), "fail": 2}}
 

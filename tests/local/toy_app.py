@@ -1,5 +1,7 @@
 """A small function app with one orchestration for each thing that the engine must do."""
 
+# ruff: noqa: ASYNC110, ASYNC230, ASYNC240 (waits for files that the tests make: that is the point here)
+
 import asyncio
 import os
 import time
@@ -71,6 +73,28 @@ def window(context):
         winner = yield context.task_any(pending)
         pending.remove(winner)
         total += winner.result
+    return total
+
+
+@app.orchestration_trigger(context_name="context")
+def lanes(context):
+    """A bounded number at once, without a window: each lane is a sub-orchestration with a share of the work."""
+    given = context.get_input()
+    shares = [list(range(lane, given["count"], given["width"])) for lane in range(given["width"])]
+    pending = [context.call_sub_orchestrator("lane", share) for share in shares]
+    total = 0
+    while pending:
+        winner = yield context.task_any(pending)
+        pending.remove(winner)
+        total += winner.result
+    return total
+
+
+@app.orchestration_trigger(context_name="context")
+def lane(context):
+    total = 0
+    for number in context.get_input():
+        total += yield context.call_activity("double", number)
     return total
 
 
