@@ -67,6 +67,12 @@ async def start_export(req: func.HttpRequest, client: df.DurableOrchestrationCli
     return await _answer(api.start_export, req, client)
 
 
+@app.route(route="exports", methods=["GET"])
+@app.durable_client_input(client_name="client")
+async def list_exports(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    return await _answer(api.list_exports, req, client)
+
+
 @app.route(route="exports/{id}", methods=["GET"])
 @app.durable_client_input(client_name="client")
 async def show_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:

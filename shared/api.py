@@ -16,9 +16,11 @@ from shared import operations, request
 from shared.access import Caller, Refused, caller_of
 from shared.operations import Operations, Shown
 from shared.request import BadRequest, Problem
+from shared.results import STATUSES
 from shared.settings import Settings, SettingsError
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+MAX_TOP = 200
 _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 # Answers hold links that are secrets, and states that change.
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -72,6 +74,22 @@ async def start_export(incoming: Incoming, caller: Caller, on: Operations) -> Ou
     export_id = await operations.start(on, wanted, caller, key)
     status_url = f"{_exports_url(incoming)}/{export_id}"
     return _json(202, {"id": export_id, "status": "NotStarted", "statusUrl": status_url}, _polling(status_url))
+
+
+async def list_exports(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
+    """GET /exports"""
+    status, top = incoming.query.get("status", ""), incoming.query.get("top", "50")
+    after = incoming.query.get("continuationToken", "")
+    problems = []
+    if status and status not in STATUSES:
+        problems.append(Problem("/status", f"must be one of {', '.join(STATUSES)}"))
+    if not (top.isascii() and top.isdigit() and len(top) < 5 and 1 <= int(top) <= MAX_TOP):
+        problems.append(Problem("/top", f"must be a whole number from 1 to {MAX_TOP}"))
+    if after and not _ID.fullmatch(after):
+        problems.append(Problem("/continuationToken", "must be what came with the page before"))
+    if problems:
+        raise BadRequest(*problems)
+    return _json(200, await operations.list_exports(on, caller, status, int(top), after))
 
 
 async def show_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:

@@ -17,7 +17,9 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
+
+import msgspec
 
 from shared.settings import LOOPBACK, Settings
 
@@ -67,28 +69,30 @@ async def stage(storage: Storage, name: str, part: str, data: bytes) -> None:
     await storage.container.get_blob_client(name).stage_block(block_id(part), data, length=len(data))
 
 
-async def commit(storage: Storage, name: str, parts: Sequence[str], content_type: str) -> int:
-    """Makes the blob of these blocks, in one step, and returns its size. The same again changes nothing."""
+async def commit(storage: Storage, name: str, parts: Sequence[str], content_type: str, summary: Any = None) -> int:
+    """Makes the blob of these blocks, in one step, and returns its size. The same again changes nothing.
+
+    `summary` is JSON that a listing brings along.
+    """
     from azure.storage.blob import BlobBlock, ContentSettings
 
     blob = storage.container.get_blob_client(name)
     settings = ContentSettings(content_type=content_type, cache_control="no-store")
-    await blob.commit_block_list([BlobBlock(block_id(part)) for part in parts], content_settings=settings)
+    blocks = [BlobBlock(block_id(part)) for part in parts]
+    await blob.commit_block_list(blocks, content_settings=settings, metadata=_metadata(summary))
     return int((await blob.get_blob_properties()).size)
 
 
-async def write(storage: Storage, name: str, data: bytes, content_type: str = "application/json") -> None:
-    """A small blob, replacing what was there."""
+async def write(storage: Storage, name: str, data: bytes, summary: Any = None) -> None:
+    """A small blob, replacing what was there. `summary` is JSON that a listing brings along."""
     from azure.core.exceptions import ResourceNotFoundError
-    from azure.storage.blob import ContentSettings
 
     blob = storage.container.get_blob_client(name)
-    settings = ContentSettings(content_type=content_type, cache_control="no-store")
     try:
-        await blob.upload_blob(data, overwrite=True, content_settings=settings)
+        await blob.upload_blob(data, overwrite=True, metadata=_metadata(summary))
     except ResourceNotFoundError:
         await _create_container(storage)
-        await blob.upload_blob(data, overwrite=True, content_settings=settings)
+        await blob.upload_blob(data, overwrite=True, metadata=_metadata(summary))
 
 
 async def write_once(storage: Storage, name: str, data: bytes) -> bool:
@@ -143,15 +147,26 @@ async def delete_all(storage: Storage, prefix: str) -> None:
         await delete(storage, blob.name)
 
 
-async def listing(storage: Storage, prefix: str, include: Sequence[str] = ()) -> "AsyncIterator[BlobProperties]":
+async def listing(storage: Storage, prefix: str = "") -> "AsyncIterator[BlobProperties]":
     """The blobs whose names begin so, in the order of their names."""
     from azure.core.exceptions import ResourceNotFoundError
 
     try:
-        async for blob in storage.container.list_blobs(name_starts_with=prefix, include=list(include) or None):
+        async for blob in storage.container.list_blobs(name_starts_with=prefix, include=["metadata"]):
             yield blob
     except ResourceNotFoundError:
         return
+
+
+def summary_of(blob: "BlobProperties") -> Any:
+    """What was given as `summary` when the blob was written; None when there was nothing."""
+    text = (blob.metadata or {}).get("summary")
+    return msgspec.json.decode(unquote(text)) if text else None
+
+
+def _metadata(summary: Any) -> dict[str, str] | None:
+    """Metadata travels in headers: ASCII, and at most 8 KiB in all."""
+    return None if summary is None else {"summary": quote(msgspec.json.encode(summary))}
 
 
 async def link(storage: Storage, name: str, file_name: str, now: datetime, expires: datetime) -> str:

@@ -157,7 +157,7 @@ async def _export_once(edges: Edges, record: Record, made: Plan, part: Range, ta
     if link:
         result["state"] = f"chain-{name}"
         saved = msgspec.msgpack.encode(_State(link, list(seen)))
-        await blobs.write(edges.storage, work_name(record.id, result["state"]), saved, "application/octet-stream")
+        await blobs.write(edges.storage, work_name(record.id, result["state"]), saved)
     return result
 
 

@@ -6,7 +6,7 @@ request.json says who asked for what. There is no other store.
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -25,6 +25,7 @@ ORCHESTRATOR = "export_users"
 ERRORS_SHOWN = 100
 RETRY_AFTER = 5
 """Seconds between two polls."""
+_NO_PROGRESS: Json = {"exported": 0, "expected": None, "ranges": 0, "rangesDone": 0}
 _RUNNING = frozenset({"Pending", "Running", "ContinuedAsNew", "Suspended"})
 
 
@@ -91,7 +92,9 @@ async def start(operations: Operations, request: ExportRequest, caller: Caller, 
     )
     if request.users:
         await blobs.write(operations.storage, work_name(export_id, "users.json"), msgspec.json.encode(request.users))
-    await blobs.write(operations.storage, record_name(export_id), msgspec.json.encode(record))
+    summary: Json = {"fileName": record.file_name, "createdDateTime": record.created_date_time}
+    summary |= {"requestedBy": record.requested_by}
+    await blobs.write(operations.storage, record_name(export_id), msgspec.json.encode(record), summary)
     await operations.durable.start_new(ORCHESTRATOR, export_id, {"id": export_id})
     return export_id
 
@@ -124,6 +127,63 @@ async def show(operations: Operations, export_id: str, caller: Caller) -> Shown:
     return Shown(500 if found["status"] == results.FAILED else 200, ended)
 
 
+async def list_exports(
+    operations: Operations, caller: Caller, status: str = "", top: int = 50, after: str = ""
+) -> Json:
+    """`{"value": [...], "continuationToken"?}`: the exports that the caller may see, newest first.
+
+    One listing of the container brings along what the list shows; only of the running ones Durable is asked.
+    `status`: only those. `after`: the token that came with the page before, the last id on it.
+    """
+    found: list[Json] = []
+    last_seen = ""
+    async for export_id, names in _by_export(operations.storage):
+        if export_id <= after or "request.json" not in names:
+            continue
+        entry = {"id": export_id, **_listed(names)}
+        if not caller.administrator and entry["requestedBy"]["id"] != caller.id:
+            continue
+        if "status" not in entry:
+            entry |= await _listed_running(operations, export_id, entry["createdDateTime"])
+        if status and entry["status"] != status:
+            continue
+        if len(found) == top:
+            return {"value": found, "continuationToken": last_seen}
+        found.append(entry)
+        last_seen = export_id
+    return {"value": found}
+
+
+async def _by_export(storage: Storage) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    """Every export's id with its blobs' summaries by name."""
+    current, names = "", dict[str, Any]()
+    async for blob in blobs.listing(storage):
+        export_id, _, name = blob.name.partition("/")
+        if export_id in {"keys", "work"}:
+            break  # They sort behind every id.
+        if export_id != current and current:
+            yield current, names
+            names = {}
+        current = export_id
+        names[name] = blobs.summary_of(blob)
+    if current:
+        yield current, names
+
+
+def _listed(names: dict[str, Any]) -> Json:
+    request, ended = names["request.json"] or {}, names.get("results.json") or {}
+    shown = {"fileName": request.get("fileName", "")}
+    return {"request": shown, **{key: request[key] for key in request if key != "fileName"}, **ended}
+
+
+async def _listed_running(operations: Operations, export_id: str, created: str) -> Json:
+    status = await operations.durable.get_status(export_id)
+    if status and status.runtime_status.value in _RUNNING:
+        progress = status.custom_status or _NO_PROGRESS
+        return {"status": _running_status(status), "progress": progress | _pace(operations, created, progress)}
+    return {"status": results.FAILED}
+
+
 async def read_results(storage: Storage, export_id: str, errors: int) -> Json | None:
     """The results of an ended export with at most so many of its errors; None when there are none."""
     start_of_file = await blobs.read(storage, results_name(export_id), most=results.HEAD_BYTES)
@@ -131,22 +191,25 @@ async def read_results(storage: Storage, export_id: str, errors: int) -> Json | 
 
 
 def _running(operations: Operations, record: Record, status: Any) -> Json:
-    shown: Json = status.custom_status or {"exported": 0, "expected": None, "ranges": 0, "rangesDone": 0}
-    started = status.runtime_status.value != "Pending"
+    shown: Json = status.custom_status or _NO_PROGRESS
     return {
         "id": record.id,
-        "status": results.IN_PROGRESS if started else results.NOT_STARTED,
+        "status": _running_status(status),
         "request": record.shown(),
         "requestedBy": record.requested_by,
         "createdDateTime": record.created_date_time,
-        "progress": shown | _pace(operations, record, shown),
+        "progress": shown | _pace(operations, record.created_date_time, shown),
     }
 
 
-def _pace(operations: Operations, record: Record, shown: Json) -> Json:
+def _running_status(status: Any) -> str:
+    return results.NOT_STARTED if status.runtime_status.value == "Pending" else results.IN_PROGRESS
+
+
+def _pace(operations: Operations, created: str, shown: Json) -> Json:
     """Users a second since the start, and when the rest will be there at that pace."""
     now = operations.now()
-    seconds = (now - datetime.fromisoformat(record.created_date_time)).total_seconds()
+    seconds = (now - datetime.fromisoformat(created)).total_seconds()
     if not shown["exported"] or seconds <= 0:
         return {}
     pace = shown["exported"] / seconds

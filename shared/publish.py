@@ -102,7 +102,9 @@ async def _publish_results(edges: Edges, record: Record, fields: Json, found: li
             if found or len(ids) > 1:
                 ids.append(block_name(part_name(*part[:3]), block, "s"))
             ids.append(block_name(part_name(*part[:3]), block))
-    await blobs.commit(edges.storage, name, [*ids, block_name(_OWN, 1)], "application/json")
+    summary = {key: fields[key] for key in ("status", "completedDateTime", "counts", "file")}
+    summary["file"] = summary["file"] and {**summary["file"], "columns": len(record.columns)}
+    await blobs.commit(edges.storage, name, [*ids, block_name(_OWN, 1)], "application/json", summary)
 
 
 def _shortfall(record: Record, task: Json) -> Json | None:
