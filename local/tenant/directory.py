@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from local.tenant.people import CULTURES, PROPERTIES, Persona, personas
+from local.tenant.cultures import CULTURES
+from local.tenant.people import PROPERTIES, Persona, personas
 
 User = dict[str, Any]
 SHAPES = {"normal": 0.08, "burst": 0.08, "oneday": 0.0, "null90": 0.9, "b2c": 0.0}  # share without createdDateTime

@@ -10,9 +10,10 @@ from dataclasses import asdict
 
 from aiohttp import web
 
+from local.tenant.calls import Answer, Call
 from local.tenant.directory import living, rows
 from local.tenant.faults import read_rules
-from local.tenant.graph import Answer, Call, answer
+from local.tenant.graph import answer
 from local.tenant.people import PROPERTIES
 from local.tenant.tenant import Tenant, change
 
