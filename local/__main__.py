@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import signal
 import sys
 
 
@@ -68,8 +69,12 @@ def main() -> int:
         case "demo":
             from local import demo
 
+            # SIGTERM too leaves in good order: the temporary folder is removed.
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
             try:
                 demo.demo(options)
+            except KeyboardInterrupt:
+                return 130
             except demo.DemoError as error:
                 print(error, file=sys.stderr)
                 return 1

@@ -10,7 +10,8 @@ the extension's OutOfProcOrchestrationShim:
    A window slid over `task_any` therefore starts its next activity only when the latest one has ended.
    Ask for everything in one `task_all` or `task_any`, or split the work over sub-orchestrations.
 2. Ids 0, 1, 2... are given when an action is reached, timers and retries included. The SDK counts along,
-   from the other side, and the two must come to the same numbers.
+   from the other side, and the two must come to the same numbers. A retry that begins while an action is
+   still held back by rule 1 takes that action's number: results then go to the wrong tasks.
 3. A failed attempt of a task with retries is always followed by a timer, also the last one.
 """
 

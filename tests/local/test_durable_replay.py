@@ -75,6 +75,14 @@ def test_a_failed_attempt_is_followed_by_a_timer_even_when_it_was_the_last() -> 
     assert kinds(actions, failed(0), fired(1), done(2)) == [task, timer, task, task]
 
 
+def test_a_retry_takes_the_id_of_an_action_that_is_not_reached_yet() -> None:
+    """The SDK has given id 3 to the last activity by then: its result would be the timer's. Hence no windows."""
+    actions = [any_of(activity(), with_retry(2)), any_of(activity()), any_of(activity())]
+
+    scheduled = replay(actions, [*BEGIN, done(0), failed(1)]).scheduled
+    assert [each.kind for each in scheduled[2:]] == [EventType.TASK_SCHEDULED, EventType.TIMER_CREATED]
+
+
 def test_a_retry_fires_its_interval_after_the_turn_in_which_the_attempt_failed() -> None:
     scheduled = replay([with_retry(2)], [*BEGIN, failed(0)]).scheduled
 
