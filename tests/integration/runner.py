@@ -1,0 +1,171 @@
+"""Runs an export in this process: the real orchestrator and activities, a Durable that lives in memory.
+
+Unlike Durable it can also deliver an activity twice at the same time, as Durable may: the result of the first to end
+counts, the other one is a zombie.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from shared import blobs, export, plan, publish
+from shared.columns import COLUMN_SETS
+from shared.operations import new_id, read_results
+from shared.records import Edges, Record, csv_name, record_name, work_name
+from shared.workflow import CANCEL, export_workflow
+
+Json = dict[str, Any]
+ACTIVITIES: dict[str, Callable[[Edges, Json], Awaitable[Json]]] = {
+    "plan": plan.plan,
+    "export": export.export,
+    "publish": publish.publish,
+}
+ATTEMPTS = 3
+
+
+@dataclass(eq=False, slots=True)
+class Task:
+    """What the orchestrator yields; `result` is what it is sent."""
+
+    running: "asyncio.Task[Any] | asyncio.Event"
+    result: Any = None
+
+
+@dataclass(slots=True)
+class Context:
+    """Stands in for DurableOrchestrationContext."""
+
+    edges: Edges
+    input: Json
+    twice: float = 0.0
+    chance: random.Random = field(default_factory=random.Random)
+    cancel: asyncio.Event = field(default_factory=asyncio.Event)
+    statuses: list[Json] = field(default_factory=list)
+    highest: int = 0
+    again: Json | None = None
+    calls: list[tuple[str, Json, Any]] = field(default_factory=list)
+    zombies: set["asyncio.Task[Any]"] = field(default_factory=set)
+
+    def get_input(self) -> Json:
+        return self.input
+
+    def call_activity_with_retry(self, name: str, retry: Any, task: Json) -> Task:
+        # Through JSON, as Durable does it.
+        return Task(asyncio.create_task(self._call(name, msgspec.json.decode(msgspec.json.encode(task)))))
+
+    def wait_for_external_event(self, name: str) -> Task:
+        assert name == CANCEL
+        return Task(self.cancel)
+
+    def task_any(self, tasks: list[Task]) -> list[Task]:
+        return tasks
+
+    def set_custom_status(self, status: Json) -> None:
+        self.statuses.append(status)
+
+    def continue_as_new(self, progress: Json) -> None:
+        self.again = msgspec.json.decode(msgspec.json.encode(progress))
+
+    async def _call(self, name: str, task: Json) -> Any:
+        body = ACTIVITIES[name]
+        for attempt in range(ATTEMPTS):
+            try:
+                if self.chance.random() < self.twice:
+                    other = asyncio.create_task(body(self.edges, task))
+                    self.zombies.add(other)
+                    await asyncio.sleep(self.chance.random() / 50)
+                result = await body(self.edges, task)
+                self.calls.append((name, task, result))
+                return msgspec.json.decode(msgspec.json.encode(result))
+            except Exception as problem:
+                if attempt == ATTEMPTS - 1:
+                    return problem
+        return None
+
+
+async def orchestrate(context: Context) -> Json:
+    """Drives the orchestrator to its end."""
+    while True:
+        workflow = export_workflow(context, None)
+        try:
+            asked = next(workflow)
+            while True:
+                ended = await _first(asked if isinstance(asked, list) else [asked])
+                if isinstance(asked, list):
+                    asked = workflow.send(ended)
+                elif isinstance(ended.result, Exception):
+                    asked = workflow.throw(ended.result)
+                else:
+                    asked = workflow.send(ended.result)
+        except StopIteration as end:
+            if context.again is None:
+                return end.value
+            context.input, context.again = context.again, None
+
+
+async def _first(tasks: list[Task]) -> Task:
+    """The first to end; in the order of the list when several have."""
+    while True:
+        for task in tasks:
+            if isinstance(task.running, asyncio.Event):
+                if task.running.is_set():
+                    return task
+            elif task.running.done():
+                task.result = task.running.result()
+                return task
+        await asyncio.sleep(0.001)
+
+
+@dataclass(slots=True)
+class Export:
+    """An export that has ended."""
+
+    id: str
+    results: Json
+    csv: bytes | None
+    context: Context
+
+
+async def run_export(
+    edges: Edges,
+    *,
+    columns: str | list[str] = "profile",
+    users: list[str] | None = None,
+    context: Context | None = None,
+    errors: int = 10**6,
+    **request: Any,
+) -> Export:
+    """Asks for an export, runs it to its end, and reads what it has published."""
+    now = edges_now()
+    record = Record(
+        id=new_id(now),
+        created_date_time="2026-01-01T00:00:00Z",
+        requested_by={"id": "tester", "name": "Tester"},
+        file_name="users",
+        columns=list(COLUMN_SETS[columns] if isinstance(columns, str) else columns),
+        users=len(users or []),
+        **request,
+    )
+    await blobs.write(edges.storage, record_name(record.id), msgspec.json.encode(record))
+    if users:
+        await blobs.write(edges.storage, work_name(record.id, "users.json"), msgspec.json.encode(users))
+    context = context or Context(edges, {})
+    context.input = {"id": record.id}
+    output = await orchestrate(context)
+    for zombie in context.zombies:
+        await asyncio.wait([zombie])
+        zombie.exception()
+    results = await read_results(edges.storage, record.id, errors)
+    assert results is not None
+    assert output == {"status": results["status"]}
+    return Export(record.id, results, await blobs.read(edges.storage, csv_name(record)), context)
+
+
+def edges_now() -> Any:
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC)

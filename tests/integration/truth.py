@@ -1,0 +1,28 @@
+"""Compares an exported file with the tenant's own list of users."""
+
+import csv
+import io
+from collections import Counter
+from typing import Any
+
+from local.tenant import Tenant
+
+
+def rows_of(file: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(file.decode("utf-8-sig"), newline="")))
+
+
+def check_complete(file: bytes, tenant: Tenant, *, optional: frozenset[str] = frozenset()) -> None:
+    """Each of the tenant's users is in the file exactly once; of those in `optional` at most once."""
+    check_ids(file, {user["id"] for user in tenant.all_users()}, optional=optional)
+
+
+def check_ids(file: bytes, ids: set[str], *, optional: frozenset[str] = frozenset()) -> None:
+    found = Counter(row["objectId"] for row in rows_of(file))
+    assert {user: times for user, times in found.items() if times > 1} == {}
+    assert ids - set(found) - optional == set()
+    assert set(found) - ids - optional == set()
+
+
+def check_results(results: dict[str, Any], status: str) -> None:
+    assert results["status"] == status, (results["status"], results["errors"][:3], results["warnings"])
