@@ -16,8 +16,9 @@ from shared import api, blobs, graph, workflow
 from shared import export as export_activity
 from shared import plan as plan_activity
 from shared import publish as publish_activity
-from shared.api import Body, Incoming
-from shared.operations import ORCHESTRATOR, Operations
+from shared.api import Body, Incoming, Outgoing
+from shared.operations import Operations
+from shared.page import INDEX
 from shared.records import Edges
 from shared.settings import Settings
 
@@ -57,7 +58,10 @@ async def _answer(body: Body, req: func.HttpRequest, client: df.DurableOrchestra
         route=req.route_params,
         body=req.get_body(),
     )
-    sent = await api.answer(body, incoming, _settings, connect)
+    return _response(await api.answer(body, incoming, _settings, connect))
+
+
+def _response(sent: Outgoing) -> func.HttpResponse:
     return func.HttpResponse(sent.body, status_code=sent.status, headers=sent.headers)
 
 
@@ -91,11 +95,35 @@ async def cancel_export(req: func.HttpRequest, client: df.DurableOrchestrationCl
     return await _answer(api.cancel_export, req, client)
 
 
-@app.orchestration_trigger(context_name="context", orchestration=ORCHESTRATOR)
+@app.route(route="columns", methods=["GET"])
+@app.durable_client_input(client_name="client")
+async def list_columns(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    return await _answer(api.list_columns, req, client)
+
+
+@app.route(route="bulk-operations", methods=["GET"])
+async def page(req: func.HttpRequest) -> func.HttpResponse:
+    return _response(api.page_file(INDEX))
+
+
+@app.route(route="bulk-operations/{file}", methods=["GET"])
+async def page_file(req: func.HttpRequest) -> func.HttpResponse:
+    return _response(api.page_file(req.route_params["file"]))
+
+
+def _retry() -> df.RetryOptions:
+    """Behind the edges' own retries, which take minutes: for crashes, time-outs and long disturbances."""
+    return df.RetryOptions(first_retry_interval_in_milliseconds=15_000, max_number_of_attempts=5)
+
+
+@app.orchestration_trigger(context_name="context", orchestration=workflow.EXPORT)
 def export_users(context: df.DurableOrchestrationContext) -> Generator[Any, Any, Any]:
-    # Behind the edges' own retries, which take minutes: for crashes, time-outs and long disturbances.
-    retry = df.RetryOptions(first_retry_interval_in_milliseconds=15_000, max_number_of_attempts=5)
-    return (yield from workflow.export_workflow(context, retry))
+    return (yield from workflow.export_workflow(context, _retry()))
+
+
+@app.orchestration_trigger(context_name="context", orchestration=workflow.LANE)
+def export_lane(context: df.DurableOrchestrationContext) -> Generator[Any, Any, Any]:
+    return (yield from workflow.lane_workflow(context, _retry()))
 
 
 @app.activity_trigger(input_name="task")

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from shared import operations, request
+from shared import operations, page, request
 from shared.access import Caller, Refused, caller_of
+from shared.columns import AUTHENTICATION, COLUMN_SETS, COLUMNS
 from shared.operations import Operations, Shown
 from shared.request import BadRequest, Problem
 from shared.results import STATUSES
@@ -113,6 +114,21 @@ async def cancel_export(incoming: Incoming, caller: Caller, on: Operations) -> O
 async def delete_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
     """DELETE /exports/{id}"""
     return _shown(await operations.delete(on, _export_id(incoming), caller))
+
+
+async def list_columns(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
+    """GET /columns: what a request may name; `perUser` columns cost Graph a call for each user."""
+    columns = [
+        {"header": column.header, "source": column.source, "perUser": column.source == AUTHENTICATION}
+        for column in COLUMNS.values()
+    ]
+    return _json(200, {"sets": COLUMN_SETS, "columns": columns})
+
+
+def page_file(name: str) -> Outgoing:
+    """GET /bulk-operations and its files: they hold no data, so whoever the outer gate lets through may have them."""
+    found = page.read(name)
+    return Outgoing(200, *found) if found else _problem(404, "Not found", "The page has no such file.")
 
 
 def _export_id(incoming: Incoming) -> str:
