@@ -1,0 +1,229 @@
+"""Splitting a tenant: whatever Graph counts, each user is in exactly one range; with true counts, evenly."""
+
+import itertools
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis
+from hypothesis import strategies as st
+
+from shared import splitting
+from shared.plan import range_size
+from shared.ranges import Range, keeps
+from shared.settings import Settings
+from tests.unit.counting import NOW, Counter, Drive, Person, Tenant, drive, matches
+
+DAY = 86_400
+FIRST = int(datetime(1, 1, 1, tzinfo=UTC).timestamp())
+LAST = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
+
+bursts = st.sampled_from([NOW - 400 * DAY, NOW - 400 * DAY + 1, NOW - 400 * DAY + 2, 0, -1, NOW])
+moments = st.one_of(
+    st.none(),
+    bursts,
+    st.integers(NOW - 3000 * DAY, NOW),
+    st.integers(FIRST, LAST),
+    st.builds(lambda second, fraction: second + fraction / 8, bursts, st.integers(0, 7)),
+)
+names = st.one_of(
+    st.text(max_size=4),
+    st.text("aA0", max_size=3),
+    st.builds("u{:03d}@x".format, st.integers(0, 20)),
+    st.sampled_from(["", "é@x", "ß", "'", "''", "a@x", "A@X"]),
+)
+people = st.lists(st.builds(Person, moments, names), max_size=25)
+
+
+def kept_by(ranges: list[Range], person: Person) -> list[Range]:
+    return [part for part in ranges if matches(part, person) and keeps(part, person.user())]
+
+
+def assert_each_in_one(ranges: list[Range] | None, everyone: list[Person]) -> None:
+    for person in everyone:
+        assert ranges is None or len(kept_by(ranges, person)) == 1
+
+
+def exact(everyone: list[Person]) -> Counter:
+    return lambda part: sum(matches(part, person) for person in everyone)
+
+
+@hypothesis(max_examples=200, deadline=None)
+@given(people, st.integers(1, 6))
+def test_with_true_counts_every_user_is_kept_by_exactly_one_range(everyone: list[Person], size: int) -> None:
+    done = drive(splitting.split(len(everyone), size, NOW), exact(everyone))
+
+    assert done.ranges is not None
+    assert_each_in_one(done.ranges, everyone)
+
+
+@hypothesis(max_examples=200, deadline=None)
+@given(people, st.integers(1, 6), st.floats(0, 1.5), st.floats(0, 1.5), st.integers(0, 99))
+def test_with_counts_that_lag_every_user_is_kept_by_exactly_one_range(
+    everyone: list[Person], size: int, lowest: float, span: float, seed: int
+) -> None:
+    true, chance = exact(everyone), random.Random(seed)
+    done = drive(
+        splitting.split(int(len(everyone) * (lowest + span)), size, NOW),
+        lambda part: int((true(part) or 0) * chance.uniform(lowest, lowest + span)),
+    )
+
+    assert_each_in_one(done.ranges, everyone)
+
+
+@hypothesis(max_examples=150, deadline=None)
+@given(people, st.integers(1, 6), st.integers(0, 40))
+def test_a_refused_count_ends_in_one_chain_or_in_a_range_that_is_not_split(
+    everyone: list[Person], size: int, refused: int
+) -> None:
+    asked = itertools.count()
+    true = exact(everyone)
+    done = drive(splitting.split(len(everyone), size, NOW), lambda part: None if next(asked) == refused else true(part))
+
+    assert_each_in_one(done.ranges, everyone)
+
+
+@hypothesis(max_examples=150, deadline=None)
+@given(people, st.integers(0, 99), st.integers(0, 3))
+def test_counts_that_have_nothing_to_do_with_the_users_lose_and_double_nobody(
+    everyone: list[Person], seed: int, depth: int
+) -> None:
+    asked, chance = itertools.count(), random.Random(seed)
+    done = drive(
+        splitting.split(100, 10, NOW),
+        lambda _: chance.randrange(30) if next(asked) < 100 * depth else chance.randrange(5),
+    )
+
+    assert_each_in_one(done.ranges, everyone)
+
+
+def test_when_graph_counts_nobody_without_created_date_time_the_export_is_one_chain() -> None:
+    assert drive(splitting.split(100, 10, NOW), lambda _: None).ranges is None
+
+
+def test_when_graph_takes_no_name_filters_a_crowd_stays_one_range() -> None:
+    def count(part: Range) -> int | None:
+        if part.prefixes or part.except_prefixes:
+            return None
+        return 500 if part.kind == "null" else 0
+
+    done = drive(splitting.split(500, 10, NOW), count)
+
+    assert done.ranges is not None
+    assert [part for part in done.ranges if part.kind == "null"] == [Range(kind="null", expected=500)]
+
+
+@pytest.mark.parametrize("total", [0, 1, 3, 100])
+def test_a_tenant_that_fits_in_one_range_is_not_split_and_costs_no_question(total: int) -> None:
+    done = drive(splitting.split(total, 100, NOW), lambda _: pytest.fail("asked"))
+
+    assert done.ranges == [Range(kind="all", expected=total)]
+
+
+def test_three_users_in_ranges_of_one_are_apart() -> None:
+    everyone = [Person(NOW - days * DAY, f"u{days}@x") for days in (1, 40, 4000)]
+    done = drive(splitting.split(3, 1, NOW), exact(everyone))
+
+    assert done.ranges is not None
+    assert_each_in_one(done.ranges, everyone)
+    assert max(part.expected or 0 for part in done.ranges) == 1
+
+
+# Big tenants with true counts.
+
+
+def numbered(count: int) -> list[str]:
+    return [f"user{number:05d}@contoso.com" for number in range(count)]
+
+
+def human(count: int, seed: int = 1) -> list[str]:
+    """first.last@...: beginnings as uneven as people's names are."""
+    chance = random.Random(seed)
+    weights = [9, 3, 5, 4, 4, 2, 3, 3, 2, 7, 4, 5, 8, 3, 1, 3, 1, 5, 7, 5, 1, 2, 2, 1, 1, 2]
+    parts = ["".join(chance.choices("abcdefghijklmnopqrstuvwxyz", weights, k=4)) for _ in range(400)]
+    return [f"{chance.choice(parts)}.{chance.choice(parts)}{chance.randrange(100)}@contoso.com" for _ in range(count)]
+
+
+def growing(count: int, seed: int = 1) -> list[int]:
+    """Twelve years of growth, most of them lately, on working days' mornings."""
+    chance = random.Random(seed)
+    return [NOW - int(chance.expovariate(1 / 900) % 4400) * DAY - chance.randrange(8 * 3600) for _ in range(count)]
+
+
+def tenant(times: list[int], names_: list[str], nulls: int = 0) -> Tenant:
+    return Tenant(sorted(zip(times, names_[nulls:], strict=True)), sorted(names_[:nulls]))
+
+
+def burst(names_: Callable[[int], list[str]]) -> Tenant:
+    moment = NOW - 400 * DAY
+    return tenant([moment] * 50_000 + growing(20_000), names_(70_000))
+
+
+def one_day() -> Tenant:
+    chance = random.Random(1)
+    return tenant([NOW - 30 * DAY + chance.randrange(DAY) for _ in range(200_000)], human(200_000))
+
+
+def mostly_null() -> Tenant:
+    return tenant(growing(20_000), human(200_000), nulls=180_000)
+
+
+def million() -> Tenant:
+    """A million: 300,000 of a synchronization in one day, 150,000 of a script in an hour, the rest grown."""
+    chance = random.Random(1)
+    times = [NOW - 2000 * DAY + chance.randrange(DAY) for _ in range(300_000)]
+    times += [NOW - 100 * DAY + chance.randrange(3600) for _ in range(150_000)]
+    times += growing(550_000)
+    return tenant(times, ["user@contoso.com"] * 1_000_000)
+
+
+def split(big: Tenant, size: int) -> Drive:
+    done = drive(splitting.split(big.total, size, NOW), big.asked)
+    assert done.ranges is not None
+    assert sum(big.kept(part) for part in done.ranges) == big.total
+    times = [part for part in done.ranges if part.kind == "time"]
+    borders = list(dict.fromkeys((part.low, part.high) for part in times))
+    assert borders[0][0] is None
+    assert borders[-1][1] is None
+    assert all(one[1] == other[0] for one, other in itertools.pairwise(borders))
+    return done
+
+
+@pytest.mark.parametrize(
+    ("make", "size", "ranges", "levels", "batches"),
+    [
+        (lambda: burst(numbered), 2_000, 45, 18, 32),
+        (lambda: burst(human), 2_000, 45, 14, 32),
+        (one_day, 4_000, 65, 6, 15),
+        (mostly_null, 4_000, 65, 9, 25),
+    ],
+    ids=["burst-numbered", "burst-human", "one-day", "mostly-null"],
+)
+def test_with_true_counts_the_ranges_are_full_and_cost_few_round_trips(
+    make: Callable[[], Tenant], size: int, ranges: int, levels: int, batches: int
+) -> None:
+    big = make()
+    done = split(big, size)
+
+    assert done.ranges is not None
+    assert max(big.kept(part) for part in done.ranges) <= 2 * size
+    assert len(done.ranges) <= ranges
+    assert done.levels <= levels
+    assert done.batches <= batches
+
+
+def test_a_skewed_million_costs_two_in_a_hundred_of_the_pages_and_its_ranges_are_even() -> None:
+    """Reading it takes 1,001 or more pages of 999."""
+    big = million()
+    size = range_size(big.total, Settings.from_env({"EXPORT_STORAGE": "UseDevelopmentStorage=true"}))
+    done = split(big, size)
+
+    assert done.ranges is not None
+    assert size == 15_625
+    assert done.batches <= 20
+    assert done.levels <= 7
+    assert len(done.ranges) <= 85  # 64 would be full to the last user.
+    assert max(big.kept(part) for part in done.ranges) <= size
+    assert all(part.expected == big.kept(part) for part in done.ranges)
