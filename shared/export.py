@@ -28,6 +28,7 @@ from shared.records import (
     block_name,
     csv_name,
     part_name,
+    progress_name,
     read_plan,
     read_record,
     results_name,
@@ -143,6 +144,7 @@ async def _export_once(edges: Edges, record: Record, made: Plan, part: Range, ta
             looked = now
             if await read_plan(edges.storage, record.id) is None:
                 return {"stopped": True}
+            await _note(edges, task, len(seen), done=False)
     await rows.flush()
     await errors.flush()
     result: Json = {
@@ -154,11 +156,17 @@ async def _export_once(edges: Edges, record: Record, made: Plan, part: Range, ta
         "retries": tally.retries,
         "restarts": tally.restarts,
     }
+    await _note(edges, task, len(seen), done=not link)
     if link:
         result["state"] = f"chain-{name}"
         saved = msgspec.msgpack.encode(_State(link, list(seen)))
         await blobs.write(edges.storage, work_name(record.id, result["state"]), saved)
     return result
+
+
+async def _note(edges: Edges, task: Json, users: int, *, done: bool) -> None:
+    """Notes how far the range is, for whoever watches."""
+    await blobs.write(edges.storage, progress_name(task["id"], task["range"]), b"", {"rows": users, "done": done})
 
 
 async def _pages(

@@ -16,16 +16,14 @@ import msgspec
 from shared import blobs, results
 from shared.access import Caller
 from shared.blobs import Storage
-from shared.records import Json, Record, csv_name, find_record, record_name, results_name, work_name
+from shared.records import Json, Record, csv_name, find_record, progress_name, record_name, results_name, work_name
 from shared.request import ExportRequest
 from shared.settings import Settings
-from shared.workflow import CANCEL
+from shared.workflow import CANCEL, EXPORT
 
-ORCHESTRATOR = "export_users"
 ERRORS_SHOWN = 100
 RETRY_AFTER = 5
 """Seconds between two polls."""
-_NO_PROGRESS: Json = {"exported": 0, "expected": None, "ranges": 0, "rangesDone": 0}
 _RUNNING = frozenset({"Pending", "Running", "ContinuedAsNew", "Suspended"})
 
 
@@ -36,9 +34,9 @@ class DurableClient(Protocol):
 
     async def get_status(self, instance_id: str) -> Any: ...
 
-    async def raise_event(self, instance_id: str, event_name: str, event_data: Any) -> None: ...
+    async def get_status_by(self, *, instance_id_prefix: str) -> list[Any]: ...
 
-    async def terminate(self, instance_id: str, reason: str) -> None: ...
+    async def raise_event(self, instance_id: str, event_name: str, event_data: Any) -> None: ...
 
     async def purge_instance_history(self, instance_id: str) -> Any: ...
 
@@ -95,7 +93,7 @@ async def start(operations: Operations, request: ExportRequest, caller: Caller, 
     summary: Json = {"fileName": record.file_name, "createdDateTime": record.created_date_time}
     summary |= {"requestedBy": record.requested_by}
     await blobs.write(operations.storage, record_name(export_id), msgspec.json.encode(record), summary)
-    await operations.durable.start_new(ORCHESTRATOR, export_id, {"id": export_id})
+    await operations.durable.start_new(EXPORT, export_id, {"id": export_id})
     return export_id
 
 
@@ -119,7 +117,7 @@ async def show(operations: Operations, export_id: str, caller: Caller) -> Shown:
         return record
     status = await operations.durable.get_status(export_id)
     if status and status.runtime_status.value in _RUNNING:
-        return Shown(202, _running(operations, record, status))
+        return Shown(202, await _running(operations, record, status))
     found = await read_results(operations.storage, export_id, ERRORS_SHOWN)
     if found is None:
         found = _lost(record, str(status.runtime_status.value) if status else "unknown to Durable")
@@ -179,8 +177,7 @@ def _listed(names: dict[str, Any]) -> Json:
 async def _listed_running(operations: Operations, export_id: str, created: str) -> Json:
     status = await operations.durable.get_status(export_id)
     if status and status.runtime_status.value in _RUNNING:
-        progress = status.custom_status or _NO_PROGRESS
-        return {"status": _running_status(status), "progress": progress | _pace(operations, created, progress)}
+        return {"status": _running_status(status), "progress": await _progress(operations, export_id, created, status)}
     return {"status": results.FAILED}
 
 
@@ -190,15 +187,14 @@ async def read_results(storage: Storage, export_id: str, errors: int) -> Json | 
     return results.first_errors(start_of_file, errors) if start_of_file else None
 
 
-def _running(operations: Operations, record: Record, status: Any) -> Json:
-    shown: Json = status.custom_status or _NO_PROGRESS
+async def _running(operations: Operations, record: Record, status: Any) -> Json:
     return {
         "id": record.id,
         "status": _running_status(status),
         "request": record.shown(),
         "requestedBy": record.requested_by,
         "createdDateTime": record.created_date_time,
-        "progress": shown | _pace(operations, record.created_date_time, shown),
+        "progress": await _progress(operations, record.id, record.created_date_time, status),
     }
 
 
@@ -206,17 +202,20 @@ def _running_status(status: Any) -> str:
     return results.NOT_STARTED if status.runtime_status.value == "Pending" else results.IN_PROGRESS
 
 
-def _pace(operations: Operations, created: str, shown: Json) -> Json:
-    """Users a second since the start, and when the rest will be there at that pace."""
+async def _progress(operations: Operations, export_id: str, created: str, status: Any) -> Json:
+    """How far the ranges are, as their activities have noted; users a second; and when the rest will be there."""
+    noted = [blobs.summary_of(blob) async for blob in blobs.listing(operations.storage, progress_name(export_id))]
+    exported = sum(note["rows"] for note in noted)
+    planned = status.custom_status or {"expected": None, "ranges": 0}
+    found: Json = {"exported": exported, "expected": planned["expected"], "ranges": planned["ranges"]}
+    found["rangesDone"] = sum(note["done"] for note in noted)
     now = operations.now()
     seconds = (now - datetime.fromisoformat(created)).total_seconds()
-    if not shown["exported"] or seconds <= 0:
-        return {}
-    pace = shown["exported"] / seconds
-    found: Json = {"usersPerSecond": round(pace, 1)}
-    if shown["expected"] and shown["expected"] > shown["exported"]:
-        end = now + timedelta(seconds=(shown["expected"] - shown["exported"]) / pace)
-        found["estimatedEndDateTime"] = end.isoformat(timespec="seconds").replace("+00:00", "Z")
+    if exported and seconds > 0:
+        found["usersPerSecond"] = round(exported / seconds, 1)
+        if found["expected"] and found["expected"] > exported:
+            end = now + timedelta(seconds=(found["expected"] - exported) * seconds / exported)
+            found["estimatedEndDateTime"] = end.isoformat(timespec="seconds").replace("+00:00", "Z")
     return found
 
 
@@ -258,7 +257,7 @@ async def cancel(operations: Operations, export_id: str, caller: Caller) -> Show
     if not status or status.runtime_status.value not in _RUNNING:
         return Shown(409, {"title": "Ended already", "detail": f"Export {export_id} has ended; it can't be cancelled."})
     await operations.durable.raise_event(export_id, CANCEL, True)
-    return Shown(202, _running(operations, record, status))
+    return Shown(202, await _running(operations, record, status))
 
 
 async def delete(operations: Operations, export_id: str, caller: Caller) -> Shown:
@@ -277,5 +276,8 @@ async def delete(operations: Operations, export_id: str, caller: Caller) -> Show
         if not name.endswith("/deleted"):
             await blobs.delete(operations.storage, name)
     await blobs.delete_all(operations.storage, work_name(export_id, ""))
+    while lanes := await operations.durable.get_status_by(instance_id_prefix=f"{export_id}:"):
+        for lane in lanes:
+            await operations.durable.purge_instance_history(lane.instance_id)
     await operations.durable.purge_instance_history(export_id)
     return Shown(204, {})

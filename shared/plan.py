@@ -9,13 +9,13 @@ from shared import authentication, blobs, filters, graph, selection, splitting
 from shared.columns import AUTHENTICATION, SIGN_IN, Column, columns_of
 from shared.errors import ExportError, GraphError, Transient
 from shared.graph import Query, Tally
-from shared.ranges import Range, question
+from shared.ranges import Range, from_dict, question
 from shared.records import Edges, Json, Plan, Record, read_record, work_name
 from shared.settings import Settings
 
 
 async def plan(edges: Edges, task: Json) -> Json:
-    """`{"id"}` to `{"ranges", "parallel", "expected", "errors", "warnings", "requests", "retries"}` or `{"failed"}`."""
+    """`{"id"}` to `{"ranges", "lanes", "expected", "found", "warnings", "requests", "retries"}` or `{"failed"}`."""
     tally = Tally()
     record = await read_record(edges.storage, task["id"])
     try:
@@ -32,9 +32,9 @@ async def plan(edges: Edges, task: Json) -> Json:
     await blobs.write(edges.storage, work_name(record.id, "plan.json"), msgspec.json.encode(made))
     return {
         "ranges": len(made.ranges),
-        "parallel": edges.settings.parallel,
+        "lanes": splitting.share([from_dict(part) for part in made.ranges], edges.settings.parallel),
         "expected": expected,
-        "errors": [error for _, error in errors],
+        "found": [error for _, error in errors],
         "warnings": warnings,
         "requests": tally.requests,
         "retries": tally.retries,

@@ -73,6 +73,11 @@ def work_name(export_id: str, name: str) -> str:
     return f"work/{export_id}/{name}"
 
 
+def progress_name(export_id: str, number: int | None = None) -> str:
+    """Where a range notes how far it is, in the blob's summary; without a number: what these names begin with."""
+    return work_name(export_id, "progress-") + ("" if number is None else f"{number:07d}")
+
+
 def part_name(number: int, segment: int, execution: str) -> str:
     """The beginning of the block ids of one execution of one range: no two executions share it."""
     return f"{number:07d}-{segment:05d}-{execution}"

@@ -12,6 +12,7 @@ ranges of their own.
    the others, so that a name of unforeseen characters is somewhere too.
 """
 
+import heapq
 import itertools
 import math
 from collections.abc import Generator, Iterable
@@ -110,7 +111,8 @@ def _merged(slices: list[Range], size: int) -> list[Range]:
     merged = slices[:1]
     for part in slices[1:]:
         last = merged[-1]
-        if _count(last) + _count(part) <= size:
+        whole = last.low is None and part.high is None  # All time without a border would ask for all users.
+        if _count(last) + _count(part) <= size and not whole:
             merged[-1] = replace(last, high=part.high, expected=_count(last) + _count(part))
         elif _seconds(part) == 1 and _count(part) > size and _seconds(last) > 1 and last.high is not None:
             # A burst: its neighbour below asks up to and including the border. One second lower, it does not read
@@ -201,3 +203,16 @@ def _count(part: Range) -> int:
 def _seconds(part: Range) -> int:
     low = _FIRST_SECOND if part.low is None else part.low
     return (_LAST_SECOND if part.high is None else part.high) - low
+
+
+def share(ranges: list[Range], lanes: int) -> list[list[int]]:
+    """The numbers of the ranges, shared out to at most so many lanes that take about equally long."""
+    heap = [(0, lane) for lane in range(min(lanes, len(ranges)))]
+    numbers = [list[int]() for _ in heap]
+    # The longest first, each to the lane that has the least: so none begins a long one when the others end.
+    for number in sorted(range(len(ranges)), key=lambda number: -_count(ranges[number])):
+        users, lane = heapq.heappop(heap)
+        numbers[lane].append(number)
+        # A range without users still costs a request.
+        heapq.heappush(heap, (users + _count(ranges[number]) + 1, lane))
+    return numbers

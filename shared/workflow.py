@@ -1,15 +1,18 @@
-"""The orchestrator: plan, then export in a sliding window, then publish.
+"""The orchestrators: plan, then export in lanes side by side, then publish.
 
-1. `plan` splits the export into ranges.
-2. `export` runs for each range, at most `parallel` at a time: the next starts as soon as any ends. A range that takes
-   long comes back with the state from which its next segment goes on; one whose chain broke after the first segment
-   begins again.
-3. `publish` commits what the executions staged that this history names, or writes only the results when something
-   failed or a person cancelled.
+export_users    1. `plan` splits the export into ranges and shares them out to lanes.
+                2. One `export_lane` for each lane runs as a sub-orchestration.
+                3. `publish` commits what the executions staged that the lanes' histories name, or writes only the
+                   results when something failed or a person cancelled.
+export_lane     Runs `export` for its ranges, one after the other. A range that takes long comes back with the state
+                from which its next segment goes on; one whose chain broke after its first segment begins again.
+
+Why lanes and no sliding window: the Durable extension awaits what an orchestrator asked for in the order in which it
+asked (OutOfProcOrchestrationShim, ProcessAsyncActionsV2). An activity that is added to a window later waits for the
+one that was added before, so such a window shrinks to one. Lanes also keep each history, and so each replay, short.
 
 Everything here is replayed from history at each turn: no IO, no clock, no randomness. Only references and counts pass
-through it: no users, no tokens, no links. After many ranges the orchestration continues as new, because each turn
-replays all of the history.
+through it: no users, no tokens, no links.
 """
 
 from collections.abc import Generator
@@ -17,108 +20,111 @@ from typing import Any
 
 Json = dict[str, Any]
 
+EXPORT = "export_users"
+LANE = "export_lane"
 CANCEL = "Cancel"
 """The external event that ends an export."""
 MAX_RESTARTS = 5
-GENERATION = 250
-"""Activities after which the history is begun anew."""
 
 _COUNTS = ("rows", "bytes", "errors", "requests", "retries", "restarts")
 
 
 def export_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
-    """The generator that Durable drives. `context`: DurableOrchestrationContext. `retry`: RetryOptions.
+    """The generator that Durable drives for an export. Input: `{"id"}`. Output: `{"status"}`.
 
-    Input: `{"id"}`, and the progress so far when it continues as new. Output: `{"status"}`.
+    `context`: DurableOrchestrationContext. `retry`: RetryOptions of the activities.
     """
-    progress: Json = context.get_input()
-    if "waiting" not in progress:
-        progress = yield from _plan(context, retry, progress["id"])
-    cancel = context.wait_for_external_event(CANCEL)
-    running: dict[Any, Json] = {}
-    started = 0
-    while not progress.get("failed") and (progress["waiting"] or running):
-        while progress["waiting"] and len(running) < progress["parallel"] and started < GENERATION:
-            task = progress["waiting"].pop(0)
-            running[context.call_activity_with_retry("export", retry, {"id": progress["id"], **task})] = task
-            started += 1
-        if not running:
-            context.continue_as_new(progress)
-            return {}
-        _show(context, progress)
-        ended = yield context.task_any([cancel, *running])
-        if ended is cancel:
-            progress["cancelled"] = True
-            break
-        _take(progress, running.pop(ended), ended.result)
-    _show(context, progress)
-    published: Json = yield context.call_activity_with_retry("publish", retry, _to_publish(progress))
-    return published
-
-
-def _plan(context: Any, retry: Any, export_id: str) -> Generator[Any, Any, Json]:
-    """What is known and to be done at the start."""
-    progress: Json = {"id": export_id, "waiting": [], "parts": [], "rangesDone": 0, "ranges": 0, "expected": None}
-    progress |= {"found": [], "warnings": [], **dict.fromkeys(_COUNTS, 0)}
+    export_id: str = context.get_input()["id"]
+    found: Json = {"id": export_id, "ranges": 0, "expected": None, "found": [], "warnings": [], "parts": []}
+    found |= dict.fromkeys(_COUNTS, 0)
     try:
         planned: Json = yield context.call_activity_with_retry("plan", retry, {"id": export_id})
     except Exception as problem:
         planned = {"failed": _failure(problem)}
-    if "failed" in planned:
-        return progress | planned
-    # One number instead of a list of ranges: the plan itself lies in a blob.
-    waiting = [{"range": number, "segment": 0} for number in range(planned["ranges"])]
-    return progress | planned | {"waiting": waiting, "found": planned["errors"], "errors": 0}
+    lanes = planned.pop("lanes", [])
+    found |= planned
+    context.set_custom_status({"expected": found["expected"], "ranges": found["ranges"]})
+    if not found.get("failed"):
+        yield from _run_lanes(context, found, lanes)
+    published: Json = yield context.call_activity_with_retry("publish", retry, found)
+    return published
 
 
-def _take(progress: Json, task: Json, result: Json | Exception) -> None:
-    """Adds the outcome of one `export`."""
-    if isinstance(result, Exception):
-        progress["failed"] = _failure(result) | {"range": task["range"]}
-        return
-    if "failed" in result:
-        progress["failed"] = result["failed"]
-        return
-    if "restart" in result:
-        _restart(progress, task, result["restart"])
-        return
-    if "stopped" in result:
-        progress["failed"] = {"code": "PlanLost", "reason": "The plan of the export was removed while it ran."}
-        return
+def _run_lanes(context: Any, found: Json, lanes: list[list[int]]) -> Generator[Any, Any, None]:
+    """Adds up what the lanes return, until all have ended, one has failed, or a person cancels."""
+    cancel = context.wait_for_external_event(CANCEL)
+    running = [
+        context.call_sub_orchestrator(LANE, {"id": found["id"], "ranges": ranges}, lane_id(found["id"], number))
+        for number, ranges in enumerate(lanes)
+    ]
+    while running:
+        ended = yield context.task_any([cancel, *running])
+        if ended is cancel:
+            found["cancelled"] = True
+            return
+        running.remove(ended)
+        lane = {"failed": _failure(ended.result)} if isinstance(ended.result, Exception) else ended.result
+        _add(found, lane)
+        found["parts"] += lane.get("parts", [])
+        if lane.get("failed"):
+            found["failed"] = lane["failed"]
+            return
+
+
+def lane_id(export_id: str, number: int) -> str:
+    """The instance id of a lane: begins with the export's, so that both are found together."""
+    return f"{export_id}:{number}"
+
+
+def lane_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
+    """The generator that Durable drives for a lane.
+
+    Input: `{"id", "ranges": [number]}`. Output: `{"parts": [[range, segment, execution, blocks, error blocks]],
+    "failed"?}` with the counts of rows, bytes, errors, requests, retries and restarts.
+    """
+    task: Json = context.get_input()
+    found: Json = {"parts": [], **dict.fromkeys(_COUNTS, 0)}
+    for number in task["ranges"]:
+        exported = yield from _export_range(context, retry, {"id": task["id"], "range": number})
+        _add(found, exported)
+        found["parts"] += exported.get("parts", [])
+        if "failed" in exported:
+            return found | {"failed": {"range": number, **exported["failed"]}}
+    return found
+
+
+def _export_range(context: Any, retry: Any, task: Json) -> Generator[Any, Any, Json]:
+    """All segments of one range, from the first again when the chain breaks."""
+    restarts = 0
+    while True:
+        found: Json = {"parts": [], **dict.fromkeys(_COUNTS, 0), "restarts": restarts}
+        segment: Json = {"segment": 0}
+        while segment:
+            try:
+                result: Json = yield context.call_activity_with_retry("export", retry, task | segment)
+            except Exception as problem:
+                return found | {"failed": _failure(problem)}
+            if "stopped" in result:
+                reason = "The plan of the export was removed while it ran."
+                return found | {"failed": {"code": "PlanLost", "reason": reason}}
+            if "failed" in result:
+                return found | {"failed": result["failed"]}
+            if "restart" in result:
+                break
+            _add(found, result)
+            found["parts"].append(result["part"])
+            if "state" not in result:
+                return found
+            segment = {"segment": segment["segment"] + 1, "state": result["state"]}
+        restarts += 1
+        if restarts > MAX_RESTARTS:
+            reason = f"{result['restart']['reason']} The range was begun again {MAX_RESTARTS} times."
+            return found | {"failed": {**result["restart"], "reason": reason}}
+
+
+def _add(found: Json, more: Json) -> None:
     for name in _COUNTS:
-        progress[name] += result[name]
-    progress["parts"].append([*result["part"], *(result[name] for name in ("rows", "bytes", "errors"))])
-    if "state" in result:
-        progress["waiting"].insert(0, {**task, "segment": task["segment"] + 1, "state": result["state"]})
-    else:
-        progress["rangesDone"] += 1
-
-
-def _restart(progress: Json, task: Json, problem: Json) -> None:
-    """A chain broke after its first segment: what its segments staged does not count, and it begins again."""
-    again = task.get("again", 0) + 1
-    if again > MAX_RESTARTS:
-        reason = f"{problem['reason']} The range was begun again {MAX_RESTARTS} times."
-        progress["failed"] = {**problem, "reason": reason, "range": task["range"]}
-        return
-    void = [part for part in progress["parts"] if part[0] == task["range"]]
-    progress["parts"] = [part for part in progress["parts"] if part[0] != task["range"]]
-    for part in void:
-        for name, value in zip(("rows", "bytes", "errors"), part[5:], strict=True):
-            progress[name] -= value
-    progress["restarts"] += 1
-    progress["waiting"].insert(0, {"range": task["range"], "segment": 0, "again": again})
-
-
-def _to_publish(progress: Json) -> Json:
-    left_out = {"waiting", "parallel", "rangesDone"}
-    parts = [part[:5] for part in progress["parts"]]
-    return {name: value for name, value in progress.items() if name not in left_out} | {"parts": parts}
-
-
-def _show(context: Any, progress: Json) -> None:
-    shown = {"exported": progress["rows"]} | {name: progress[name] for name in ("expected", "ranges", "rangesDone")}
-    context.set_custom_status(shown)
+        found[name] += more.get(name, 0)
 
 
 def _failure(problem: Exception) -> Json:

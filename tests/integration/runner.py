@@ -6,8 +6,9 @@ counts, the other one is a zombie.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Generator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from shared import blobs, export, plan, publish
 from shared.columns import COLUMN_SETS
 from shared.operations import new_id, read_results
 from shared.records import Edges, Record, csv_name, record_name, work_name
-from shared.workflow import CANCEL, export_workflow
+from shared.workflow import CANCEL, LANE, export_workflow, lane_workflow
 
 Json = dict[str, Any]
 ACTIVITIES: dict[str, Callable[[Edges, Json], Awaitable[Json]]] = {
@@ -46,7 +47,6 @@ class Context:
     cancel: asyncio.Event = field(default_factory=asyncio.Event)
     statuses: list[Json] = field(default_factory=list)
     highest: int = 0
-    again: Json | None = None
     calls: list[tuple[str, Json, Any]] = field(default_factory=list)
     zombies: set["asyncio.Task[Any]"] = field(default_factory=set)
 
@@ -67,8 +67,10 @@ class Context:
     def set_custom_status(self, status: Json) -> None:
         self.statuses.append(status)
 
-    def continue_as_new(self, progress: Json) -> None:
-        self.again = msgspec.json.decode(msgspec.json.encode(progress))
+    def call_sub_orchestrator(self, name: str, task: Json, instance_id: str) -> Task:
+        assert name == LANE
+        lane = replace(self, input=msgspec.json.decode(msgspec.json.encode(task)))
+        return Task(asyncio.create_task(_drive(lane_workflow(lane, None))))
 
     async def _call(self, name: str, task: Json) -> Any:
         body = ACTIVITIES[name]
@@ -87,24 +89,20 @@ class Context:
         return None
 
 
-async def orchestrate(context: Context) -> Json:
-    """Drives the orchestrator to its end."""
-    while True:
-        workflow = export_workflow(context, None)
-        try:
-            asked = next(workflow)
-            while True:
-                ended = await _first(asked if isinstance(asked, list) else [asked])
-                if isinstance(asked, list):
-                    asked = workflow.send(ended)
-                elif isinstance(ended.result, Exception):
-                    asked = workflow.throw(ended.result)
-                else:
-                    asked = workflow.send(ended.result)
-        except StopIteration as end:
-            if context.again is None:
-                return end.value
-            context.input, context.again = context.again, None
+async def _drive(workflow: Generator[Any, Any, Json]) -> Json:
+    """Drives an orchestrator to its end."""
+    try:
+        asked = next(workflow)
+        while True:
+            ended = await _first(asked if isinstance(asked, list) else [asked])
+            if isinstance(asked, list):
+                asked = workflow.send(ended)
+            elif isinstance(ended.result, Exception):
+                asked = workflow.throw(ended.result)
+            else:
+                asked = workflow.send(ended.result)
+    except StopIteration as end:
+        return msgspec.json.decode(msgspec.json.encode(end.value))
 
 
 async def _first(tasks: list[Task]) -> Task:
@@ -140,7 +138,7 @@ async def run_export(
     **request: Any,
 ) -> Export:
     """Asks for an export, runs it to its end, and reads what it has published."""
-    now = edges_now()
+    now = datetime.now(UTC)
     record = Record(
         id=new_id(now),
         created_date_time="2026-01-01T00:00:00Z",
@@ -155,7 +153,7 @@ async def run_export(
         await blobs.write(edges.storage, work_name(record.id, "users.json"), msgspec.json.encode(users))
     context = context or Context(edges, {})
     context.input = {"id": record.id}
-    output = await orchestrate(context)
+    output = await _drive(export_workflow(context, None))
     for zombie in context.zombies:
         await asyncio.wait([zombie])
         zombie.exception()
@@ -163,9 +161,3 @@ async def run_export(
     assert results is not None
     assert output == {"status": results["status"]}
     return Export(record.id, results, await blobs.read(edges.storage, csv_name(record)), context)
-
-
-def edges_now() -> Any:
-    from datetime import UTC, datetime
-
-    return datetime.now(UTC)

@@ -1,0 +1,138 @@
+"""Whatever Graph does: each user is in the file exactly once, or the export is Failed with the reason and no file."""
+
+import pytest
+from runner import run_export
+from truth import check_complete, check_results
+
+from local.tenant import Tenant, create_user, delete_user, update_user
+
+PAGE_TOKEN_ERRORS = ("Directory_ExpiredPageToken", "DirectoryPageTokenNotFoundException", "Request_BadRequest")
+
+
+async def export_with(connected, tenant, *faults, **options):
+    for fault in faults:
+        tenant.faults.add(**fault)
+    endless = any(fault["kind"] == "hang" and "times" not in fault for fault in faults)
+    # Two to three pages a range, so that there are second pages to hit.
+    async with connected(tenant, EXPORT_RANGE_USERS="2500", timeout=0.15 if endless else 0.7) as edges:
+        return await run_export(edges, **options)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "throttle", "rate": 0.3, "retry_after": 1},
+        {"kind": "throttle", "rate": 0.3},
+        *({"kind": "status", "status": status, "rate": 0.3} for status in (500, 502, 503, 504)),
+        {"kind": "reset", "rate": 0.3},
+        {"kind": "hang", "match": "/users?", "times": 2},
+        {"kind": "truncate", "rate": 0.2},
+        {"kind": "unauthorized", "match": "/users?", "page": 2},
+        {"kind": "empty_page", "rate": 0.3},
+        {"kind": "duplicate_user", "rate": 0.5},
+        {"kind": "repeat_link", "page": 2},
+        *({"kind": "expired_token", "page": 2, "code": code, "times": 3} for code in PAGE_TOKEN_ERRORS),
+        {"kind": "count_lag", "rate": 1.0, "share": 0.1},
+    ],
+    ids=lambda fault: " ".join(str(value) for value in fault.values()),
+)
+async def test_what_passes_is_survived(connected, fault):
+    tenant = Tenant(users=9000)
+    done = await export_with(connected, tenant, fault)
+    assert tenant.faults.applied.get(fault["kind"], 0) > 0
+    check_results(done.results, "Completed")
+    check_complete(done.csv, tenant)
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ({"kind": "status", "status": 503, "match": "/users?", "rate": 1.0}, "ActivityFailed"),
+        ({"kind": "hang", "match": "/users?", "rate": 1.0}, "ActivityFailed"),
+        ({"kind": "unauthorized", "rate": 1.0}, "ActivityFailed"),
+        ({"kind": "expired_token", "rate": 1.0}, "Directory_ExpiredPageToken"),
+        ({"kind": "repeat_link", "rate": 1.0}, "RepeatedLink"),
+        ({"kind": "foreign_link", "match": "/users?$top=999"}, "ForeignLink"),
+        ({"kind": "ignore_filter", "match": "/users?$top=999", "nth": 2}, "FilterIgnored"),
+        ({"kind": "wrong_type", "match": "/users?$top=999", "nth": 2, "property": "displayName"}, "UnreadableAnswer"),
+        ({"kind": "status", "status": 403, "match": "/users?$top=999", "nth": 2, "code": "Denied"}, "Denied"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_what_does_not_pass_fails_with_the_reason_and_leaves_no_file(connected, fault, code):
+    tenant = Tenant(users=9000)
+    done = await export_with(connected, tenant, fault)
+    check_results(done.results, "Failed")
+    assert done.results["errors"][-1]["code"] == code
+    assert len(done.results["errors"][-1]["reason"]) > 20
+    assert done.csv is None
+    assert done.results["file"] is None
+
+
+async def test_a_token_never_goes_to_another_host(connected):
+    tenant = Tenant(users=9000)
+    async with connected(tenant, EXPORT_RANGE_USERS="2500") as edges:
+        # Another name of the same server: following the link would be seen there.
+        other_name = edges.settings.graph_endpoint.replace("127.0.0.1", "localhost")
+        tenant.faults.add("foreign_link", match="/users?$top=999", host=other_name)
+        done = await run_export(edges)
+    check_results(done.results, "Failed")
+    assert all(host.startswith("127.0.0.1") for host in tenant.stats.hosts)
+
+
+async def test_a_count_that_lags_is_a_warning_with_both_numbers(connected):
+    tenant = Tenant(users=4000)
+    done = await export_with(connected, tenant, {"kind": "count_lag", "rate": 1.0, "share": 0.1})
+    check_complete(done.csv, tenant)
+    warning = next(each for each in done.results["warnings"] if each["code"] == "CountDiffers")
+    assert str(done.results["counts"]["expected"]) in warning["reason"]
+    assert "4000" in warning["reason"]
+
+
+async def test_far_fewer_users_than_counted_is_a_failure(connected):
+    tenant = Tenant(users=4000)
+    done = await export_with(connected, tenant, {"kind": "count_lag", "rate": 1.0, "share": 0.9})
+    if done.results["status"] == "Failed":
+        assert done.results["errors"][-1]["code"] == "TooFewUsers"
+        assert done.csv is None
+    else:
+        check_complete(done.csv, tenant)
+
+
+async def test_users_created_deleted_and_renamed_meanwhile_cost_nobody_else(connected):
+    tenant = Tenant(users=4000, shape="null90")
+    users = tenant.all_users()
+    changed = {users[at]["id"] for at in range(0, 400, 10)}
+    async with connected(tenant, EXPORT_RANGE_USERS="300") as edges:
+        change_while_it_runs(edges, tenant, users)
+        done = await run_export(edges)
+    if done.results["status"] == "Failed":
+        assert done.csv is None
+    else:
+        created = {user["id"] for user in tenant.all_users()} - {user["id"] for user in users}
+        deleted = {users[at]["id"] for at in range(0, 400, 20)}
+        assert changed
+        check_complete(done.csv, tenant, optional=frozenset(created | deleted))
+
+
+def change_while_it_runs(edges, tenant, users):
+    """Changes a user before every page that Graph sends."""
+    pending = list(range(0, 400, 10))
+    real = tenant.faults.hits
+
+    class Changing:
+        def __getattr__(self, name):
+            return getattr(faults, name)
+
+        def hits(self, *arguments, **options):
+            if pending:
+                at = pending.pop()
+                if at % 20 == 0:
+                    delete_user(tenant, users[at]["id"])
+                    create_user(tenant, {"userPrincipalName": f"new{at}@example.com", "id": f"{at:032d}"})
+                else:
+                    update_user(tenant, users[at]["id"], {"userPrincipalName": f"renamed{at}@example.com"})
+            return real(*arguments, **options)
+
+    faults = tenant.faults
+    tenant.faults = Changing()
