@@ -1,0 +1,344 @@
+"""What a caller may ask for, and that everything else is refused with all its problems at once."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.columns import COLUMN_SETS, COLUMNS
+from shared.request import MAX_BODY, MAX_FILE_NAME, MAX_USERS, BadRequest, ExportRequest, host_matches, parse
+from shared.settings import Settings
+
+NOW = datetime(2026, 2, 28, 23, 59, tzinfo=UTC)
+SETTINGS = Settings.from_env(
+    {
+        "EXPORT_STORAGE": "UseDevelopmentStorage=true",
+        "EXPORT_DEFAULT_COLUMNS": "profile",
+        "EXPORT_CALLBACK_HOSTS": "*.logic.azure.com,hooks.contoso.com",
+    }
+)
+
+
+def asked(**body: Any) -> ExportRequest:
+    return parse(json.dumps(body).encode(), SETTINGS, NOW)
+
+
+def refused(body: dict[str, Any] | bytes) -> dict[str, str]:
+    """The problems by their pointers."""
+    with pytest.raises(BadRequest) as caught:
+        parse(body if isinstance(body, bytes) else json.dumps(body).encode(), SETTINGS, NOW)
+    assert caught.value.problems
+    return {problem.pointer: problem.detail for problem in caught.value.problems}
+
+
+@pytest.mark.parametrize("body", [b"", b" \r\n", b"{}", b'{"columns": null, "filter": null, "users": null}'])
+def test_an_empty_body_asks_for_everything_as_it_is_by_default(body: bytes) -> None:
+    assert parse(body, SETTINGS, NOW) == ExportRequest(
+        file_name="exportUsers_2026-02-28",
+        columns=COLUMN_SETS["profile"],
+        filter="",
+        users=(),
+        excel=True,
+        callback_url="",
+    )
+
+
+def test_everything_can_be_asked_for() -> None:
+    found = asked(
+        fileName="guests.csv",
+        columns=["id", "mail"],
+        filter=" userType eq 'Guest' ",
+        excel=False,
+        callbackUrl="https://prod-1.westeurope.logic.azure.com/workflows/1?sig=a",
+    )
+
+    assert found == ExportRequest(
+        file_name="guests",
+        columns=("id", "mail"),
+        filter="userType eq 'Guest'",
+        excel=False,
+        callback_url="https://prod-1.westeurope.logic.azure.com/workflows/1?sig=a",
+    )
+
+
+def test_all_problems_are_told_at_once_each_with_its_place() -> None:
+    problems = refused(
+        {
+            "fileName": "../a",
+            "columns": ["id", "nope", 3, "id"],
+            "filter": "userType eq",
+            "users": ["ok@contoso.com", 1],
+            "excel": "yes",
+            "callbackUrl": "http://x.logic.azure.com",
+            "a/b~c": 1,
+        }
+    )
+
+    assert set(problems) == {
+        *("/fileName", "/columns/1", "/columns/2", "/columns/3", "/filter", "/users/1", "/excel", "/callbackUrl"),
+        "/a~1b~0c",
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "meant"),
+    [
+        ({"filename": "a"}, "/filename", "fileName"),
+        ({"column": "portal"}, "/column", "columns"),
+        ({"columns": "Portal"}, "/columns", "portal"),
+        ({"columns": ["userprincipalname"]}, "/columns/0", "userPrincipalName"),
+        ({"columns": ["displaynam"]}, "/columns/0", "displayName"),
+    ],
+)
+def test_a_name_that_is_nearly_right_is_told_with_the_right_one(body: dict[str, Any], pointer: str, meant: str) -> None:
+    assert f"(did you mean {meant}?)" in refused(body)[pointer]
+
+
+def test_a_name_that_is_like_no_other_gets_no_guess() -> None:
+    assert "did you mean" not in refused({"columns": ["zzz"]})["/columns/0"]
+
+
+@pytest.mark.parametrize("name", COLUMN_SETS)
+def test_columns_can_be_the_name_of_a_set(name: str) -> None:
+    assert asked(columns=name).columns == COLUMN_SETS[name]
+
+
+def test_columns_can_be_any_of_the_table_in_any_order() -> None:
+    assert asked(columns=list(COLUMNS)[::-1]).columns == tuple(COLUMNS)[::-1]
+
+
+@pytest.mark.parametrize("columns", [[], "", {}, 1, True])
+def test_columns_that_are_no_set_and_no_list_are_refused(columns: Any) -> None:
+    assert "/columns" in refused({"columns": columns})
+
+
+def test_users_are_taken_once_whatever_their_case_in_the_order_of_the_caller() -> None:
+    found = asked(users=["Zoe@contoso.com", " ann@contoso.com ", "zoe@CONTOSO.com", "ANN@contoso.com", "1-2-3"])
+
+    assert found.users == ("Zoe@contoso.com", "ann@contoso.com", "1-2-3")
+
+
+@pytest.mark.parametrize(
+    "user", ["", " ", None, 5, ["a"], "a" * 401, "a/b", "..\\b", "a?b", 'a"b', "a\nb", "<a>", "\0"]
+)
+def test_what_can_be_no_user_is_refused_with_its_place(user: Any) -> None:
+    assert set(refused({"users": ["ann@contoso.com", user]})) == {"/users/1"}
+
+
+def test_guests_have_a_hash_in_their_name_and_are_users_all_the_same() -> None:
+    assert asked(users=["ann_contoso.com#EXT#@tenant.onmicrosoft.com"]).users
+
+
+@pytest.mark.parametrize("users", [[], "ann@contoso.com", {}, 1])
+def test_users_that_are_no_list_are_refused(users: Any) -> None:
+    assert "/users" in refused({"users": users})
+
+
+def test_more_users_than_possible_are_one_problem() -> None:
+    assert asked(users=[str(number) for number in range(MAX_USERS)]).users
+    assert set(refused({"users": ["a"] * (MAX_USERS + 1)})) == {"/users"}
+
+
+def test_users_and_a_filter_exclude_each_other() -> None:
+    assert "exclude each other" in refused({"users": ["a@contoso.com"], "filter": "userType eq 'Guest'"})["/filter"]
+
+
+@pytest.mark.parametrize("text", ["", " ", 1, ["a"], "userType", "a eq 1) or (b eq 2"])
+def test_a_filter_that_is_none_is_refused(text: Any) -> None:
+    assert "/filter" in refused({"filter": text})
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("users", "users"),
+        ("users.csv", "users"),
+        ("users.CSV", "users"),
+        (" users.csv ", "users"),
+        ("users.csv.csv", "users.csv"),
+        ("users 2026-01", "users 2026-01"),
+        ("Benutzer_Zürich", "Benutzer_Zürich"),
+        ("u\u0308ber", "über"),
+        ("利用者", "利用者"),
+        ("😀", "😀"),
+        ("a" * MAX_FILE_NAME + ".csv", "a" * MAX_FILE_NAME),
+    ],
+)
+def test_a_file_name_is_taken_without_its_ending(given: str, used: str) -> None:
+    assert asked(fileName=given).file_name == used
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "  ",
+        ".csv",
+        ".",
+        "..",
+        "../users",
+        "..\\users",
+        "a/b",
+        "/etc/passwd",
+        "C:users",
+        "users\r\nSet-Cookie: a=b",
+        "users\0",
+        "users\u202evsc.exe",
+        "users\u200f",
+        "\ufeffusers",
+        "users\ue000",
+        'users"; filename="x',
+        "users?",
+        "users*",
+        "users|",
+        "users#",
+        "users%2e",
+        "users.",
+        ".users",
+        "a" * 300,
+        5,
+        ["users"],
+        {},
+        True,
+    ],
+)
+def test_a_file_name_that_could_do_harm_is_refused(name: Any) -> None:
+    assert set(refused({"fileName": name})) == {"/fileName"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b"nonsense", b"{'a': 1}", b"\xff\xfe", b'{"a": "\xff"}', b"\0", b"[" * 100_000, b"NaN", b"{} {}"],
+    ids=range(9),
+)
+def test_a_body_that_is_no_json_is_refused(body: bytes) -> None:
+    assert "no JSON" in refused(body)[""]
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b'"portal"', b"1", b"true"])
+def test_a_body_that_is_no_object_is_refused(body: bytes) -> None:
+    assert refused(body) == {"": "The body must be a JSON object."}
+
+
+def test_a_body_of_more_than_eight_mebibytes_is_refused_unread() -> None:
+    assert parse(b"{}" + b" " * (MAX_BODY - 2), SETTINGS, NOW)
+    assert MAX_BODY == 8 * 1024 * 1024
+    assert f"{MAX_BODY} are possible" in refused(b"{" + b" " * MAX_BODY)[""]
+
+
+@pytest.mark.parametrize("excel", [None, 0, "false", []])
+def test_excel_is_true_or_false(excel: Any) -> None:
+    assert set(refused({"excel": excel})) == {"/excel"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://prod-1.logic.azure.com",
+        "https://PROD-1.Logic.Azure.COM/workflows?api-version=1&sig=a%2Bb",
+        "https://a.b.logic.azure.com:443/x",
+        "https://hooks.contoso.com/x",
+    ],
+)
+def test_a_callback_goes_to_the_hosts_of_the_setting(url: str) -> None:
+    assert asked(callbackUrl=url).callback_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://prod-1.logic.azure.com",
+        "//prod-1.logic.azure.com",
+        "prod-1.logic.azure.com",
+        "ftp://prod-1.logic.azure.com",
+        "https://prod-1.logic.azure.com:8443",
+        "https://prod-1.logic.azure.com:x",
+        "https://someone@prod-1.logic.azure.com",
+        "https://someone:secret@prod-1.logic.azure.com",
+        "https://evil.example\\@prod-1.logic.azure.com",
+        "https://prod-1.logic.azure.com@evil.example",
+        "https://logic.azure.com",
+        "https://evillogic.azure.com",
+        "https://prod-1.logic.azure.com.evil.example",
+        "https://prod-1.logic.azure.com\\.evil.example",
+        "https://evil.example/prod-1.logic.azure.com",
+        "https://evil.example?x=.logic.azure.com",
+        "https://evil.example#.logic.azure.com",
+        "https://evil.example\t.logic.azure.com",
+        "https://evil.example /.logic.azure.com",
+        "https://x.hooks.contoso.com",
+        "https://169.254.169.254/metadata",
+        "https://127.0.0.1",
+        "https://[::1]",
+        "https://[",
+        "https://",
+        "https://prod-1.logic.azure.com/" + "a" * 2048,
+        "https://prod-1.logic.azure.com/\r\nHost: evil.example",
+        "",
+        5,
+        ["https://prod-1.logic.azure.com"],
+        {},
+    ],
+)
+def test_a_callback_to_anywhere_else_is_refused(url: Any) -> None:
+    assert set(refused({"callbackUrl": url})) == {"/callbackUrl"}
+
+
+@pytest.mark.parametrize(
+    ("host", "pattern", "matches"),
+    [
+        ("a.example.com", "*.example.com", True),
+        ("a.b.example.com", "*.example.com", True),
+        ("example.com", "*.example.com", False),
+        ("aexample.com", "*.example.com", False),
+        ("example.com", "example.com", True),
+        ("a.example.com", "example.com", False),
+    ],
+)
+def test_a_star_stands_for_every_host_below(host: str, pattern: str, matches: bool) -> None:
+    assert host_matches(host, pattern) is matches
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=8,
+)
+properties = st.sampled_from(["fileName", "columns", "filter", "users", "excel", "callbackUrl", "x"])
+texts = st.one_of(
+    st.text(),
+    st.text(max_size=20).map(lambda text: f"https://{text}.logic.azure.com"),
+    st.sampled_from(["portal", "id", "a eq 1", "https://a.logic.azure.com", "https://[a"]),
+)
+
+
+def assert_request_or_refusal(body: bytes) -> None:
+    try:
+        found = parse(body, SETTINGS, NOW)
+    except BadRequest as problem:
+        assert problem.problems
+        assert str(problem)
+        assert json.dumps([[each.pointer, each.detail] for each in problem.problems]).encode()
+    else:
+        assert set(found.columns) <= set(COLUMNS)
+        assert found.columns
+        assert found.file_name
+        assert not set(found.file_name) & set('/\\\r\n\0"')
+
+
+@given(st.binary())
+def test_arbitrary_bytes_give_a_request_or_a_refusal(body: bytes) -> None:
+    assert_request_or_refusal(body)
+
+
+@given(json_values | st.dictionaries(properties, json_values | texts | st.lists(texts | json_values, max_size=4)))
+def test_arbitrary_json_gives_a_request_or_a_refusal(value: Any) -> None:
+    assert_request_or_refusal(json.dumps(value).encode())
+
+
+@given(st.dictionaries(properties, texts | st.lists(texts, max_size=4)))
+def test_arbitrary_texts_give_a_request_or_a_refusal(value: Any) -> None:
+    assert_request_or_refusal(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass"))

@@ -1,0 +1,219 @@
+"""Every setting: its default, its check, and that nothing is read before it is needed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared.settings import APP_ROLE, GLOBAL_ADMINISTRATOR, NEVER_ALLOWED, USER_ADMINISTRATOR, Settings, SettingsError
+
+ROOT = Path(__file__).parents[2]
+STORAGE = {"EXPORT_STORAGE": "AccountName=a;AccountKey=b"}
+
+
+def read(**env: str) -> Settings:
+    return Settings.from_env(STORAGE | env)
+
+
+def refusal(**env: str) -> str:
+    with pytest.raises(SettingsError) as caught:
+        read(**env)
+    return str(caught.value)
+
+
+def test_the_defaults_are_those_of_the_readme() -> None:
+    assert read() == Settings(
+        graph_endpoint="https://graph.microsoft.com",
+        storage="AccountName=a;AccountKey=b",
+        container="exports",
+        range_users=20_000,
+        parallel=32,
+        sas_minutes=60,
+        default_columns="documented",
+        allowed_roles=frozenset({GLOBAL_ADMINISTRATOR, USER_ADMINISTRATOR, APP_ROLE}),
+        callback_hosts=("*.logic.azure.com",),
+        retention_days=7,
+        development=False,
+        easy_auth=False,
+    )
+
+
+def test_every_setting_can_be_set() -> None:
+    found = Settings.from_env(
+        {
+            "GRAPH_ENDPOINT": "https://graph.microsoft.us",
+            "EXPORT_STORAGE__blobServiceUri": "https://acc.blob.core.windows.net/",
+            "EXPORT_CONTAINER": "my-exports",
+            "EXPORT_RANGE_USERS": "500",
+            "EXPORT_PARALLEL": "4",
+            "EXPORT_SAS_MINUTES": "5",
+            "EXPORT_DEFAULT_COLUMNS": "portal",
+            "EXPORT_ALLOWED_ROLES": " Exports.Run , f2ef992c-3afb-46b9-b7cf-a126ee74c451,",
+            "EXPORT_CALLBACK_HOSTS": "*.logic.azure.us, Hooks.Contoso.com",
+            "EXPORT_RETENTION_DAYS": "30",
+            "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
+            "WEBSITE_AUTH_ENABLED": "True",
+        }
+    )
+
+    assert found == Settings(
+        graph_endpoint="https://graph.microsoft.us",
+        storage="https://acc.blob.core.windows.net",
+        container="my-exports",
+        range_users=500,
+        parallel=4,
+        sas_minutes=5,
+        default_columns="portal",
+        allowed_roles=frozenset({"Exports.Run", "f2ef992c-3afb-46b9-b7cf-a126ee74c451"}),
+        callback_hosts=("*.logic.azure.us", "hooks.contoso.com"),
+        retention_days=30,
+        development=True,
+        easy_auth=True,
+    )
+
+
+def test_an_empty_setting_is_one_that_is_not_set() -> None:
+    assert read(EXPORT_PARALLEL=" ", EXPORT_CONTAINER="", GRAPH_ENDPOINT=" ") == read()
+
+
+def test_all_problems_are_told_together_and_by_name() -> None:
+    wrong = {
+        "GRAPH_ENDPOINT": "graph.microsoft.com",
+        "EXPORT_STORAGE": "no connection string",
+        "EXPORT_CONTAINER": "Ex ports",
+        "EXPORT_RANGE_USERS": "0",
+        "EXPORT_PARALLEL": "many",
+        "EXPORT_SAS_MINUTES": "-1",
+        "EXPORT_DEFAULT_COLUMNS": "all",
+        "EXPORT_ALLOWED_ROLES": sorted(NEVER_ALLOWED)[0],
+        "EXPORT_RETENTION_DAYS": "1.5",
+    }
+    told = refusal(**wrong)
+
+    assert all(f"{name}:" in told for name in wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("EXPORT_RANGE_USERS", "٣"),
+        ("EXPORT_RANGE_USERS", "10000001"),
+        ("EXPORT_RANGE_USERS", "1_000"),
+        ("EXPORT_PARALLEL", "0"),
+        ("EXPORT_PARALLEL", "501"),
+        ("EXPORT_PARALLEL", "+4"),
+        ("EXPORT_SAS_MINUTES", "10081"),
+        ("EXPORT_RETENTION_DAYS", "3651"),
+        ("EXPORT_CONTAINER", "ab"),
+        ("EXPORT_CONTAINER", "a" * 64),
+        ("EXPORT_CONTAINER", "a--b"),
+        ("EXPORT_CONTAINER", "-ab"),
+        ("EXPORT_CONTAINER", "exports/x"),
+        ("EXPORT_CONTAINER", "$root"),
+        ("EXPORT_DEFAULT_COLUMNS", "Documented"),
+    ],
+)
+def test_a_value_out_of_bounds_is_refused_by_name(name: str, text: str) -> None:
+    assert f"{name}:" in refusal(**{name: text})
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("https://graph.microsoft.com/", "https://graph.microsoft.com"),
+        ("https://dod-graph.microsoft.us", "https://dod-graph.microsoft.us"),
+        ("https://microsoftgraph.chinacloudapi.cn", "https://microsoftgraph.chinacloudapi.cn"),
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("http://127.0.0.1:1", "http://127.0.0.1:1"),
+        ("http://[::1]:1", "http://[::1]:1"),
+    ],
+)
+def test_graph_is_reached_by_https_or_on_this_machine(given: str, used: str) -> None:
+    assert read(GRAPH_ENDPOINT=given).graph_endpoint == used
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "http://graph.microsoft.com",
+        "http://localhost.evil.example",
+        "http://127.0.0.1.evil.example",
+        "http://localhost@evil.example",
+        "https://someone@graph.microsoft.com",
+        "https://graph.microsoft.com/v1.0",
+        "https://graph.microsoft.com?x=1",
+        "ftp://localhost",
+        "https://",
+        "https://[",
+    ],
+)
+def test_any_other_address_of_graph_is_refused(given: str) -> None:
+    assert "GRAPH_ENDPOINT: " in refusal(GRAPH_ENDPOINT=given)
+
+
+@pytest.mark.parametrize(
+    ("env", "storage"),
+    [
+        ({"AzureWebJobsStorage": "AccountName=web"}, "AccountName=web"),
+        ({"AzureWebJobsStorage": "AccountName=web", "EXPORT_STORAGE": "AccountName=own"}, "AccountName=own"),
+        (
+            {"AzureWebJobsStorage": "AccountName=web", "EXPORT_STORAGE__blobServiceUri": "https://own.example"},
+            "https://own.example",
+        ),
+        ({"AzureWebJobsStorage__accountName": "web"}, "https://web.blob.core.windows.net"),
+        (
+            {"AzureWebJobsStorage__accountName": "web", "AzureWebJobsStorage__blobServiceUri": "https://uri.example"},
+            "https://uri.example",
+        ),
+        ({"EXPORT_STORAGE__blobServiceUri": "http://127.0.0.1:10000/acc"}, "http://127.0.0.1:10000/acc"),
+        ({"EXPORT_STORAGE": " ", "AzureWebJobsStorage": "AccountName=web"}, "AccountName=web"),
+    ],
+)
+def test_storage_falls_back_to_that_of_the_functions_host(env: dict[str, str], storage: str) -> None:
+    assert Settings.from_env(env).storage == storage
+
+
+def test_the_abbreviation_for_the_emulator_becomes_its_connection_string() -> None:
+    assert "BlobEndpoint=http://127.0.0.1:10000/" in read(EXPORT_STORAGE="UseDevelopmentStorage=true").storage
+
+
+def test_no_storage_at_all_is_told_with_all_the_names_that_would_do() -> None:
+    with pytest.raises(SettingsError, match="EXPORT_STORAGE__blobServiceUri .or EXPORT_STORAGE, or AzureWebJobs"):
+        Settings.from_env({})
+
+
+def test_storage_over_plain_http_is_refused() -> None:
+    with pytest.raises(SettingsError, match="EXPORT_STORAGE__blobServiceUri: an https address"):
+        Settings.from_env({"EXPORT_STORAGE__blobServiceUri": "http://acc.blob.core.windows.net"})
+
+
+@pytest.mark.parametrize("role", sorted(NEVER_ALLOWED))
+def test_roles_that_are_no_administrators_can_not_be_allowed(role: str) -> None:
+    assert role in refusal(EXPORT_ALLOWED_ROLES=f"Exports.Run,{role}")
+
+
+def test_development_is_never_believed_on_azure() -> None:
+    assert read(AZURE_FUNCTIONS_ENVIRONMENT="Development").development
+    assert not read(AZURE_FUNCTIONS_ENVIRONMENT="Development", WEBSITE_INSTANCE_ID="1").development
+    assert not read(AZURE_FUNCTIONS_ENVIRONMENT="Production").development
+
+
+@pytest.mark.parametrize(("text", "on"), [("True", True), ("true", True), ("", False), ("False", False), ("1", False)])
+def test_easy_auth_is_on_only_when_app_service_says_so(text: str, on: bool) -> None:
+    assert read(WEBSITE_AUTH_ENABLED=text).easy_auth is on
+
+
+def test_importing_the_app_reads_no_environment_and_loads_no_client() -> None:
+    """An exception at import, or seconds of it, would show in Azure as "no functions found" or a slow cold start."""
+    program = """
+import sys
+import function_app
+heavy = {"msgraph", "azure.identity", "azure.storage.blob", "kiota_http"}
+print(sorted(heavy & set(sys.modules)), function_app._settings.cache_info().currsize)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env={}, capture_output=True, text=True, check=False
+    )
+
+    assert (done.stdout.strip(), done.stderr) == ("[] 0", "")
