@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 4 * 1024 * 1024
 MAX_BLOCKS = 50_000
 """Azure's limit for one blob."""
+DELETE_BATCH = 256
 _CLOCK_SKEW = timedelta(minutes=15)
 """A link is valid from some minutes ago: the clocks of the app and of the storage are not the same."""
 
@@ -143,8 +144,10 @@ async def delete(storage: Storage, name: str) -> None:
 
 async def delete_all(storage: Storage, prefix: str) -> None:
     """Removes every blob whose name begins so."""
-    async for blob in listing(storage, prefix):
-        await delete(storage, blob.name)
+    names = [blob.name async for blob in listing(storage, prefix)]
+    for start in range(0, len(names), DELETE_BATCH):
+        # One that is gone already, because this runs a second time, is no failure.
+        await storage.container.delete_blobs(*names[start : start + DELETE_BATCH], raise_on_any_failure=False)
 
 
 async def listing(storage: Storage, prefix: str = "") -> "AsyncIterator[BlobProperties]":

@@ -2,22 +2,20 @@
 
 import { RUNNING, announce, bytes, call, confirm, download, duration, element, icon, nameOf, number, progressBar, showProblem, statusChip, time } from "./tools.js";
 
+const FEW = 3;
 const dialog = document.getElementById("details");
 const title = document.getElementById("details-title");
 const body = document.getElementById("details-body");
 let shownId = null;
 let shown = null;
 let bar = null;
-let report = {};
+let report = {}; // `changed(id)`: its state has to be read again; `deleted(id)`: it is gone.
 
 export const open = () => (dialog.open ? shownId : null);
 export const isRunning = () => dialog.open && shown !== null && RUNNING.has(shown.status);
 export const close = () => dialog.open && dialog.close();
 
-// `changed(id)`: its state has to be read again; `deleted(id)`: it is gone.
-export function setUp(callbacks) {
-  report = callbacks;
-}
+export const setUp = (callbacks) => (report = callbacks);
 
 // Opens the panel; `known` is what the list knows until the rest is here.
 export function begin(id, known) {
@@ -174,7 +172,7 @@ function entries(heading, kind, found) {
   return element("section", { class: kind }, element("h3", {}, heading), element("ul", { class: "entries" }, ...items));
 }
 
-// The bars count what is shown here, the first errors of maybe many more, and say so.
+// The bars count what is shown here, the first errors of maybe many more, and say so. A few are just listed.
 function errors({ errors: found = [], counts = {} }) {
   if (!found.length) return null;
   const all = Math.max(counts.errors ?? 0, found.length);
@@ -205,8 +203,7 @@ function errors({ errors: found = [], counts = {} }) {
     {},
     element("h3", {}, heading),
     all > found.length && element("p", { class: "hint" }, "results.json has all of them."),
-    chart,
-    element("label", { class: "search", for: "search" }, "Find in the errors", search),
+    ...(found.length > FEW ? [chart, element("label", { class: "search", for: "search" }, "Find in the errors", search)] : []),
     count,
     table,
   );
@@ -220,7 +217,7 @@ function errorRow(error) {
     { role: "row" },
     cell("User", element("span", { title: error.user ?? "" }, user)),
     cell("Reason", element("strong", { class: "code" }, error.code), element("span", { class: "reason" }, error.reason)),
-    cell("Column", error.column ?? "–"),
+    cell("Column", ...(error.column ?? "–").split(", ").map((column) => element("span", { class: "each" }, column))),
     cell("Request id", error.requestId ? element("code", { title: error.requestId }, error.requestId) : "–"),
   );
 }

@@ -39,6 +39,7 @@ async function load(more = false) {
     for (const operation of page.value) put(operation);
     continuation = page.continuationToken ?? "";
     showProblem(find("problem"), null);
+    find("commands").hidden = false;
     showEmpty(operations.size === 0);
     announce(operations.size === 1 ? "1 operation" : `${number(operations.size)} operations`);
     if (more && first) rows.get(first).querySelector(".details").focus();
@@ -46,7 +47,8 @@ async function load(more = false) {
     if (load !== loads) return;
     if (!more) forgetAll();
     showEmpty(false);
-    showProblem(find("problem"), problem, () => loadAgain());
+    showProblem(find("problem"), problem, loadAgain);
+    find("commands").hidden = problem.status === 401 || problem.status === 403;
   } finally {
     if (load === loads) {
       find("loading").hidden = true;
@@ -154,7 +156,7 @@ async function poll() {
     }
     if (failure) {
       wait = Math.min(SLOWEST_POLL, wait * 2);
-      showProblem(find("problem"), failure, () => loadAgain());
+      showProblem(find("problem"), failure, loadAgain);
     } else if (ids.length && wait > POLL) {
       wait = POLL;
       showProblem(find("problem"), null);
@@ -187,15 +189,17 @@ async function follow() {
   if (problem && details.open() === id) details.fail(problem);
 }
 
-// Closing a panel takes its name out of the address, so that a reload does not open it again.
+// Closing a panel takes its name out of the address, so that a reload does not open it again. The focus goes back to
+// what opened it, which may be a new row for the same export by now.
 for (const dialog of document.querySelectorAll("dialog")) {
   dialog.addEventListener("click", (event) => {
     if (event.target.closest("[data-close]")) dialog.close();
   });
   dialog.addEventListener("close", () => {
     if (dialog.id === "confirm") return;
-    const named = dialog.id === "start" ? location.hash === "#new" : ID.test(location.hash);
-    if (named) history.replaceState(null, "", location.pathname);
+    const id = ID.exec(location.hash)?.[1];
+    if (dialog.id === "start" ? location.hash === "#new" : id) history.replaceState(null, "", location.pathname);
+    if (document.activeElement === document.body) (rows.get(id)?.querySelector(".details") ?? find("list")).focus();
   });
 }
 

@@ -205,7 +205,9 @@ function showAtField(field, details) {
   if (more > 0) lines.push(element("span", {}, `And ${number(more)} more like this.`));
   const id = `error${field.dataset.pointer.replace("/", "-")}`;
   const control = field.querySelector("[name=columns]:checked") ?? field.querySelector("textarea, input");
-  field.append(element("p", { class: "error", id }, ...lines));
+  const text = element("p", { class: "error", id }, ...lines);
+  if (control.type === "radio" || control.type === "checkbox") field.append(text);
+  else control.after(text);
   control.setAttribute("aria-invalid", "true");
   control.setAttribute("aria-errormessage", id);
   announce(details.map(sentence).join(" "));

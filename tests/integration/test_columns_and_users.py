@@ -1,0 +1,139 @@
+"""What is read user by user: authentication columns, sign-ins, selected users."""
+
+import pytest
+from runner import run_export
+from truth import check_complete, check_results, rows_of
+
+from local.tenant import Tenant
+
+AUTHENTICATION_COLUMNS = ("authenticationPhoneNumber", "authenticationAlternativePhoneNumber", "authenticationEmail")
+
+
+async def test_authentication_columns_are_filled_in(connected):
+    tenant = Tenant(users=300)
+    async with connected(tenant) as edges:
+        done = await run_export(edges, columns="documented")
+    check_results(done.results, "Completed")
+    check_complete(done.csv, tenant)
+    rows = rows_of(done.csv)
+    assert all(any(row[column] for row in rows) for column in AUTHENTICATION_COLUMNS)
+
+
+async def test_a_user_whose_methods_cannot_be_read_is_exported_with_an_error(connected):
+    tenant = Tenant(users=400, method_errors=0.1)
+    async with connected(tenant, EXPORT_RANGE_USERS="150") as edges:
+        done = await run_export(edges, columns="documented")
+    check_results(done.results, "CompletedWithErrors")
+    check_complete(done.csv, tenant)
+    errors = done.results["errors"]
+    assert len(errors) == done.results["counts"]["errors"] > 5
+    cells = {row["objectId"]: [row[column] for column in AUTHENTICATION_COLUMNS] for row in rows_of(done.csv)}
+    for error in errors:
+        assert cells[error["user"]] == ["", "", ""]
+        assert error["code"]
+        assert error["reason"]
+        assert set(error["column"].split(", ")) == set(AUTHENTICATION_COLUMNS)
+
+
+async def test_a_missing_permission_is_said_once(connected):
+    tenant = Tenant(users=3000, deny=("authentication",))
+    async with connected(tenant, EXPORT_RANGE_USERS="500") as edges:
+        done = await run_export(edges, columns="documented")
+    check_results(done.results, "CompletedWithErrors")
+    check_complete(done.csv, tenant)
+    assert len(done.results["errors"]) == 1
+    assert "user" not in done.results["errors"][0]
+    assert done.results["counts"]["requests"] < 60
+
+
+async def test_throttled_methods_are_asked_again(connected):
+    tenant = Tenant(users=300)
+    tenant.faults.add("throttle", match="authentication/methods", rate=0.3, retry_after=1)
+    async with connected(tenant) as edges:
+        done = await run_export(edges, columns="documented")
+    check_results(done.results, "Completed")
+    assert done.results["counts"]["retries"] > 0
+
+
+async def test_sign_ins_are_read_with_smaller_pages(connected):
+    tenant = Tenant(users=1200)
+    async with connected(tenant) as edges:
+        done = await run_export(edges, columns=["objectId", "lastSignInDateTime"])
+    check_results(done.results, "Completed")
+    check_complete(done.csv, tenant)
+    assert any(row["lastSignInDateTime"] for row in rows_of(done.csv))
+
+
+@pytest.mark.parametrize("why", [{"deny": ("signin",)}, {"premium": False}])
+async def test_without_a_licence_the_export_goes_on_without_sign_ins_and_says_so(connected, why):
+    tenant = Tenant(users=1200, **why)
+    async with connected(tenant) as edges:
+        done = await run_export(edges, columns=["objectId", "lastSignInDateTime"])
+    check_results(done.results, "CompletedWithErrors")
+    check_complete(done.csv, tenant)
+    assert [error["column"] for error in done.results["errors"]] == ["lastSignInDateTime"]
+
+
+async def test_selected_users_come_once_in_the_order_in_which_they_were_named(connected):
+    tenant = Tenant(users=2500)
+    users = tenant.all_users()
+    named = [user["userPrincipalName"] if at % 2 else user["id"] for at, user in enumerate(users)]
+    # The same users again, by their other name, and some that do not exist.
+    twice = [user["id"] if at % 2 else user["userPrincipalName"].upper() for at, user in enumerate(users[:50])]
+    missing = ["nobody@example.com", "11111111-2222-3333-4444-555555555555"]
+    async with connected(tenant) as edges:
+        done = await run_export(edges, users=[*named[:1200], *missing, *twice, *named[1200:]])
+    check_results(done.results, "CompletedWithErrors")
+    check_complete(done.csv, tenant)
+    assert [row["objectId"] for row in rows_of(done.csv)] == [user["id"] for user in users]
+    assert [error["user"] for error in done.results["errors"]] == missing
+    assert {error["code"] for error in done.results["errors"]} == {"Request_ResourceNotFound"}
+    assert done.results["counts"]["ranges"] == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "userType eq 'Guest'",
+        "accountEnabled eq true and startsWith(displayName,'a')",
+        "department ne 'Sales'",
+        "endsWith(userPrincipalName,'.com')",
+        "companyName eq null",
+        "userType eq 'Guest' or accountEnabled eq false",
+        "not(startsWith(displayName,'M'))",
+    ],
+)
+async def test_a_callers_filter_gives_just_its_users(connected, text):
+    from local.tenant import Call, answer
+
+    tenant = Tenant(users=3000)
+    async with connected(tenant, EXPORT_RANGE_USERS="100") as edges:
+        done = await run_export(edges, filter=text)
+    check_results(done.results, "Completed")
+    wanted = filtered(tenant, text, Call, answer)
+    assert sorted(row["objectId"] for row in rows_of(done.csv)) == sorted(wanted)
+    assert 0 < len(wanted) < 3000
+
+
+def filtered(tenant, text, call, answer):
+    """The tenant's own answer to the filter."""
+    import json
+    from urllib.parse import quote, urlsplit
+
+    target, ids = f"/v1.0/users?$top=999&$select=id&$count=true&$filter={quote(text)}", []
+    while target:
+        headers = {"authorization": "Bearer truth", "consistencylevel": "eventual"}
+        page = json.loads(answer(tenant, call("GET", target, headers, b"", "http://tenant")).body)
+        ids += [user["id"] for user in page["value"]]
+        parts = urlsplit(page.get("@odata.nextLink", ""))
+        target = f"{parts.path}?{parts.query}" if parts.path else ""
+    return ids
+
+
+async def test_a_filter_that_graph_refuses_fails_with_graphs_reason(connected):
+    tenant = Tenant(users=100)
+    async with connected(tenant) as edges:
+        done = await run_export(edges, filter="nonsense eq 'x'")
+    check_results(done.results, "Failed")
+    assert "nonsense" in done.results["errors"][0]["reason"]
+    assert done.csv is None
