@@ -12,14 +12,14 @@ DOCUMENTED = (
     "usageLocation,streetAddress,state,country,physicalDeliveryOfficeName,city,postalCode,telephoneNumber,mobile,"
     "authenticationPhoneNumber,authenticationAlternativePhoneNumber,authenticationEmail,alternateEmailAddress,ageGroup,"
     "consentProvidedForMinor,legalAgeGroupClassification"
-).split(",")
+)
 # The first line of a file that the portal made in 2021.
 PORTAL = (
     "userPrincipalName,displayName,surname,mail,givenName,id,userType,jobTitle,department,accountEnabled,usageLocation,"
     "streetAddress,state,country,officeLocation,city,postalCode,telephoneNumber,mobilePhone,alternateEmailAddress,"
     "ageGroup,consentProvidedForMinor,legalAgeGroupClassification,companyName,creationType,directorySynced,"
     "invitationState,identityIssuer,createdDateTime"
-).split(",")
+)
 OTHER_SOURCES = {
     "objectId": "id",
     "physicalDeliveryOfficeName": "officeLocation",
@@ -56,17 +56,19 @@ def full() -> User:
 
 
 def test_the_documented_set_has_the_26_documented_columns_in_their_order() -> None:
-    assert list(COLUMN_SETS["documented"]) == DOCUMENTED
-    assert len(DOCUMENTED) == 26
+    assert ",".join(COLUMN_SETS["documented"]) == DOCUMENTED
+    assert len(COLUMN_SETS["documented"]) == 26
 
 
 def test_the_portal_set_has_the_29_columns_of_the_portals_own_file() -> None:
-    assert list(COLUMN_SETS["portal"]) == PORTAL
-    assert len(PORTAL) == 29
+    assert ",".join(COLUMN_SETS["portal"]) == PORTAL
+    assert len(COLUMN_SETS["portal"]) == 29
 
 
 def test_the_profile_set_is_the_documented_one_without_what_costs_a_request_per_user() -> None:
-    assert list(COLUMN_SETS["profile"]) == [name for name in DOCUMENTED if not name.startswith("authentication")]
+    assert COLUMN_SETS["profile"] == tuple(
+        name for name in COLUMN_SETS["documented"] if not name.startswith("authentication")
+    )
 
 
 def test_every_set_is_made_of_columns_of_the_table_each_once() -> None:

@@ -118,7 +118,7 @@ tokens = st.lists(
         ]
     ),
     max_size=25,
-).map(lambda parts: " ".join(parts))
+).map(" ".join)
 
 
 @given(st.text() | st.text("ab()',: eqornt1/", max_size=40) | tokens | tokens.map(lambda text: text.replace(" ", "")))

@@ -179,7 +179,7 @@ def test_the_abbreviation_for_the_emulator_becomes_its_connection_string() -> No
 
 
 def test_no_storage_at_all_is_told_with_all_the_names_that_would_do() -> None:
-    with pytest.raises(SettingsError, match="EXPORT_STORAGE__blobServiceUri .or EXPORT_STORAGE, or AzureWebJobs"):
+    with pytest.raises(SettingsError, match=r"EXPORT_STORAGE__blobServiceUri \(or EXPORT_STORAGE, or AzureWebJobs"):
         Settings.from_env({})
 
 

