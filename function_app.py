@@ -12,7 +12,7 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from shared import api, blobs, graph, workflow
+from shared import api, blobs, graph, renames, workflow
 from shared import export as export_activity
 from shared import plan as plan_activity
 from shared import publish as publish_activity
@@ -134,6 +134,11 @@ async def plan(task: Any) -> Any:
 @app.activity_trigger(input_name="task")
 async def export(task: Any) -> Any:
     return await export_activity.export(_edges(), task)
+
+
+@app.activity_trigger(input_name="task")
+async def check(task: Any) -> Any:
+    return await renames.check(_edges(), task)
 
 
 @app.activity_trigger(input_name="task")

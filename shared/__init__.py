@@ -18,7 +18,8 @@ In reading order:
     results     the results file
     records     the request of an export, and how its blobs are named
     plan, export, publish       the activities' bodies, joining the two edges
-    workflow    the orchestrator: plan, then export in a sliding window, then publish
+    renames     the activity that finds who was renamed meanwhile
+    workflow    the orchestrators: plan, then export in lanes side by side, then publish
     operations  what a person sees: start, list, show, cancel, delete
 
 Nothing here knows Azure Functions: that is `function_app.py` alone.

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from shared import authentication, blobs, csvblocks, filters, graph, results, selection
+from shared import authentication, blobs, csvblocks, filters, graph, renames, results, selection
 from shared.blobs import Storage
 from shared.columns import AUTHENTICATION, SIGN_IN, columns_of, select_of
 from shared.errors import ChainBroken, ExportError, Transient
@@ -85,8 +85,8 @@ class _State(msgspec.Struct):
 async def export(edges: Edges, task: Json) -> Json:
     """Exports one range, or goes on with it.
 
-    `{"id", "range", "segment", "state"?}` to `{"part": [range, segment, execution, blocks, errorBlocks], "rows",
-    "bytes", "errors", "requests", "retries", "restarts", "state"?}`, where `state` names the blob from which the next
+    `{"id", "range", "segment", "state"?}` to `{"part": [range, segment, execution, blocks, error blocks, rows, bytes,
+    errors], "requests", "retries", "restarts", "state"?}`, where `state` names the blob from which the next
     segment goes on; or `{"failed"}`; `{"restart"}` when all segments so far are void; `{"stopped"}` when the export has
     ended meanwhile.
     """
@@ -148,14 +148,14 @@ async def _export_once(edges: Edges, record: Record, made: Plan, part: Range, ta
     await rows.flush()
     await errors.flush()
     result: Json = {
-        "part": [task["range"], task["segment"], execution, rows.blocks, errors.blocks],
-        "rows": count,
-        "bytes": rows.size,
-        "errors": problems,
+        "part": [task["range"], task["segment"], execution, rows.blocks, errors.blocks, count, rows.size, problems],
         "requests": tally.requests,
         "retries": tally.retries,
         "restarts": tally.restarts,
     }
+    if renames.by_name(part):
+        ids = msgspec.msgpack.encode(list(seen.difference(state.seen)))
+        await blobs.write(edges.storage, renames.ids_name(record.id, result["part"]), ids)
     await _note(edges, task, len(seen), done=not link)
     if link:
         result["state"] = f"chain-{name}"
@@ -199,10 +199,7 @@ async def _state(edges: Edges, record: Record, task: Json) -> _State:
 
 def _first_time(user: User, seen: set[bytes]) -> bool:
     """False for a user that this range has already: Graph sometimes sends one on two pages."""
-    try:
-        key = bytes.fromhex(user.id.replace("-", ""))  # A third of the memory of the text.
-    except ValueError:
-        key = user.id.encode()
+    key = renames.key_of(user.id)
     if key in seen:
         return False
     seen.add(key)

@@ -103,6 +103,7 @@ class Page(msgspec.Struct, gc=False):
 
     value: list[User]
     next_link: str | None = msgspec.field(name="@odata.nextLink", default=None)
+    delta_link: str | None = msgspec.field(name="@odata.deltaLink", default=None)
 
 
 class _ErrorBody(msgspec.Struct):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from shared import authentication, blobs, filters, graph, selection, splitting
+from shared import authentication, blobs, filters, graph, renames, selection, splitting
 from shared.columns import AUTHENTICATION, SIGN_IN, Column, columns_of
 from shared.errors import ExportError, GraphError, Transient
 from shared.graph import Query, Tally
@@ -13,13 +13,27 @@ from shared.ranges import Range, from_dict, question
 from shared.records import Edges, Json, Plan, Record, read_record, work_name
 from shared.settings import Settings
 
+RENAMES_UNCHECKED = (
+    "Users without createdDateTime were read in parts by their userPrincipalName, and Graph does not tell here who"
+    " was renamed meanwhile: someone renamed during the export may be missing."
+)
+
 
 async def plan(edges: Edges, task: Json) -> Json:
-    """`{"id"}` to `{"ranges", "lanes", "expected", "found", "warnings", "requests", "retries"}` or `{"failed"}`."""
+    """`{"id"}` to `{"ranges", "lanes", "check", "expected", "found", "warnings", "requests", "retries"}` or
+    `{"failed"}`.
+
+    `found`: errors that hold for all users. `check`: whether renames are to be looked for when all is read.
+    """
     tally = Tally()
     record = await read_record(edges.storage, task["id"])
     try:
         made, expected, warnings = await _split(edges, record, tally)
+        ranges = [from_dict(part) for part in made.ranges]
+        if any(renames.by_name(part) for part in ranges):
+            made.delta_link = await renames.delta_link(edges.graph, tally)
+            if not made.delta_link:
+                warnings.append({"code": "RenamesUnchecked", "reason": RENAMES_UNCHECKED})
         columns = columns_of(record.columns)
         errors = [
             error for probe in (_probe_sign_in, _probe_authentication) for error in await probe(edges, columns, tally)
@@ -32,7 +46,8 @@ async def plan(edges: Edges, task: Json) -> Json:
     await blobs.write(edges.storage, work_name(record.id, "plan.json"), msgspec.json.encode(made))
     return {
         "ranges": len(made.ranges),
-        "lanes": splitting.share([from_dict(part) for part in made.ranges], edges.settings.parallel),
+        "lanes": splitting.share(ranges, edges.settings.parallel),
+        "check": bool(made.delta_link),
         "expected": expected,
         "found": [error for _, error in errors],
         "warnings": warnings,

@@ -27,19 +27,20 @@ _OWN = part_name(0, 0, "publish".ljust(12, "-"))
 async def publish(edges: Edges, task: Json) -> Json:
     """Makes the files visible, or only the results when there is a failure.
 
-    `{"id", "parts", "expected", "rows", "bytes", "errors", "requests", "retries", "restarts", "ranges", "warnings",
-    "found": [error], "failed"?, "cancelled"?}` to `{"status"}`.
+    `{"id", "parts", "expected", "requests", "retries", "restarts", "ranges", "warnings", "found": [error], "failed"?,
+    "cancelled"?}` to `{"status"}`.
     """
     record = await read_record(edges.storage, task["id"])
     parts: list[Part] = sorted(task["parts"])
+    rows, size, errors = (sum(part[at] for part in parts) for at in (5, 6, 7))
     failed: Json | None = task.get("failed")
     if not failed and not task.get("cancelled"):
-        failed = _shortfall(record, task)
+        failed = _shortfall(record, task["expected"], rows)
     file: Json | None = None
     if not failed and not task.get("cancelled"):
-        file, failed = await _publish_csv(edges, record, task, parts)
+        file, failed = await _publish_csv(edges, record, parts, rows, size)
     found = [*task["found"], *([failed] if failed else [])]
-    errors = task["errors"] + len(found)
+    errors += len(found)
     if task.get("cancelled"):
         status = results.CANCELLED
     elif failed:
@@ -54,7 +55,7 @@ async def publish(edges: Edges, task: Json) -> Json:
         "createdDateTime": record.created_date_time,
         "completedDateTime": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "counts": {
-            "exported": task["rows"],
+            "exported": rows,
             "expected": task["expected"],
             "errors": errors,
             "ranges": task["ranges"],
@@ -63,14 +64,16 @@ async def publish(edges: Edges, task: Json) -> Json:
             "restarts": task["restarts"],
         },
         "file": file,
-        "warnings": task["warnings"] + _difference(record, task, status),
+        "warnings": [*task["warnings"], *_difference(record, task["expected"], rows, status)],
     }
     await _publish_results(edges, record, fields, found, parts)
     await blobs.delete_all(edges.storage, work_name(record.id, ""))
     return {"status": status}
 
 
-async def _publish_csv(edges: Edges, record: Record, task: Json, parts: list[Part]) -> tuple[Json | None, Json | None]:
+async def _publish_csv(
+    edges: Edges, record: Record, parts: list[Part], rows: int, staged: int
+) -> tuple[Json | None, Json | None]:
     """Commits header and rows, and looks whether all bytes arrived; what is wrong is removed again."""
     name = csv_name(record)
     header = csvblocks.header(columns_of(record.columns), record.excel)
@@ -78,13 +81,13 @@ async def _publish_csv(edges: Edges, record: Record, task: Json, parts: list[Par
     ids = [block_name(_OWN, 0)]
     ids += [block_name(part_name(*part[:3]), block) for part in parts for block in range(part[3])]
     size = await blobs.commit(edges.storage, name, ids, "text/csv; charset=utf-8")
-    if size != len(header) + task["bytes"]:
+    if size != len(header) + staged:
         await blobs.delete(edges.storage, name)
-        reason = f"The file had {size} bytes after the commit instead of {len(header) + task['bytes']}; it was removed."
+        reason = f"The file had {size} bytes after the commit instead of {len(header) + staged}; it was removed."
         return None, {"code": "FileIncomplete", "reason": reason}
     return {
         "name": f"{record.file_name}.csv",
-        "rows": task["rows"],
+        "rows": rows,
         "bytes": size,
         "columns": record.columns,
     }, None
@@ -107,19 +110,17 @@ async def _publish_results(edges: Edges, record: Record, fields: Json, found: li
     await blobs.commit(edges.storage, name, [*ids, block_name(_OWN, 1)], "application/json", summary)
 
 
-def _shortfall(record: Record, task: Json) -> Json | None:
-    expected, rows = task["expected"], task["rows"]
+def _shortfall(record: Record, expected: int | None, rows: int) -> Json | None:
     if record.users or expected is None or expected - rows <= SHORTFALL_USERS or rows >= expected * SHORTFALL:
         return None
     reason = (
-        f"Graph counted {expected} users and sent {task['rows']}: too few for a lag of its index. Nothing is published,"
+        f"Graph counted {expected} users and sent {rows}: too few for a lag of its index. Nothing is published,"
         " because users would be missing. Start the export again; if it stays so, look whether the filter is right."
     )
     return {"code": "TooFewUsers", "reason": reason}
 
 
-def _difference(record: Record, task: Json, status: str) -> list[Json]:
-    expected, rows = task["expected"], task["rows"]
+def _difference(record: Record, expected: int | None, rows: int, status: str) -> list[Json]:
     if record.users or status in {results.FAILED, results.CANCELLED} or expected in {None, rows}:
         return []
     reason = (

@@ -15,7 +15,7 @@ from shared.settings import Settings
 
 Json = dict[str, Any]
 Part = Sequence[Any]
-"""What one execution staged: [range, segment, execution, blocks, error blocks]."""
+"""What one execution staged: [range, segment, execution, blocks, error blocks, rows, bytes, errors]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,8 @@ class Plan(msgspec.Struct, rename="camel"):
     """The caller's filter wants an advanced query."""
     unreadable: list[str]
     """Sources of columns that no permission reaches here; those cells stay empty."""
+    delta_link: str = ""
+    """Gives the renames since the plan was made; empty when no range is by name."""
 
 
 def record_name(export_id: str) -> str:

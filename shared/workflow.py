@@ -1,7 +1,8 @@
 """The orchestrators: plan, then export in lanes side by side, then publish.
 
 export_users    1. `plan` splits the export into ranges and shares them out to lanes.
-                2. One `export_lane` for each lane runs as a sub-orchestration.
+                2. One `export_lane` for each lane runs as a sub-orchestration. Where ranges are by name, `check`
+                   then says which to read again because users were renamed meanwhile.
                 3. `publish` commits what the executions staged that the lanes' histories name, or writes only the
                    results when something failed or a person cancelled.
 export_lane     Runs `export` for its ranges, one after the other. A range that takes long comes back with the state
@@ -16,6 +17,7 @@ through it: no users, no tokens, no links.
 """
 
 from collections.abc import Generator
+from datetime import timedelta
 from typing import Any
 
 Json = dict[str, Any]
@@ -26,7 +28,12 @@ CANCEL = "Cancel"
 """The external event that ends an export."""
 MAX_RESTARTS = 5
 
-_COUNTS = ("rows", "bytes", "errors", "requests", "retries", "restarts")
+MAX_ROUNDS = 5
+"""Readings of the ranges in which users were renamed meanwhile."""
+ROUND_PAUSE = timedelta(seconds=20)
+"""Until Graph's index has seen the renames too."""
+
+_COUNTS = ("requests", "retries", "restarts")
 
 
 def export_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
@@ -41,21 +48,50 @@ def export_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
         planned: Json = yield context.call_activity_with_retry("plan", retry, {"id": export_id})
     except Exception as problem:
         planned = {"failed": _failure(problem)}
-    lanes = planned.pop("lanes", [])
+    lanes, by_name = planned.pop("lanes", []), planned.pop("check", False)
     found |= planned
     context.set_custom_status({"expected": found["expected"], "ranges": found["ranges"]})
     if not found.get("failed"):
-        yield from _run_lanes(context, found, lanes)
+        yield from _export(context, retry, found, lanes, by_name=by_name)
     published: Json = yield context.call_activity_with_retry("publish", retry, found)
     return published
 
 
-def _run_lanes(context: Any, found: Json, lanes: list[list[int]]) -> Generator[Any, Any, None]:
-    """Adds up what the lanes return, until all have ended, one has failed, or a person cancels."""
+def _export(
+    context: Any, retry: Any, found: Json, lanes: list[list[int]], *, by_name: bool
+) -> Generator[Any, Any, None]:
+    """All ranges; and again those that renames have touched, until there are none."""
     cancel = context.wait_for_external_event(CANCEL)
+    for number in range(MAX_ROUNDS):
+        yield from _run_lanes(context, cancel, found, lanes, number)
+        if not by_name or found.get("failed") or found.get("cancelled"):
+            return
+        try:
+            task = {"id": found["id"], "parts": found["parts"], "round": number}
+            checked: Json = yield context.call_activity_with_retry("check", retry, task)
+        except Exception as problem:
+            checked = {"failed": _failure(problem)}
+        _add(found, checked)
+        again = checked.get("again", [])
+        if not again:
+            found |= {"failed": checked["failed"]} if "failed" in checked else {}
+            return
+        found["parts"] = [part for part in found["parts"] if part[0] not in again]
+        found["restarts"] += len(again)
+        lanes = [again[lane :: len(lanes)] for lane in range(min(len(lanes), len(again)))]
+        if number:
+            yield context.create_timer(context.current_utc_datetime + ROUND_PAUSE)
+    reason = f"Users were renamed while the export ran, {MAX_ROUNDS} times in the same ranges. Start it again later."
+    found["failed"] = {"code": "RenamedMeanwhile", "reason": reason}
+
+
+def _run_lanes(
+    context: Any, cancel: Any, found: Json, lanes: list[list[int]], number: int
+) -> Generator[Any, Any, None]:
+    """Adds up what the lanes return, until all have ended, one has failed, or a person cancels."""
     running = [
-        context.call_sub_orchestrator(LANE, {"id": found["id"], "ranges": ranges}, lane_id(found["id"], number))
-        for number, ranges in enumerate(lanes)
+        context.call_sub_orchestrator(LANE, {"id": found["id"], "ranges": ranges}, lane_id(found["id"], number, lane))
+        for lane, ranges in enumerate(lanes)
     ]
     while running:
         ended = yield context.task_any([cancel, *running])
@@ -63,24 +99,23 @@ def _run_lanes(context: Any, found: Json, lanes: list[list[int]]) -> Generator[A
             found["cancelled"] = True
             return
         running.remove(ended)
-        lane = {"failed": _failure(ended.result)} if isinstance(ended.result, Exception) else ended.result
-        _add(found, lane)
-        found["parts"] += lane.get("parts", [])
-        if lane.get("failed"):
-            found["failed"] = lane["failed"]
+        done = {"failed": _failure(ended.result)} if isinstance(ended.result, Exception) else ended.result
+        _add(found, done)
+        found["parts"] += done.get("parts", [])
+        if done.get("failed"):
+            found["failed"] = done["failed"]
             return
 
 
-def lane_id(export_id: str, number: int) -> str:
+def lane_id(export_id: str, number: int, lane: int) -> str:
     """The instance id of a lane: begins with the export's, so that both are found together."""
-    return f"{export_id}:{number}"
+    return f"{export_id}:{number}-{lane}"
 
 
 def lane_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
     """The generator that Durable drives for a lane.
 
-    Input: `{"id", "ranges": [number]}`. Output: `{"parts": [[range, segment, execution, blocks, error blocks]],
-    "failed"?}` with the counts of rows, bytes, errors, requests, retries and restarts.
+    Input: `{"id", "ranges": [number]}`. Output: `{"parts", "requests", "retries", "restarts", "failed"?}`.
     """
     task: Json = context.get_input()
     found: Json = {"parts": [], **dict.fromkeys(_COUNTS, 0)}

@@ -72,8 +72,10 @@ async function showColumns() {
 }
 
 function setChoice(name, headers, checked) {
-  const text = element("span", {}, element("b", {}, name), ` · ${headers.length} columns`, element("small", {}, SETS[name] ?? ""));
-  return element("label", { class: "choice" }, element("input", { type: "radio", name: "columns", value: name, checked }), text);
+  const ids = { "aria-labelledby": `set-${name}`, "aria-describedby": `set-${name}-hint` };
+  const label = element("span", { id: `set-${name}` }, element("b", {}, name), ` · ${headers.length} columns`);
+  const hint = element("small", { id: `set-${name}-hint` }, SETS[name] ?? "");
+  return element("label", { class: "choice" }, element("input", { type: "radio", name: "columns", value: name, checked, ...ids }), element("span", {}, label, hint));
 }
 
 function groups(sets, columns) {

@@ -1,0 +1,110 @@
+"""The activity `check`: users that were renamed while ranges by userPrincipalName were read.
+
+createdDateTime never changes, but a userPrincipalName can at any time: a user renamed from "zoe" to "ann" after the
+range of "a" was read and before that of "z" is in neither, and the other way round in both. So where a plan has ranges
+by name, it notes a delta link before anything is read; when all is read, Graph tells whose name has changed since, and
+the ranges in which these users were found or belong now are read again.
+https://learn.microsoft.com/graph/delta-query-users
+"""
+
+import msgspec
+
+from shared import blobs, graph
+from shared.errors import ExportError, GraphError, Transient
+from shared.graph import Graph, Query, Tally
+from shared.ranges import Range, from_dict, keeps
+from shared.records import Edges, Json, Part, part_name, read_plan, read_record, work_name
+from shared.users import User
+
+_NAMES = Query(("id", "createdDateTime", "userPrincipalName"))
+
+
+def by_name(part: Range) -> bool:
+    """True for a range that a rename can move a user into or out of."""
+    return bool(part.prefixes or part.except_prefixes)
+
+
+def ids_name(export_id: str, part: Part) -> str:
+    """Where an execution of a range by name lists whom it has staged."""
+    return work_name(export_id, f"ids-{part_name(*part[:3])}")
+
+
+async def delta_link(connection: Graph, tally: Tally) -> str:
+    """A link that gives all renames from now on; empty where Graph has no delta for users."""
+    start = f"{connection.root}/users/delta?$deltatoken=latest&$select=id,userPrincipalName"
+    link = ""
+    try:
+        async for page in graph.chain(connection, _NAMES, tally, start):
+            link = page.delta_link or ""
+    except Transient:
+        raise
+    except GraphError:
+        return ""
+    return link
+
+
+async def check(edges: Edges, task: Json) -> Json:
+    """`{"id", "parts", "round"}` to `{"again": [number of a range], "requests", "retries"}` or `{"failed"}`."""
+    tally = Tally()
+    record = await read_record(edges.storage, task["id"])
+    made = await read_plan(edges.storage, record.id)
+    if made is None:
+        return {"failed": {"code": "PlanLost", "reason": "The plan of the export was removed while it ran."}}
+    again: set[int] = set()
+    try:
+        renamed = await _renamed(edges.graph, made.delta_link, tally)
+        if renamed:
+            ranges = {at: part for at, each in enumerate(made.ranges) if by_name(part := from_dict(each))}
+            found = await _found_in(edges, record.id, [part for part in task["parts"] if part[0] in ranges])
+            for user in renamed:
+                belongs = [at for at, part in ranges.items() if _keeps(part, user)]
+                places = found.get(key_of(user.id), [])
+                # With a caller's filter it may not be meant at all: whoever is not there after a second reading is not.
+                if places != belongs and not (record.filter and not places and task["round"]):
+                    again.update(places, belongs)
+    except Transient:
+        raise
+    except ExportError as problem:
+        return {"failed": problem.as_dict()}
+    return {"again": sorted(again), "requests": tally.requests, "retries": tally.retries}
+
+
+def key_of(user_id: str) -> bytes:
+    """An id in as little memory as possible: exports of many users hold many of them."""
+    try:
+        return bytes.fromhex(user_id.replace("-", ""))
+    except ValueError:
+        return user_id.encode()
+
+
+async def _renamed(connection: Graph, link: str, tally: Tally) -> list[User]:
+    """Who has changed since the link was made, as they are now; the deleted ones are left out."""
+    changed: dict[str, None] = {}
+    async for page in graph.chain(connection, _NAMES, tally, link):
+        changed.update(dict.fromkeys(user.id for user in page.value))
+    urls = [f"/users/{user_id}?$select={','.join(_NAMES.select)}" for user_id in changed]
+    users = []
+    for answer in await graph.batch(connection, urls, tally):
+        if answer.status != 404:
+            graph.raise_for(answer)
+            users.append(msgspec.json.decode(answer.body, type=User))
+    return users
+
+
+async def _found_in(edges: Edges, export_id: str, parts: list[Part]) -> dict[bytes, list[int]]:
+    """In which ranges each user was staged."""
+    found: dict[bytes, list[int]] = {}
+    for part in parts:
+        listed = await blobs.read(edges.storage, ids_name(export_id, part))
+        if listed is None:
+            raise ExportError("StateLost", "The list of users of a range can't be found.")
+        for key in msgspec.msgpack.decode(listed, type=list[bytes]):
+            found.setdefault(key, []).append(part[0])
+    return found
+
+
+def _keeps(part: Range, user: User) -> bool:
+    try:
+        return keeps(part, user)
+    except ExportError:
+        return False
