@@ -50,7 +50,7 @@ def exact(everyone: list[Person]) -> Counter:
     return lambda part: sum(matches(part, person) for person in everyone)
 
 
-@hypothesis(max_examples=200, deadline=None)
+@hypothesis(max_examples=120, deadline=None)
 @given(people, st.integers(1, 6))
 def test_with_true_counts_every_user_is_kept_by_exactly_one_range(everyone: list[Person], size: int) -> None:
     done = drive(splitting.split(len(everyone), size, NOW), exact(everyone))
@@ -59,7 +59,7 @@ def test_with_true_counts_every_user_is_kept_by_exactly_one_range(everyone: list
     assert_each_in_one(done.ranges, everyone)
 
 
-@hypothesis(max_examples=200, deadline=None)
+@hypothesis(max_examples=120, deadline=None)
 @given(people, st.integers(1, 6), st.floats(0, 1.5), st.floats(0, 1.5), st.integers(0, 99))
 def test_with_counts_that_lag_every_user_is_kept_by_exactly_one_range(
     everyone: list[Person], size: int, lowest: float, span: float, seed: int
@@ -73,7 +73,7 @@ def test_with_counts_that_lag_every_user_is_kept_by_exactly_one_range(
     assert_each_in_one(done.ranges, everyone)
 
 
-@hypothesis(max_examples=150, deadline=None)
+@hypothesis(max_examples=80, deadline=None)
 @given(people, st.integers(1, 6), st.integers(0, 40))
 def test_a_refused_count_ends_in_one_chain_or_in_a_range_that_is_not_split(
     everyone: list[Person], size: int, refused: int
@@ -85,7 +85,7 @@ def test_a_refused_count_ends_in_one_chain_or_in_a_range_that_is_not_split(
     assert_each_in_one(done.ranges, everyone)
 
 
-@hypothesis(max_examples=150, deadline=None)
+@hypothesis(max_examples=80, deadline=None)
 @given(people, st.integers(0, 99), st.integers(0, 3))
 def test_counts_that_have_nothing_to_do_with_the_users_lose_and_double_nobody(
     everyone: list[Person], seed: int, depth: int
@@ -227,3 +227,19 @@ def test_a_skewed_million_costs_two_in_a_hundred_of_the_pages_and_its_ranges_are
     assert len(done.ranges) <= 85  # 64 would be full to the last user.
     assert max(big.kept(part) for part in done.ranges) <= size
     assert all(part.expected == big.kept(part) for part in done.ranges)
+
+
+@given(st.lists(st.integers(0, 30_000), max_size=60), st.integers(1, 40))
+def test_lanes_share_all_ranges_once_and_take_about_equally_long(counts: list[int], lanes: int) -> None:
+    ranges = [Range(kind="time", expected=count) for count in counts]
+    shared = splitting.share(ranges, lanes)
+    loads = [sum(counts[number] for number in numbers) for numbers in shared]
+
+    assert sorted(number for numbers in shared for number in numbers) == list(range(len(counts)))
+    assert len(shared) == min(lanes, len(counts))
+    assert all(shared)
+    assert max(loads, default=0) - min(loads, default=0) <= max(counts, default=0) + len(counts)
+
+
+def test_ranges_that_nobody_counted_are_shared_out_as_well() -> None:
+    assert splitting.share([Range(kind="all")] * 3, 2) == [[0, 2], [1]]
