@@ -1,0 +1,110 @@
+"""Durable, turn by turn and without IO: the SDK replays the orchestrator, the rules of the extension schedule.
+
+Each turn is replayed twice, and must only ever add to what was asked before: that is what determinism means.
+"""
+
+import json
+from collections.abc import Callable, Generator
+from typing import Any
+
+import azure.durable_functions as df
+from azure.durable_functions.models.history import HistoryEventType as EventType
+
+from local.durable_replay import Scheduled, replay
+
+RETRY = df.RetryOptions(first_retry_interval_in_milliseconds=1_000, max_number_of_attempts=2)
+Workflow = Callable[[Any, Any], Generator[Any, Any, Any]]
+MOMENT = "2026-01-01T00:00:{:02d}.000000Z"
+
+
+class Host:
+    """One orchestration. `open` holds what is scheduled and has not ended, by its id."""
+
+    def __init__(self, workflow: Workflow, given: Any) -> None:
+        self._orchestrator = df.Orchestrator.create(lambda context: workflow(context, RETRY))
+        self._input = json.dumps(given)
+        self._history: list[dict[str, Any]] = []
+        self._scheduled: list[Scheduled] = []
+        self._actions: list[Any] = []
+        self._turns = 0
+        self.open: dict[int, Scheduled] = {}
+        self.most_open = 0
+        self.output: Any = None
+        self.done = False
+        self.status: Any = None
+        self._turn({"EventType": EventType.EXECUTION_STARTED, "Name": "x", "Input": self._input, "Version": ""})
+
+    def named(self, name: str) -> list[int]:
+        """The ids of what is open under this name."""
+        return [number for number, each in self.open.items() if each.action.get("functionName") == name]
+
+    def asked(self, number: int) -> Any:
+        """The input of an open activity or sub-orchestration."""
+        return json.loads(self.open[number].action["input"])
+
+    def complete(self, number: int, result: Any) -> None:
+        kind = (
+            EventType.TASK_COMPLETED
+            if self.open.pop(number).kind == EventType.TASK_SCHEDULED
+            else EventType.SUB_ORCHESTRATION_INSTANCE_COMPLETED
+        )
+        self._turn({"EventType": kind, "TaskScheduledId": number, "Result": json.dumps(result)})
+
+    def fail(self, number: int, reason: str) -> None:
+        kind = (
+            EventType.TASK_FAILED
+            if self.open.pop(number).kind == EventType.TASK_SCHEDULED
+            else EventType.SUB_ORCHESTRATION_INSTANCE_FAILED
+        )
+        self._turn({"EventType": kind, "TaskScheduledId": number, "Reason": reason, "Details": ""})
+
+    def fire(self) -> None:
+        """The one open timer."""
+        (number,) = [number for number, each in self.open.items() if each.kind == EventType.TIMER_CREATED]
+        del self.open[number]
+        self._turn({"EventType": EventType.TIMER_FIRED, "TimerId": number})
+
+    def fail_for_good(self, name: str, reason: str) -> None:
+        """The one open activity of this name, in all its attempts."""
+        for _ in range(RETRY.max_number_of_attempts):
+            (number,) = self.named(name)
+            self.fail(number, reason)
+            self.fire()
+
+    def raise_event(self, name: str) -> None:
+        self._turn({"EventType": EventType.EVENT_RAISED, "Name": name, "Input": "true"})
+
+    def _turn(self, event: dict[str, Any]) -> None:
+        assert not self.done, "the orchestration has ended already"
+        moment = MOMENT.format(min(self._turns, 59))
+        self._turns += 1
+        begin = {"EventType": EventType.ORCHESTRATOR_STARTED, "Timestamp": moment}
+        for each in (begin, event):
+            self._history.append({"EventId": -1, "IsPlayed": False, "Timestamp": moment} | each)
+        text = self._replayed()
+        assert text == self._replayed()
+        state = json.loads(text)
+        actions = state["actions"][0]
+        assert actions[: len(self._actions)] == self._actions
+        self._actions = actions
+        scheduled = replay(actions, self._history)
+        assert [each.action for each in scheduled.scheduled[: len(self._scheduled)]] == [
+            each.action for each in self._scheduled
+        ]
+        self.open |= {each.id: each for each in scheduled.scheduled[len(self._scheduled) :]}
+        self._scheduled = scheduled.scheduled
+        self.most_open = max(self.most_open, len(self.open))
+        self.status = state.get("customStatus", self.status)
+        self.done = bool(state["isDone"]) and scheduled.finished
+        self.output = state.get("output")
+        for each in self._history:
+            each["IsPlayed"] = True
+        self._history.append(
+            {"EventType": EventType.ORCHESTRATOR_COMPLETED, "EventId": -1, "IsPlayed": True, "Timestamp": moment}
+        )
+
+    def _replayed(self) -> str:
+        history = [each | {"EventType": int(each["EventType"])} for each in self._history]
+        given = {"history": history, "instanceId": "i", "isReplaying": self._turns > 1, "parentInstanceId": None}
+        text: str = self._orchestrator(json.dumps(given | {"input": self._input, "upperSchemaVersion": 2}))
+        return text
