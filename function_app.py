@@ -5,6 +5,7 @@ show in Azure as "no functions found".
 """
 
 import functools
+import logging
 import os
 from collections.abc import Generator
 from typing import Any
@@ -12,8 +13,9 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from shared import api, blobs, graph, renames, workflow
+from shared import api, blobs, graph, operations, renames, workflow
 from shared import export as export_activity
+from shared import notify as notify_activity
 from shared import plan as plan_activity
 from shared import publish as publish_activity
 from shared.api import Body, Incoming, Outgoing
@@ -144,3 +146,21 @@ async def check(task: Any) -> Any:
 @app.activity_trigger(input_name="task")
 async def publish(task: Any) -> Any:
     return await publish_activity.publish(_edges(), task)
+
+
+@app.activity_trigger(input_name="task")
+async def notify(task: Any) -> Any:
+    return await notify_activity.notify(_edges(), task, notify_activity.post_json)
+
+
+@app.activity_trigger(input_name="task")
+async def clean(task: Any) -> Any:
+    return await publish_activity.clean(_edges(), task)
+
+
+@app.timer_trigger(schedule="0 30 2 * * *", arg_name="timer")
+@app.durable_client_input(client_name="client")
+async def remove_old_exports(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
+    """Every night: what is older than EXPORT_RETENTION_DAYS."""
+    removed = await operations.remove_old(Operations(_edges().storage, client, _settings()))
+    logging.info("%d exports were older than the retention and were removed.", removed)

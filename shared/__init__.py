@@ -18,6 +18,7 @@ In reading order:
     results     the results file
     records     the request of an export, and how its blobs are named
     plan, export, publish       the activities' bodies, joining the two edges
+    notify      the activity that tells the caller's callback
     renames     the activity that finds who was renamed meanwhile
     workflow    the orchestrators: plan, then export in lanes side by side, then publish
     operations  what a person sees: start, list, show, cancel, delete

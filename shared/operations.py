@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -41,6 +42,11 @@ class DurableClient(Protocol):
     async def purge_instance_history(self, instance_id: str) -> Any: ...
 
 
+def utc_now() -> datetime:
+    """The time in UTC."""
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Operations:
     """What the operations work with; `now` gives the time in UTC."""
@@ -48,7 +54,7 @@ class Operations:
     storage: Storage
     durable: DurableClient
     settings: Settings
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    now: Callable[[], datetime] = utc_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,10 @@ async def start(operations: Operations, request: ExportRequest, caller: Caller, 
         filter=request.filter,
         users=len(request.users),
         excel=request.excel,
+        callback_host=urlsplit(request.callback_url).hostname or "",
     )
+    if request.callback_url:
+        await blobs.write(operations.storage, work_name(export_id, "callback"), request.callback_url.encode())
     if request.users:
         await blobs.write(operations.storage, work_name(export_id, "users.json"), msgspec.json.encode(request.users))
     summary: Json = {"fileName": record.file_name, "createdDateTime": record.created_date_time}
@@ -121,8 +130,8 @@ async def show(operations: Operations, export_id: str, caller: Caller) -> Shown:
     found = await read_results(operations.storage, export_id, ERRORS_SHOWN)
     if found is None:
         found = _lost(record, str(status.runtime_status.value) if status else "unknown to Durable")
-    ended = {**found, "download": await _download(operations, record, found)}
-    return Shown(500 if found["status"] == results.FAILED else 200, ended)
+    body = await ended(operations.storage, operations.settings, record, found, operations.now())
+    return Shown(500 if found["status"] == results.FAILED else 200, body)
 
 
 async def list_exports(
@@ -234,18 +243,16 @@ def _lost(record: Record, runtime_status: str) -> Json:
     }
 
 
-async def _download(operations: Operations, record: Record, found: Json) -> Json:
-    """Links made for this answer; they are stored nowhere."""
-    now = operations.now()
-    expires = now + timedelta(minutes=operations.settings.sas_minutes)
+async def ended(storage: Storage, settings: Settings, record: Record, found: Json, now: datetime) -> Json:
+    """The results with links to the files, made for this answer and stored nowhere."""
+    expires = now + timedelta(minutes=settings.sas_minutes)
     links: Json = {"expiresOn": expires.isoformat(timespec="seconds").replace("+00:00", "Z")}
     if found.get("completedDateTime"):
         name = f"{record.file_name}.results.json"
-        links["results"] = await blobs.link(operations.storage, results_name(record.id), name, now, expires)
+        links["results"] = await blobs.link(storage, results_name(record.id), name, now, expires)
     if found.get("file"):
-        name = found["file"]["name"]
-        links["csv"] = await blobs.link(operations.storage, csv_name(record), name, now, expires)
-    return links
+        links["csv"] = await blobs.link(storage, csv_name(record), found["file"]["name"], now, expires)
+    return {**found, "download": links}
 
 
 async def cancel(operations: Operations, export_id: str, caller: Caller) -> Shown:
@@ -270,14 +277,36 @@ async def delete(operations: Operations, export_id: str, caller: Caller) -> Show
         detail = f"Export {export_id} is running; cancel it first."
         return Shown(409, {"title": "Still running", "detail": detail})
     await blobs.write(operations.storage, f"{export_id}/deleted", b"{}")
-    # The request goes last: what finds it can still be deleted again after an interruption.
-    files = [blob.name async for blob in blobs.listing(operations.storage, f"{export_id}/")]
-    for name in sorted(files, key=record_name(export_id).__eq__):
-        if not name.endswith("/deleted"):
-            await blobs.delete(operations.storage, name)
+    await _remove(operations, export_id, keep=("deleted",))
+    return Shown(204, {})
+
+
+async def _remove(operations: Operations, export_id: str, keep: tuple[str, ...] = ()) -> None:
+    """An export's blobs and history."""
     await blobs.delete_all(operations.storage, work_name(export_id, ""))
+    # The request goes last: while it is there, an interrupted removal can be begun again.
+    names = [blob.name.partition("/")[2] async for blob in blobs.listing(operations.storage, f"{export_id}/")]
+    for name in sorted(set(names) - set(keep), key="request.json".__eq__):
+        await blobs.delete(operations.storage, f"{export_id}/{name}")
     while lanes := await operations.durable.get_status_by(instance_id_prefix=f"{export_id}:"):
         for lane in lanes:
             await operations.durable.purge_instance_history(lane.instance_id)
     await operations.durable.purge_instance_history(export_id)
-    return Shown(204, {})
+
+
+async def remove_old(operations: Operations) -> int:
+    """Removes what is older than EXPORT_RETENTION_DAYS and does not run; returns how many exports that were."""
+    oldest = operations.now() - timedelta(days=operations.settings.retention_days)
+    newest_old_id = new_id(oldest)
+    removed = 0
+    async for export_id, _ in _by_export(operations.storage):
+        if export_id < newest_old_id:
+            continue
+        status = await operations.durable.get_status(export_id)
+        if not status or status.runtime_status.value not in _RUNNING:
+            await _remove(operations, export_id)
+            removed += 1
+    async for blob in blobs.listing(operations.storage, "keys/"):
+        if blob.creation_time < oldest:
+            await blobs.delete(operations.storage, blob.name)
+    return removed

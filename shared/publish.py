@@ -28,7 +28,7 @@ async def publish(edges: Edges, task: Json) -> Json:
     """Makes the files visible, or only the results when there is a failure.
 
     `{"id", "parts", "expected", "requests", "retries", "restarts", "ranges", "warnings", "found": [error], "failed"?,
-    "cancelled"?}` to `{"status"}`.
+    "cancelled"?}` to `{"status", "notify"}`. Run again it replaces the results, as by ones with a warning more.
     """
     record = await read_record(edges.storage, task["id"])
     parts: list[Part] = sorted(task["parts"])
@@ -67,8 +67,15 @@ async def publish(edges: Edges, task: Json) -> Json:
         "warnings": [*task["warnings"], *_difference(record, task["expected"], rows, status)],
     }
     await _publish_results(edges, record, fields, found, parts)
-    await blobs.delete_all(edges.storage, work_name(record.id, ""))
-    return {"status": status}
+    # The plan goes first: activities that still run see that nobody wants them any more.
+    await blobs.delete(edges.storage, work_name(record.id, "plan.json"))
+    return {"status": status, "notify": bool(record.callback_host)}
+
+
+async def clean(edges: Edges, task: Json) -> Json:
+    """The activity `clean`: removes what only a running export needs."""
+    await blobs.delete_all(edges.storage, work_name(task["id"], ""))
+    return {}
 
 
 async def _publish_csv(

@@ -4,7 +4,8 @@ export_users    1. `plan` splits the export into ranges and shares them out to l
                 2. One `export_lane` for each lane runs as a sub-orchestration. Where ranges are by name, `check`
                    then says which to read again because users were renamed meanwhile.
                 3. `publish` commits what the executions staged that the lanes' histories name, or writes only the
-                   results when something failed or a person cancelled.
+                   results when something failed or a person cancelled. `notify` then tells the caller's callback,
+                   and `clean` removes what only a running export needs.
 export_lane     Runs `export` for its ranges, one after the other. A range that takes long comes back with the state
                 from which its next segment goes on; one whose chain broke after its first segment begins again.
 
@@ -54,7 +55,21 @@ def export_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
     if not found.get("failed"):
         yield from _export(context, retry, found, lanes, by_name=by_name)
     published: Json = yield context.call_activity_with_retry("publish", retry, found)
-    return published
+    if published["notify"]:
+        yield from _notify(context, retry, found)
+    yield context.call_activity_with_retry("clean", retry, {"id": export_id})
+    return {"status": published["status"]}
+
+
+def _notify(context: Any, retry: Any, found: Json) -> Generator[Any, Any, None]:
+    """Tells the caller. Nobody there is no failure of the export: the results are written again with a warning."""
+    try:
+        told: Json = yield context.call_activity_with_retry("notify", retry, {"id": found["id"]})
+    except Exception as problem:
+        told = {"warning": {"code": "CallbackFailed", "reason": _failure(problem)["reason"]}}
+    if "warning" in told:
+        again = {**found, "warnings": [*found["warnings"], told["warning"]]}
+        yield context.call_activity_with_retry("publish", retry, again)
 
 
 def _export(

@@ -25,6 +25,7 @@ ACTIVITIES: dict[str, Callable[[Edges, Json], Awaitable[Json]]] = {
     "export": export.export,
     "check": renames.check,
     "publish": publish.publish,
+    "clean": publish.clean,
 }
 ATTEMPTS = 3
 

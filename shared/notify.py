@@ -1,0 +1,53 @@
+"""The activity `notify`: posts the final body to the caller's callback URL, as Logic Apps' HTTP Webhook wants it.
+
+The URL is a secret (a Logic App's has its signature in it): it lies in a blob of the export's work, never in Durable's
+history, and is removed when the export is over.
+"""
+
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+import msgspec
+
+from shared import blobs, operations
+from shared.records import Edges, Json, read_record, work_name
+from shared.request import host_matches
+
+Post = Callable[[str, bytes], Awaitable[int]]
+"""Posts JSON to a URL, following no redirect, and returns the status. Raises ConnectionError when nobody answers."""
+
+
+async def notify(edges: Edges, task: Json, post: Post) -> Json:
+    """`{"id"}` to `{}` or `{"warning": {code, reason}}`. Raises when asking again may help."""
+    url = await blobs.read(edges.storage, work_name(task["id"], "callback"))
+    if url is None:
+        return {}
+    host = urlsplit(url.decode()).hostname or ""
+    if not any(host_matches(host, pattern) for pattern in edges.settings.callback_hosts):
+        return _warning(f"The host {host} is not one of EXPORT_CALLBACK_HOSTS any more; nothing was posted.")
+    record = await read_record(edges.storage, task["id"])
+    found = await operations.read_results(edges.storage, record.id, operations.ERRORS_SHOWN)
+    body = await operations.ended(edges.storage, edges.settings, record, found or {}, operations.utc_now())
+    status = await post(url.decode(), msgspec.json.encode(body))
+    if 200 <= status < 300:
+        return {}
+    if status in {408, 429} or status >= 500:
+        raise ConnectionError(f"The callback host {host} answered {status}.")
+    return _warning(f"The callback host {host} answered {status}; the result was not delivered.")
+
+
+async def post_json(url: str, body: bytes) -> int:
+    """The real `Post`. No redirect is followed: it could lead to a host that is not allowed."""
+    import httpx
+
+    try:
+        async with httpx.AsyncClient(follow_redirects=False, timeout=30) as client:
+            response = await client.post(url, content=body, headers={"Content-Type": "application/json"})
+    except httpx.HTTPError as problem:
+        # Without the original error: its text has the URL in it.
+        raise ConnectionError(f"The callback host can't be reached ({type(problem).__name__}).") from None
+    return response.status_code
+
+
+def _warning(reason: str) -> Json:
+    return {"warning": {"code": "CallbackFailed", "reason": reason}}
