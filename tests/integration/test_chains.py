@@ -1,0 +1,61 @@
+"""Long chains: continued over several activities, begun again when they break."""
+
+import itertools
+
+from runner import Context, run_export
+from truth import check_complete, check_results
+
+from local.tenant import Tenant
+from shared.records import Edges
+
+
+def hurried(edges):
+    """The same edges with a clock on which every page takes a minute."""
+    return Edges(edges.graph, edges.storage, edges.settings, clock=itertools.count(step=60).__next__)
+
+
+async def test_a_long_chain_goes_on_in_further_activities(connected):
+    tenant = Tenant(users=12_000, shape="b2c")
+    async with connected(tenant) as edges:
+        done = await run_export(edges, context=Context(hurried(edges), {}))
+    check_results(done.results, "Completed")
+    check_complete(done.csv, tenant)
+    segments = [task["segment"] for name, task, _ in done.context.calls if name == "export"]
+    assert segments == [0, 1, 2, 3, 4]
+
+
+async def test_a_user_sent_again_in_a_later_segment_is_there_once(connected):
+    tenant = Tenant(users=9000, shape="b2c")
+    tenant.faults.add("duplicate_user", rate=1.0)
+    async with connected(tenant) as edges:
+        done = await run_export(edges, context=Context(hurried(edges), {}))
+    check_results(done.results, "Completed")
+    check_complete(done.csv, tenant)
+
+
+async def test_a_chain_that_breaks_in_a_later_segment_begins_again_at_its_first_page(connected):
+    tenant = Tenant(users=9000, shape="b2c")
+    tenant.faults.add("expired_token", page=8, times=2)
+    async with connected(tenant) as edges:
+        done = await run_export(edges, context=Context(hurried(edges), {}))
+    check_results(done.results, "Completed")
+    check_complete(done.csv, tenant)
+    assert done.results["counts"]["restarts"] == 2
+
+
+async def test_a_chain_that_always_breaks_fails_and_leaves_no_file(connected):
+    tenant = Tenant(users=9000, shape="b2c")
+    tenant.faults.add("expired_token", page=8, rate=1.0)
+    async with connected(tenant) as edges:
+        done = await run_export(edges, context=Context(hurried(edges), {}))
+    check_results(done.results, "Failed")
+    assert "begun again 5 times" in done.results["errors"][-1]["reason"]
+    assert done.csv is None
+
+
+async def test_segments_delivered_twice_do_not_mix(connected):
+    tenant = Tenant(users=9000, shape="b2c")
+    async with connected(tenant) as edges:
+        done = await run_export(edges, context=Context(hurried(edges), {}, twice=0.7))
+    check_results(done.results, "Completed")
+    check_complete(done.csv, tenant)
