@@ -1,16 +1,7 @@
 """What the unit tests share."""
 
-import pytest
 from hypothesis import settings
 
-from shared.settings import Settings
-
-# Slow machines are no failures.
-settings.register_profile("unit", deadline=None)
+# Slow machines are no failures, and everyone waits for these tests.
+settings.register_profile("unit", deadline=None, max_examples=60)
 settings.load_profile("unit")
-
-
-@pytest.fixture(scope="session")
-def defaults() -> Settings:
-    """The settings of an app on Azure that has Easy Auth, all others as they are by default."""
-    return Settings.from_env({"EXPORT_STORAGE": "UseDevelopmentStorage=true", "WEBSITE_AUTH_ENABLED": "True"})

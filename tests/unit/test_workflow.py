@@ -44,11 +44,11 @@ def published(host: Host) -> dict[str, Any]:
     (publish,) = host.named("publish")
     task: dict[str, Any] = host.asked(publish)
     host.complete(publish, {"status": "Completed", "notify": False})
-    for clean in host.named("clean"):
-        assert host.asked(clean) == {"id": "e"}
-        host.complete(clean, {})
+    (clean,) = host.named("clean")
+    assert host.asked(clean) == {"id": "e"}
+    host.complete(clean, {})
     assert host.done
-    assert host.output["status"] == "Completed"
+    assert host.output == {"status": "Completed"}
     return task
 
 
@@ -156,6 +156,46 @@ def test_a_cancel_that_comes_while_the_plan_is_made_counts_too() -> None:
         host.complete(host.named(LANE)[0], lane_done([0]))
 
     assert published(host)["cancelled"] is True
+
+
+def published_with_callback() -> Host:
+    host = started(lanes=[[0]], warnings=[{"code": "OneChain"}])
+    host.complete(host.named(LANE)[0], lane_done([0]))
+    host.complete(host.named("publish")[0], {"status": "Completed", "notify": True})
+    return host
+
+
+def test_the_callers_callback_is_told_once_and_what_only_a_running_export_needs_is_removed_after_that() -> None:
+    host = published_with_callback()
+    assert not host.named("clean")
+    (notify,) = host.named("notify")
+    assert host.asked(notify) == {"id": "e"}
+    host.complete(notify, {})
+    assert not host.named("publish")
+    host.complete(host.named("clean")[0], {})
+
+    assert host.output == {"status": "Completed"}
+
+
+def test_a_callback_that_is_not_there_is_a_warning_in_the_results_and_no_failure() -> None:
+    warning = {"code": "CallbackFailed", "reason": "404"}
+    host = published_with_callback()
+    host.complete(host.named("notify")[0], {"warning": warning})
+    (publish,) = host.named("publish")
+    assert host.asked(publish)["warnings"] == [{"code": "OneChain"}, warning]
+    assert host.asked(publish)["parts"] == [part(0)]
+    host.complete(publish, {"status": "Completed", "notify": True})
+    assert not host.named("notify")
+    host.complete(host.named("clean")[0], {})
+
+    assert host.output == {"status": "Completed"}
+
+
+def test_a_callback_that_crashes_is_a_warning_too() -> None:
+    host = published_with_callback()
+    host.fail_for_good("notify", "no route")
+
+    assert host.asked(host.named("publish")[0])["warnings"][1]["code"] == "CallbackFailed"
 
 
 # Ranges by name: users can be renamed while they are read.
