@@ -1,0 +1,77 @@
+// Two things someone should hear of: exports that failed, and Graph throttling. Both read the one line that `publish`
+// logs for every export: "Export <id> ended: <status> (<n> users, <n> errors, <n> requests, <n> retries)".
+param suffix string
+param location string
+param tags object
+param workspaceId string
+param email string
+
+var ended = '''
+AppTraces
+| where Message startswith "Export " and Message has " ended: "
+| parse Message with "Export " Id " ended: " Status " (" Users:long " users, " Errors:long " errors, " Requests:long " requests, " Retries:long " retries)"
+'''
+
+var rules = [
+  {
+    name: 'failed-exports'
+    description: 'An export ended as Failed; its results.json says why.'
+    severity: 1
+    query: '${ended}| where Status == "Failed"'
+  }
+  {
+    name: 'broken-orchestrations'
+    description: 'An orchestrator or publish failed, so that an export ends without results.'
+    severity: 1
+    query: 'AppRequests | where Success == false and Name in ("export_users", "publish")'
+  }
+  {
+    name: 'graph-throttling'
+    description: 'More than every tenth request to Microsoft Graph had to be repeated: lower EXPORT_PARALLEL, or export at a quieter hour.'
+    severity: 3
+    query: '${ended}| where Retries > 20 and Retries * 10 > Requests'
+  }
+]
+
+resource people 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(email)) {
+  name: 'ag-${suffix}'
+  location: 'global'
+  tags: tags
+  properties: {
+    groupShortName: 'userexport'
+    enabled: true
+    emailReceivers: [{ name: 'email', emailAddress: email, useCommonAlertSchema: true }]
+  }
+}
+
+resource alerts 'Microsoft.Insights/scheduledQueryRules@2022-06-15' = [
+  for rule in rules: {
+    name: 'alert-${rule.name}-${suffix}'
+    location: location
+    tags: tags
+    properties: {
+      displayName: rule.name
+      description: rule.description
+      severity: rule.severity
+      enabled: true
+      scopes: [workspaceId]
+      evaluationFrequency: 'PT15M'
+      windowSize: 'PT15M'
+      criteria: {
+        allOf: [
+          {
+            query: rule.query
+            timeAggregation: 'Count'
+            operator: 'GreaterThan'
+            threshold: 0
+            failingPeriods: { numberOfEvaluationPeriods: 1, minFailingPeriodsToAlert: 1 }
+          }
+        ]
+      }
+      autoMitigate: false
+      // The tables come into being with the first telemetry, after this.
+      skipQueryValidation: true
+      actions: { actionGroups: empty(email) ? [] : [people.id] }
+    }
+  }
+]

@@ -1,0 +1,193 @@
+// Everything that a deployment needs, in one resource group. `azd up` runs this; docs/deploying.md explains it.
+// Plain resources, no modules from a registry: it compiles without a network.
+targetScope = 'subscription'
+
+@minLength(1)
+@maxLength(32)
+@description('Name of the azd environment; part of the names of all resources.')
+param environmentName string
+
+@description('Azure region; Flex Consumption must be offered there.')
+param location string
+
+@description('Resource group; empty: rg-<environment>.')
+param resourceGroupName string = ''
+
+@allowed(['3.11', '3.12', '3.13'])
+param pythonVersion string = '3.12'
+
+@description('Memory of an instance in MB. Each runs up to 8 ranges (host.json), of about 30 MB each.')
+@allowed([512, 2048, 4096])
+param instanceMemoryMB int = 2048
+
+@description('Most instances. 32 ranges at a time need 4; the rest is head room for callers.')
+@minValue(1)
+@maxValue(1000)
+param maximumInstanceCount int = 40
+
+// ---- Who may call -------------------------------------------------------------------------------------------------
+
+@description('Client id of the app registration that people and Logic Apps sign in to; set by infra/hooks/entra.py. Empty: no Easy Auth, and the app refuses everyone with 503.')
+param authClientId string = ''
+
+@description('What Easy Auth answers to a caller without sign-in. RedirectToLoginPage opens the page after signing in; a call with a bad token gets 401 either way.')
+@allowed(['RedirectToLoginPage', 'Return401'])
+param unauthenticatedClientAction string = 'RedirectToLoginPage'
+
+// ---- What the identity may read (granted by infra/hooks/entra.py) ----------------------------------------------------
+
+@description('Authentication phone numbers and e-mail addresses of users: the columns authentication*.')
+param readAuthenticationMethods bool = true
+
+@description('Sign-in activity of users: the column lastSignInDateTime and its like; wants a P1 licence.')
+param readSignInActivity bool = false
+
+// ---- The app's settings: defaults as in shared/settings.py -----------------------------------------------------------
+
+@description('Microsoft Graph of the cloud; empty: that of the cloud this is deployed to.')
+param graphEndpoint string = ''
+param exportContainer string = 'exports'
+param exportRangeUsers int = 20000
+param exportParallel int = 32
+param exportSasMinutes int = 60
+@description('documented, portal or profile; empty: documented, or profile when authentication methods may not be read.')
+param exportDefaultColumns string = ''
+@description('Role template ids and app roles that may export, with commas; empty: Global Administrator, User Administrator, Exports.Run.')
+param exportAllowedRoles string = ''
+@description('Hosts that may be called back, with commas; empty: those of Logic Apps.')
+param exportCallbackHosts string = ''
+param exportRetentionDays int = 7
+
+// ---- Network and operations ------------------------------------------------------------------------------------------
+
+@description('Subnet for outgoing traffic, delegated to Microsoft.App/environments, with the service endpoint Microsoft.Storage. Given: storage is closed to all other networks.')
+param subnetId string = ''
+
+@description('Public addresses or ranges from which people download, when storage is closed by subnetId.')
+param downloadIpRanges string = ''
+
+@description('Who gets the alerts by e-mail; empty: alerts only show in the portal.')
+param alertEmail string = ''
+
+@minValue(30)
+@maxValue(730)
+param logRetentionDays int = 30
+
+var tags = { 'azd-env-name': environmentName }
+var suffix = uniqueString(subscription().id, environmentName, location)
+
+var graphEndpoints = {
+  AzureCloud: 'https://graph.microsoft.com'
+  AzureUSGovernment: 'https://graph.microsoft.us' // DoD: set graphEndpoint to https://dod-graph.microsoft.us
+  AzureChinaCloud: 'https://microsoftgraph.chinacloudapi.cn'
+}
+var graphRoot = empty(graphEndpoint) ? graphEndpoints[environment().name] : graphEndpoint
+
+// User.Read.All lists users. The others are asked for only when their columns are wanted.
+var graphPermissions = concat(
+  ['User.Read.All'],
+  readAuthenticationMethods ? ['UserAuthMethod-Phone.Read.All', 'UserAuthMethod-Email.Read.All'] : [],
+  readSignInActivity ? ['AuditLog.Read.All'] : []
+)
+
+resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
+  name: empty(resourceGroupName) ? 'rg-${environmentName}' : resourceGroupName
+  location: location
+  tags: tags
+}
+
+module identity 'app/identity.bicep' = {
+  name: 'identity'
+  scope: group
+  params: {
+    name: 'id-${suffix}'
+    location: location
+    tags: tags
+  }
+}
+
+module monitoring 'app/monitoring.bicep' = {
+  name: 'monitoring'
+  scope: group
+  params: {
+    suffix: suffix
+    location: location
+    tags: tags
+    principalId: identity.outputs.principalId
+    retentionDays: logRetentionDays
+  }
+}
+
+module storage 'app/storage.bicep' = {
+  name: 'storage'
+  scope: group
+  params: {
+    suffix: suffix
+    location: location
+    tags: tags
+    principalId: identity.outputs.principalId
+    exportContainer: exportContainer
+    retentionDays: exportRetentionDays
+    subnetId: subnetId
+    downloadIpRanges: empty(downloadIpRanges) ? [] : split(downloadIpRanges, ',')
+    workspaceId: monitoring.outputs.workspaceId
+  }
+}
+
+module function 'app/function.bicep' = {
+  name: 'function'
+  scope: group
+  params: {
+    suffix: suffix
+    location: location
+    tags: tags
+    identityId: identity.outputs.id
+    identityClientId: identity.outputs.clientId
+    pythonVersion: pythonVersion
+    instanceMemoryMB: instanceMemoryMB
+    maximumInstanceCount: maximumInstanceCount
+    subnetId: subnetId
+    runtimeStorageName: storage.outputs.runtimeName
+    deploymentContainer: storage.outputs.deploymentContainer
+    insightsConnection: monitoring.outputs.insightsConnection
+    workspaceId: monitoring.outputs.workspaceId
+    authClientId: authClientId
+    unauthenticatedClientAction: unauthenticatedClientAction
+    exportSettings: {
+      GRAPH_ENDPOINT: graphRoot
+      EXPORT_STORAGE__blobServiceUri: storage.outputs.exportsBlobUri
+      EXPORT_CONTAINER: exportContainer
+      EXPORT_RANGE_USERS: string(exportRangeUsers)
+      EXPORT_PARALLEL: string(exportParallel)
+      EXPORT_SAS_MINUTES: string(exportSasMinutes)
+      // Without the permission, asking for these columns by default would make every export CompletedWithErrors.
+      EXPORT_DEFAULT_COLUMNS: !empty(exportDefaultColumns) ? exportDefaultColumns : (readAuthenticationMethods ? 'documented' : 'profile')
+      EXPORT_ALLOWED_ROLES: exportAllowedRoles
+      EXPORT_CALLBACK_HOSTS: exportCallbackHosts
+      EXPORT_RETENTION_DAYS: string(exportRetentionDays)
+    }
+  }
+}
+
+module alerts 'app/alerts.bicep' = {
+  name: 'alerts'
+  scope: group
+  params: {
+    suffix: suffix
+    location: location
+    tags: tags
+    workspaceId: monitoring.outputs.workspaceId
+    email: alertEmail
+  }
+}
+
+// azd keeps these as environment values: infra/hooks/entra.py reads them.
+output AZURE_LOCATION string = location
+output AZURE_TENANT_ID string = tenant().tenantId
+output AZURE_RESOURCE_GROUP string = group.name
+output AUTH_CLIENT_ID string = authClientId
+output GRAPH_ENDPOINT string = graphRoot
+output GRAPH_PERMISSIONS string = join(graphPermissions, ' ')
+output IDENTITY_PRINCIPAL_ID string = identity.outputs.principalId
+output FUNCTION_APP_NAME string = function.outputs.name
+output FUNCTION_APP_URL string = function.outputs.url
