@@ -199,7 +199,8 @@ for (const dialog of document.querySelectorAll("dialog")) {
     if (dialog.id === "confirm") return;
     const id = ID.exec(location.hash)?.[1];
     if (dialog.id === "start" ? location.hash === "#new" : id) history.replaceState(null, "", location.pathname);
-    if (document.activeElement === document.body) (rows.get(id)?.querySelector(".details") ?? find("list")).focus();
+    const lost = document.activeElement === document.body || dialog.contains(document.activeElement);
+    if (lost) (rows.get(id)?.querySelector(".details") ?? find("list")).focus();
   });
 }
 

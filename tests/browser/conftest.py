@@ -1,0 +1,60 @@
+"""A browser, the app with a simulated tenant behind it, and a watched page."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+from watching import USERS, Watched
+
+from local.serve import Serving, launch
+
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+LATENCY_MS = 100
+"""Slow enough to watch: an export with the authentication columns takes some seconds."""
+
+
+@pytest.fixture(scope="session")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    arguments = ("--users", str(USERS), "--latency-ms", str(LATENCY_MS))
+    with launch(Path(tmp_path_factory.mktemp("browser")), *arguments, environment={"EXPORT_PARALLEL": "2"}) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Not for the session: Playwright's event loop keeps running, in the way of the asynchronous tests elsewhere."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        if shutil.which("apt-get"):
+            pytest.fail("There is no chromium: `make chromium` installs it.")
+        pytest.skip("There is no chromium here, and no apt-get to install it with.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def watched(browser: Browser, serving: Serving) -> Iterator[Watched]:
+    context = browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    context.set_default_timeout(15_000)
+    page = context.new_page()
+    watched = Watched(page, serving.url)
+    page.on("request", watched.on_request)
+    page.on("response", watched.on_response)
+    page.on("console", lambda message: watched.on_console(message.type, message.text))
+    page.on("pageerror", lambda error: watched.errors.append(str(error)))
+    yield watched
+    context.close()
+    assert watched.errors == []
+    assert watched.strangers == []

@@ -1,0 +1,127 @@
+"""The form that starts an export: what it sends, and where it shows what is refused."""
+
+import json
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+from watching import Watched
+
+OBJECT_ID = "11111111-2222-4333-8444-555555555555"
+
+
+@pytest.fixture
+def form(watched: Watched) -> Page:
+    page = watched.open("#new")
+    expect(page.get_by_role("radio", name="documented")).to_be_checked()
+    return page
+
+
+def sent_by(page: Page) -> dict[str, Any]:
+    """The body that the form sends. It gets no answer: nothing is started."""
+    bodies: list[str] = []
+
+    def keep(route: Route) -> None:
+        bodies.append(route.request.post_data or "")
+        route.abort()
+
+    page.route("**/api/exports", keep)
+    page.get_by_role("button", name="Start export").click()
+    expect(page.get_by_role("alert")).to_contain_text("can't be reached")
+    page.unroute("**/api/exports")
+    body: dict[str, Any] = json.loads(bodies[0])
+    return body
+
+
+def take(page: Page, text: bytes) -> None:
+    page.get_by_role("radio", name="Selected users").check()
+    page.locator("#users-file").set_input_files({"name": "users.csv", "mimeType": "text/csv", "buffer": text})
+
+
+def test_refusals_stand_at_their_fields(watched: Watched, form: Page) -> None:
+    watched.refusals.add(400)
+    form.get_by_label("File name").fill("a/b")
+    form.get_by_role("radio", name="match a filter").check()
+    form.get_by_label("OData filter").fill("userType eq")
+    form.get_by_role("radio", name="one by one").check()
+    form.get_by_role("button", name="Start export").click()
+    name, text = form.get_by_label("File name"), form.get_by_label("OData filter")
+    expect(name).to_be_focused()
+    expect(name).to_have_accessible_error_message("These characters are not possible: '/'")
+    expect(text).to_have_attribute("aria-invalid", "true")
+    assert "At character 12" in form.locator("#error-filter").inner_text()
+    expect(form.locator("[data-pointer='/columns'] .error")).to_contain_text("a list of column names")
+    expect(form.locator("#form-problem")).to_be_hidden()
+
+
+def test_unknown_users_are_refused_at_their_field(watched: Watched, form: Page) -> None:
+    watched.refusals.add(400)
+    form.get_by_role("radio", name="Selected users").check()
+    form.get_by_label("User principal names").fill("\n".join(f"?{number}" for number in range(9)))
+    form.get_by_role("button", name="Start export").click()
+    expect(form.locator("[data-pointer='/users'] .error")).to_contain_text("And 4 more like this.")
+
+
+def test_single_columns_and_an_example_are_sent(form: Page) -> None:
+    form.get_by_role("radio", name="match a filter").check()
+    form.get_by_role("button", name="Guests").click()
+    form.get_by_role("radio", name="one by one").check()
+    expect(form.get_by_role("group", name="Authentication")).to_contain_text("a call to Graph for each user")
+    form.get_by_role("checkbox", name="All of: Authentication").check()
+    form.get_by_role("checkbox", name="authenticationEmail").uncheck()
+    form.get_by_role("checkbox", name="displayName", exact=True).check()
+    form.get_by_role("checkbox", name="Safe to open in Excel").uncheck()
+    assert sent_by(form) == {
+        "excel": False,
+        "filter": "userType eq 'Guest'",
+        "columns": ["displayName", "authenticationPhoneNumber", "authenticationAlternativePhoneNumber"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "users"),
+    [
+        (f"ann@contoso.com\r\n{OBJECT_ID}\r\n\r\nANN@contoso.com\r\n", ["ann@contoso.com", OBJECT_ID]),
+        ("ann@contoso.com, bo@contoso.com", ["ann@contoso.com", "bo@contoso.com"]),
+        (
+            '\ufeffdisplayName;userPrincipalName\r\n"Ann; ""A""\r\nB";ann@contoso.com\r\n',
+            ["ann@contoso.com"],
+        ),
+        (f"objectId\tid\n{OBJECT_ID}\tignored\n", [OBJECT_ID]),
+        (
+            "version:v1.0\r\nUser name [userPrincipalName] Required\r\nann@contoso.com\r\n",
+            ["ann@contoso.com"],
+        ),
+    ],
+    ids=["lines", "commas", "portal file", "tabs", "portal template"],
+)
+def test_users_are_taken_from_files_of_many_kinds(form: Page, text: str, users: list[str]) -> None:
+    take(form, text.encode())
+    expect(form.locator("#users-count")).to_have_text("1 user" if len(users) == 1 else f"{len(users)} users")
+    assert sent_by(form)["users"] == users
+
+
+def test_a_file_as_excel_saves_unicode_text_is_read(form: Page) -> None:
+    take(form, "userPrincipalName\tname\r\nann@contoso.com\tÅnn\r\n".encode("utf-16"))
+    assert sent_by(form)["users"] == ["ann@contoso.com"]
+
+
+def test_a_file_without_users_is_refused_at_once(form: Page) -> None:
+    take(form, b"userPrincipalName,mail\r\n")
+    expect(form.locator("[data-pointer='/users'] .error")).to_contain_text("has no users")
+
+
+def test_a_repeated_try_carries_the_same_key(form: Page) -> None:
+    keys: list[str] = []
+
+    def refuse(route: Route) -> None:
+        keys.append(route.request.headers["idempotency-key"])
+        route.abort()
+
+    form.route("**/api/exports", refuse)
+    for name in ("one", "one", "two"):
+        form.get_by_label("File name").fill(name)
+        with form.expect_event("requestfailed"):
+            form.get_by_role("button", name="Start export").click()
+        expect(form.get_by_role("button", name="Start export")).to_be_enabled()
+    assert keys[0] == keys[1] != keys[2]
