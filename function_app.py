@@ -103,6 +103,11 @@ async def list_columns(req: func.HttpRequest, client: df.DurableOrchestrationCli
     return await _answer(api.list_columns, req, client)
 
 
+@app.route(route="openapi.json", methods=["GET"])
+async def show_contract(req: func.HttpRequest) -> func.HttpResponse:
+    return _response(api.contract())
+
+
 @app.route(route="bulk-operations", methods=["GET"])
 async def page(req: func.HttpRequest) -> func.HttpResponse:
     return _response(api.page_file(INDEX))

@@ -7,8 +7,9 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -23,6 +24,7 @@ from shared.settings import Settings, SettingsError
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 MAX_TOP = 200
 _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
+_CONTRACT = Path(__file__).parent / "openapi.json"
 # Answers hold links that are secrets, and states that change.
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -125,6 +127,11 @@ async def list_columns(incoming: Incoming, caller: Caller, on: Operations) -> Ou
     return _json(200, {"sets": COLUMN_SETS, "columns": columns})
 
 
+def contract() -> Outgoing:
+    """GET /openapi.json: it holds no data, so whoever the outer gate lets through may have it."""
+    return Outgoing(200, _CONTRACT.read_bytes(), {**_HEADERS, "Content-Type": "application/json"})
+
+
 def page_file(name: str) -> Outgoing:
     """GET /bulk-operations and its files: they hold no data, so whoever the outer gate lets through may have them."""
     found = page.read(name)
@@ -140,7 +147,8 @@ def _export_id(incoming: Incoming) -> str:
 def _exports_url(incoming: Incoming) -> str:
     """The absolute address of /exports: Logic Apps want an absolute Location."""
     parts = urlsplit(incoming.url)
-    prefix, _, _ = parts.path.partition("/exports")
+    # Azure Functions finds a route whatever the case of its letters.
+    prefix = re.split("/exports", unquote(parts.path), maxsplit=1, flags=re.IGNORECASE)[0]
     return f"{parts.scheme}://{parts.netloc}{prefix}/exports"
 
 

@@ -1,0 +1,171 @@
+"""A client of the running app that holds every answer against shared/openapi.json."""
+
+import base64
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import httpx
+from jsonschema import Draft202012Validator, FormatChecker
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
+
+from local.serve import Serving
+from shared.access import HEADER
+from shared.settings import APP_ROLE, USER_ADMINISTRATOR
+
+Json = dict[str, Any]
+SHARED = Path(__file__).parents[2] / "shared"
+CONTRACT: Json = json.loads((SHARED / "openapi.json").read_text())
+SECONDS = 20.0
+LOOK = 0.03
+_BASE = "urn:openapi"
+_REGISTRY = Registry().with_resource(_BASE, Resource(CONTRACT, DRAFT202012))  # type: ignore[var-annotated]
+
+
+def principal(oid: str, *roles: str, name: str = "Ann Example", **claims: str) -> dict[str, str]:
+    """The header by which Easy Auth says who asks."""
+    found = [("oid", oid), ("preferred_username", name), *(("roles", role) for role in roles), *claims.items()]
+    text = json.dumps({"auth_typ": "aad", "claims": [{"typ": kind, "val": value} for kind, value in found]})
+    return {HEADER: base64.b64encode(text.encode()).decode()}
+
+
+def administrator(oid: str = "admin") -> dict[str, str]:
+    return principal(oid, USER_ADMINISTRATOR)
+
+
+def program(oid: str) -> dict[str, str]:
+    """A Logic App's managed identity: it sees its own exports only."""
+    return principal(oid, APP_ROLE, name=f"app {oid}")
+
+
+def wait(condition: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:
+    """What the condition returns, once that is something."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"waited in vain: {what}"
+        time.sleep(LOOK)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The API as one caller sees it."""
+
+    serving: Serving
+    http: httpx.Client
+    caller: dict[str, str]
+
+    def as_caller(self, caller: dict[str, str]) -> "Api":
+        return Api(self.serving, self.http, caller)
+
+    def send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        headers = {**self.caller, **options.pop("headers", {})}
+        answer = self.http.request(method, path, headers=headers, **options)
+        check(answer)
+        return answer
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        return self.send("GET", path, **options)
+
+    def post(self, body: Json | None = None, key: str = "", **request: Any) -> httpx.Response:
+        """POST /exports; the cheap columns unless told otherwise."""
+        headers = {"Idempotency-Key": key} if key else {}
+        wanted = {"columns": "profile", **request} if body is None else body
+        return self.send("POST", "/api/exports", json=wanted, headers=headers)
+
+    def start(self, **request: Any) -> str:
+        answer = self.post(**request)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
+    def end(self, export_id: str) -> httpx.Response:
+        """The first answer that is no 202."""
+
+        def ended() -> httpx.Response | None:
+            answer = self.get(f"/api/exports/{export_id}")
+            return None if answer.status_code == 202 else answer
+
+        found: httpx.Response = wait(ended, f"the end of {export_id}")
+        return found
+
+    def run(self, **request: Any) -> Json:
+        """The results of an export that ends well."""
+        answer = self.end(self.start(**request))
+        assert answer.status_code == 200, answer.text
+        found: Json = answer.json()
+        return found
+
+    def cancel(self, export_id: str) -> httpx.Response:
+        return self.send("POST", f"/api/exports/{export_id}/cancel")
+
+    def delete(self, export_id: str) -> httpx.Response:
+        return self.send("DELETE", f"/api/exports/{export_id}")
+
+    def listed(self, **query: Any) -> Json:
+        answer = self.get("/api/exports", params=query)
+        assert answer.status_code == 200, answer.text
+        found: Json = answer.json()
+        return found
+
+    def log(self) -> str:
+        return (self.serving.data / "serve.log").read_text(errors="replace")
+
+
+def check(answer: httpx.Response) -> None:
+    """Fails when the answer has a status, header, media type or body that the document does not have."""
+    found = operation(answer.request.method, unquote(urlsplit(str(answer.request.url)).path))
+    if found is None:
+        assert answer.status_code == 404, (answer.request.method, answer.request.url, answer.status_code)
+        return
+    described = found["responses"].get(str(answer.status_code))
+    assert described, f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text[:500]}"
+    described = _resolved(described)
+    for name, header in described.get("headers", {}).items():
+        value = answer.headers.get(name)
+        assert value is not None, f"{answer.status_code} without {name}"
+        schema = _resolved(header)["schema"]
+        validate(int(value) if schema.get("type") == "integer" else value, schema)
+    if "content" not in described:
+        assert answer.content == b""
+        return
+    media = described["content"][answer.headers["content-type"].split(";")[0]]
+    validate(answer.json() if "json" in answer.headers["content-type"] else answer.text, media["schema"])
+
+
+def operation(method: str, path: str) -> Json | None:
+    """The operation that takes this request, None when none does."""
+    wanted = path.rstrip("/").split("/")[2:]
+    for template, item in CONTRACT["paths"].items():
+        parts = template.split("/")[1:]
+        if len(parts) == len(wanted) and all(
+            part.startswith("{") or part == given.lower() for part, given in zip(parts, wanted, strict=True)
+        ):
+            found: Json | None = item.get(method.lower())
+            return found
+    return None
+
+
+def _resolved(item: Json) -> Json:
+    if "$ref" not in item:
+        return item
+    found: Any = CONTRACT
+    for part in item["$ref"].split("/")[1:]:
+        found = found[part]
+    return dict(found)
+
+
+def validate(value: Any, schema: Json) -> None:
+    _validator(json.dumps(schema)).validate(value)
+
+
+@cache
+def _validator(schema: str) -> Draft202012Validator:
+    # References are relative to the document, wherever in it the schema stands.
+    text = schema.replace('"$ref": "#/', f'"$ref": "{_BASE}#/')
+    return Draft202012Validator(json.loads(text), registry=_REGISTRY, format_checker=FormatChecker())

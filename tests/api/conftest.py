@@ -1,0 +1,37 @@
+"""The running app, with a small tenant and with a slow one, for all of these tests."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from api_client import Api, administrator
+
+from local.serve import Serving, launch
+
+
+def _api(serving: Serving) -> Iterator[Api]:
+    with httpx.Client(base_url=serving.url, trust_env=False, timeout=30) as http:
+        yield Api(serving, http, administrator())
+
+
+@pytest.fixture(scope="session")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """A tenant whose exports take a moment."""
+    with launch(Path(tmp_path_factory.mktemp("app")), "--users", "40") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def api(serving: Serving) -> Iterator[Api]:
+    """The API as an administrator sees it."""
+    yield from _api(serving)
+
+
+@pytest.fixture(scope="session")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """A tenant whose exports take longer than any test: four lanes of many pages, a second each."""
+    environment = {"EXPORT_RANGE_USERS": "5000", "EXPORT_PARALLEL": "4"}
+    arguments = ("--users", "40000", "--latency-ms", "1000", "--workers", "1")
+    with launch(Path(tmp_path_factory.mktemp("slow")), *arguments, environment=environment) as running:
+        yield from _api(running)
