@@ -90,7 +90,7 @@ async function run(button, action) {
   } finally {
     button.disabled = Boolean(under);
     if (under) button.lastChild.textContent = under;
-    if (dialog.open && document.activeElement === document.body) (button.isConnected ? button : title).focus();
+    if (dialog.open && !dialog.contains(document.activeElement)) (button.isConnected ? button : title).focus();
   }
 }
 

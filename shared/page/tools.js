@@ -108,7 +108,7 @@ export function showProblem(box, problem, retry) {
   box.append(element("strong", {}, problem.title || "Something went wrong"), element("span", {}, problem.detail || problem.message));
   if (problem.status === 401) {
     const back = encodeURIComponent(location.pathname + location.hash);
-    box.append(element("a", { href: `/.auth/login/aad?post_login_redirect_uri=${back}` }, "Sign in"));
+    box.append(element("a", { class: "button primary", href: `/.auth/login/aad?post_login_redirect_uri=${back}` }, "Sign in"));
   } else if (retry && problem.status !== 403) {
     box.append(element("button", { type: "button", onclick: retry }, "Try again"));
   }

@@ -96,6 +96,7 @@ def test_an_ended_export_is_deleted_after_a_question(watched: Watched, serving: 
     page = watched.open(f"#{export_id}")
     page.get_by_role("button", name="Delete").click()
     page.get_by_role("alertdialog").get_by_role("button", name="Keep").click()
+    expect(page.get_by_role("button", name="Delete")).to_be_focused()
     page.get_by_role("button", name="Delete").click()
     page.get_by_role("alertdialog", name="Delete this export?").get_by_role("button", name="Delete").click()
     expect(page.locator("#details")).to_be_hidden()
