@@ -17,6 +17,7 @@ In reading order:
     blobs       edge: Blob Storage
     results     the results file
     records     the request of an export, and how its blobs are named
+    queries     what is asked of Graph for a range
     plan, export, publish       the activities' bodies, joining the two edges
     notify      the activity that tells the caller's callback
     renames     the activity that finds who was renamed meanwhile

@@ -6,12 +6,13 @@ https://learn.microsoft.com/azure/app-service/configure-authentication-user-iden
 """
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
 
-from shared.settings import APP_ROLE, Settings
+from shared.settings import Settings
 
 HEADER = "x-ms-client-principal"
 MAX_HEADER = 64 * 1024
@@ -32,6 +33,8 @@ _ROLES = (
     "http://schemas.microsoft.com/ws/2008/06/identity/claims/role",
     "http://schemas.microsoft.com/ws/2008/06/identity/claims/wids",
 )
+_DIRECTORY_ROLE = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""A role template id: the others are app roles, whose holders see only their own exports."""
 _OVERAGE = ("_claim_names", "hasgroups", "groups:src1", "http://schemas.microsoft.com/claims/groups.link")
 
 
@@ -69,7 +72,9 @@ def caller_of(headers: Mapping[str, str], settings: Settings) -> Caller:
         raise Refused(401, "Not signed in", "Sign in with your work account, or send a bearer token for this app.")
     claims = _claims(header)
     roles = {value for kind in _ROLES for value in claims.get(kind, ())} & settings.allowed_roles
-    caller = Caller(_first(claims, _OID), _first(claims, _NAME), administrator=bool(roles - {APP_ROLE}))
+    caller = Caller(
+        _first(claims, _OID), _first(claims, _NAME), administrator=any(map(_DIRECTORY_ROLE.fullmatch, roles))
+    )
     if not caller.id:
         raise Refused(401, "Not signed in", "The sign-in carries no object id (claim oid).")
     if not roles:

@@ -2,7 +2,8 @@
 
 Excel runs a cell that begins with = + - @ (also behind a tab or CR) as a formula, which lets a user's display name
 act on the administrator's computer (CWE-1236, OWASP: CSV injection). The guard puts an apostrophe before such a cell.
-Phone numbers and plain numbers stay as they are: they can do nothing, and an apostrophe would spoil them.
+Phone numbers and plain numbers stay as they are: they can do nothing, and an apostrophe would spoil them. Where Excel's
+list separator is a semicolon, as in much of Europe, it may cut a cell there: what follows is guarded the same way.
 """
 
 import csv
@@ -16,6 +17,7 @@ from shared.users import User
 BOM = b"\xef\xbb\xbf"
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_CUT_FORMULA = re.compile(r"(;\t?)(?=[=+\-@])")
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?|\+\(?\d[\d ().\-/]*(?:\s*(?:x|ext\.?)\s*\d+)?", re.ASCII)
 """A plain number, or a phone number: +31 20 123 4567, +1 (425) 555-0100x12."""
 
@@ -40,6 +42,8 @@ def _lines(table: Iterable[Sequence[Cell]]) -> bytes:
 
 
 def _guarded(cell: Cell) -> Cell:
-    if type(cell) is str and cell.startswith(_FORMULA) and not _NUMBER.fullmatch(cell):
-        return "'" + cell
-    return cell
+    if type(cell) is not str:
+        return cell
+    if cell.startswith(_FORMULA) and not _NUMBER.fullmatch(cell):
+        cell = "'" + cell
+    return _CUT_FORMULA.sub(r"\1'", cell) if ";" in cell else cell

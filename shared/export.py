@@ -10,16 +10,17 @@ the activity again later.
 
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import msgspec
 
-from shared import authentication, blobs, csvblocks, filters, graph, renames, results, selection
+from shared import authentication, blobs, csvblocks, graph, renames, results, selection
 from shared.blobs import Storage
-from shared.columns import AUTHENTICATION, SIGN_IN, columns_of, select_of
+from shared.columns import AUTHENTICATION, columns_of, select_of
 from shared.errors import ChainBroken, ExportError, Transient
-from shared.graph import Query, Tally
-from shared.ranges import Range, from_dict, keeps, question
+from shared.graph import Tally
+from shared.queries import range_query
+from shared.ranges import Range, from_dict, keeps
 from shared.records import (
     Edges,
     Json,
@@ -173,17 +174,13 @@ async def _pages(
     edges: Edges, record: Record, made: Plan, part: Range, start: str, tally: Tally
 ) -> AsyncIterator[tuple[list[User], list[Json], str | None]]:
     """Users, the errors of those that can't be read, and the link to what follows."""
-    columns = [column for column in columns_of(record.columns) if column.source not in made.unreadable]
-    select = select_of(columns)
     if part.kind == "users":
+        select = select_of(column for column in columns_of(record.columns) if column.source not in made.unreadable)
         listed = await blobs.read(edges.storage, work_name(record.id, "users.json"))
         async for users, failures in selection.read(edges.graph, listed or b"[]", part, select, tally):
             yield users, failures, None
         return
-    advanced = made.advanced or part.kind == "null" or bool(part.prefixes or part.except_prefixes)
-    query = Query(select, advanced=advanced, top=graph.SIGN_IN_PAGE if SIGN_IN in select else graph.PAGE)
-    room = graph.MAX_URL - len(graph.url_of(edges.graph, query)) - len(record.filter) - 30
-    query = replace(query, filter=filters.both(record.filter, question(part, room)))
+    query = range_query(edges.graph, record, part, advanced=made.advanced, unreadable=tuple(made.unreadable))
     async for page in graph.chain(edges.graph, query, tally, start):
         yield page.value, [], page.next_link
 

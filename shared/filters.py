@@ -6,6 +6,7 @@ can be compared how is Graph's to say: it does so in its answer, and the export 
 
 import re
 from collections.abc import Callable
+from urllib.parse import quote
 
 MAX_LENGTH = 1_500
 """Characters. Graph takes 2,048 in the URL of an advanced query; the rest is for the columns and the range."""
@@ -24,6 +25,7 @@ _TOKEN = re.compile(
 _COMPARISONS = frozenset({"eq", "ne", "gt", "ge", "lt", "le", "has"})
 _FUNCTIONS = frozenset({"startswith", "endswith", "contains"})
 _LITERALS = frozenset({"true", "false", "null"})
+_KEYWORDS = _COMPARISONS | _LITERALS | {"and", "or", "not", "in"}
 _ADVANCED = re.compile(r"\b(?:ne|not|endswith|contains|has)\b|\beq\s+null\b|/\$count\b", re.IGNORECASE)
 _MAX_DEPTH = 40
 
@@ -59,6 +61,11 @@ def both(*filters: str) -> str:
     return given[0] if len(given) == 1 else " and ".join(f"({text})" for text in given)
 
 
+def encoded(text: str) -> str:
+    """For a URL's query, with as little encoding as possible; `#` and `&` would end the filter, `+` is a space."""
+    return quote(text, safe="'(),:/$@!*=~.-_ ").replace(" ", "+")
+
+
 def quoted(text: str) -> str:
     """An OData string literal."""
     return "'" + text.replace("'", "''") + "'"
@@ -73,7 +80,10 @@ def _tokens(text: str) -> list[Token]:
             rest = text[at:].strip()
             what = "this string has no end" if rest.startswith("'") else "this is no OData"
             raise FilterError(f"at character {len(text) - len(text[at:].lstrip()) + 1}: {what}: {rest[:20]!r}")
-        found.append((match.lastgroup, match[match.lastgroup], match.start(match.lastgroup)))
+        word = match[match.lastgroup]
+        if match.lastgroup == "word" and word.lower() in _KEYWORDS:
+            word = word.lower()  # OData 4.01 takes operators in any case, and Microsoft's examples have NOT.
+        found.append((match.lastgroup, word, match.start(match.lastgroup)))
         at = match.end()
     return [*found, ("end", "", len(text))]
 
@@ -132,7 +142,7 @@ def _comparison(tokens: list[Token], at: int) -> int:
 
 
 def _path(tokens: list[Token], at: int) -> int:
-    if tokens[at][0] != "word" or tokens[at][1] in _LITERALS | {"and", "or", "not", "in"} | _COMPARISONS:
+    if tokens[at][0] != "word" or tokens[at][1] in _KEYWORDS:
         raise _expected("a property", tokens[at])
     return at + 1
 

@@ -19,13 +19,14 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 import tenacity
 
 from shared.errors import ChainBroken, GraphError, Transient
+from shared.filters import encoded
 from shared.users import User
 
 if TYPE_CHECKING:
@@ -221,7 +222,7 @@ def url_of(graph: Graph, query: Query) -> str:
     url = f"{graph.root}{query.path}?$top={query.top}&$select={','.join(query.select)}"
     if query.advanced:
         url += "&$count=true"
-    return f"{url}&$filter={_encoded(query.filter)}" if query.filter else url
+    return f"{url}&$filter={encoded(query.filter)}" if query.filter else url
 
 
 def check_link(graph: Graph, link: str) -> None:
@@ -237,7 +238,7 @@ def check_link(graph: Graph, link: str) -> None:
 
 async def counts(graph: Graph, filters: list[str], tally: Tally) -> list[int | None]:
     """How many users match each filter (advanced: the index, which may lag); None where Graph answers 400 or 404."""
-    urls = [f"/users/$count{f'?$filter={_encoded(each)}' if each else ''}" for each in filters]
+    urls = [f"/users/$count{f'?$filter={encoded(each)}' if each else ''}" for each in filters]
     answers = await batch(graph, urls, tally, headers={"ConsistencyLevel": "eventual"})
     return [_count_of(answer) for answer in answers]
 
@@ -447,8 +448,3 @@ def _error_of(status: int, content: bytes) -> tuple[str, str]:
     except (msgspec.DecodeError, UnicodeDecodeError):
         error = _ErrorBody()
     return error.code or f"HTTP{status}", error.message[:500] or f"Graph answered with status {status}."
-
-
-def _encoded(text: str) -> str:
-    """For a URL's query, with as little encoding as possible; `#` and `&` would end the filter, `+` is a space."""
-    return quote(text, safe="'(),:/$@!*=~.-_ ").replace(" ", "+")

@@ -264,6 +264,8 @@ async def cancel(operations: Operations, export_id: str, caller: Caller) -> Show
     if not status or status.runtime_status.value not in _RUNNING:
         return Shown(409, {"title": "Ended already", "detail": f"Export {export_id} has ended; it can't be cancelled."})
     await operations.durable.raise_event(export_id, CANCEL, True)
+    # What is being read stops when it sees that the plan is gone; the orchestrator may wait for just that.
+    await blobs.delete(operations.storage, work_name(export_id, "plan.json"))
     return Shown(202, await _running(operations, record, status))
 
 

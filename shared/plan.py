@@ -9,7 +9,8 @@ from shared import authentication, blobs, filters, graph, renames, selection, sp
 from shared.columns import AUTHENTICATION, SIGN_IN, Column, columns_of
 from shared.errors import ExportError, GraphError, Transient
 from shared.graph import Query, Tally
-from shared.ranges import Range, from_dict, question
+from shared.queries import fits, range_query
+from shared.ranges import Range, from_dict
 from shared.records import Edges, Json, Plan, Record, read_record, work_name
 from shared.settings import Settings
 
@@ -66,7 +67,7 @@ async def _split(edges: Edges, record: Record, tally: Tally) -> tuple[Plan, int 
     if total is not None:
         size = range_size(total, edges.settings)
         planner = splitting.split(total, size, int(datetime.now(UTC).timestamp()))
-        ranges = await _drive(edges, planner, record.filter, tally)
+        ranges = await _drive(edges, planner, record, advanced, tally)
     warnings = []
     if ranges is None:
         reason = (
@@ -78,13 +79,15 @@ async def _split(edges: Edges, record: Record, tally: Tally) -> tuple[Plan, int 
 
 
 def range_size(total: int, settings: Settings) -> int:
-    """Users per range: as set, but smaller in a small tenant, so that it is read side by side as well."""
-    even = math.ceil(total / (2 * settings.parallel))
+    """Users per range: as set, but fewer in a small tenant, so that all lanes have something to read."""
+    even = math.ceil(total / settings.parallel)
     return min(settings.range_users, max(even, 2 * graph.PAGE))
 
 
-async def _drive(edges: Edges, planner: splitting.Splitting, caller_filter: str, tally: Tally) -> list[Range] | None:
-    """Runs the planner: what it wants to know is asked of Graph."""
+async def _drive(
+    edges: Edges, planner: splitting.Splitting, record: Record, advanced: bool, tally: Tally
+) -> list[Range] | None:
+    """Runs the planner: what it wants counted is asked of Graph, just as the range itself will be asked."""
     answer: splitting.Counts | None = None
     while True:
         try:
@@ -92,9 +95,10 @@ async def _drive(edges: Edges, planner: splitting.Splitting, caller_filter: str,
         except StopIteration as end:
             found: list[Range] | None = end.value
             return found
-        room = graph.MAX_URL - len(edges.graph.root) - len("/users/$count?$filter=") - len(caller_filter) - 30
-        asked = [filters.both(caller_filter, question(part, room)) for part in questions]
-        answer = await graph.counts(edges.graph, asked, tally)
+        asked = [range_query(edges.graph, record, part, advanced=advanced) for part in questions]
+        possible = [query.filter for query in asked if fits(edges.graph, query)]
+        counted = iter(await graph.counts(edges.graph, possible, tally))
+        answer = [next(counted) if fits(edges.graph, query) else None for query in asked]
 
 
 async def _takes(edges: Edges, caller_filter: str, tally: Tally) -> bool:

@@ -53,8 +53,8 @@ def from_dict(found: dict[str, Any]) -> Range:
 def question(part: Range, room: int = 10**6) -> str:
     """The `$filter` that asks for this range; empty for all users. A superset of what the range keeps.
 
-    room: characters that the filter may have. As many of `except_prefixes` as fit are left to Graph, in their order;
-    `keeps` drops the others' users. They are joined with `and`, because Graph takes 15 clauses with `or`.
+    room: characters of a URL that the filter may have. As many of `except_prefixes` as fit are left to Graph, in their
+    order; `keeps` drops the others' users. They are joined with `and`, because Graph takes 15 clauses with `or`.
     """
     clauses: list[str] = []
     if part.kind == "null":
@@ -68,7 +68,7 @@ def question(part: Range, room: int = 10**6) -> str:
     asked = " and ".join(clauses)
     for prefix in part.except_prefixes:
         longer = f"{asked} and not({_starts_with(prefix)})" if asked else f"not({_starts_with(prefix)})"
-        if len(longer) > room:
+        if len(filters.encoded(longer)) > room:
             break
         asked = longer
     return asked

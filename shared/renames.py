@@ -49,7 +49,7 @@ async def check(edges: Edges, task: Json) -> Json:
     record = await read_record(edges.storage, task["id"])
     made = await read_plan(edges.storage, record.id)
     if made is None:
-        return {"failed": {"code": "PlanLost", "reason": "The plan of the export was removed while it ran."}}
+        return {"again": [], "stopped": True}
     again: set[int] = set()
     try:
         renamed = await _renamed(edges.graph, made.delta_link, tally)

@@ -1,6 +1,7 @@
 """What a caller may ask for, and the refusal of everything else, with all problems at once."""
 
 import difflib
+import itertools
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -19,6 +20,11 @@ MAX_BODY = 8 * 1024 * 1024
 MAX_USERS = 100_000
 MAX_USER_LENGTH = 400
 MAX_FILE_NAME = 150
+MAX_PROBLEMS = 20
+"""Told of one kind: a body of 8 MiB could have a million."""
+
+_HOST = re.compile(r"(?:[a-z0-9-]+\.)+[a-z0-9-]+")
+"""A plain host name: other readers of a URL take a backslash or a percent sign for the end of the host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +73,7 @@ def parse(body: bytes, settings: Settings, now: datetime) -> ExportRequest:
     known = ("fileName", "columns", "filter", "users", "excel", "callbackUrl")
     problems += [
         Problem(f"/{_pointer(name)}", f"unknown property{_meant(name, known)}; known: {', '.join(known)}")
-        for name in given
-        if name not in known
+        for name in itertools.islice((name for name in given if name not in known), MAX_PROBLEMS)
     ]
     wanted = ExportRequest(
         file_name=_file_name(given, now, problems),
@@ -98,7 +103,7 @@ def _file_name(given: Mapping[str, Any], now: datetime, problems: list[Problem])
     bad = {
         letter
         for letter in name
-        if letter in '\\/:*?"<>|#%' or unicodedata.category(letter) in {"Cc", "Cf", "Cs", "Co", "Cn"}
+        if letter in '\\/:*?"<>|#%' or unicodedata.category(letter) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
     }
     if bad:
         problems.append(Problem("/fileName", f"these characters are not possible: {' '.join(sorted(map(repr, bad)))}"))
@@ -120,6 +125,9 @@ def _columns(given: Mapping[str, Any], settings: Settings, problems: list[Proble
         return COLUMN_SETS.get(wanted, ())
     if not isinstance(wanted, list) or not wanted:
         problems.append(Problem("/columns", "must be the name of a set or a list of column names"))
+        return ()
+    if len(wanted) > len(COLUMNS):
+        problems.append(Problem("/columns", f"there are {len(COLUMNS)} columns, and {len(wanted)} are asked for"))
         return ()
     for at, name in enumerate(wanted):
         if not isinstance(name, str) or name not in COLUMNS:
@@ -154,7 +162,10 @@ def _users(given: Mapping[str, Any], problems: list[Problem]) -> tuple[str, ...]
         problems.append(Problem("/users", f"at most {MAX_USERS} users are possible, these are {len(users)}"))
         return ()
     each_once: dict[str, str] = {}
+    told = len(problems) + MAX_PROBLEMS
     for at, user in enumerate(users):
+        if len(problems) >= told:
+            break
         if not isinstance(user, str) or not user.strip():
             problems.append(Problem(f"/users/{at}", "must be an object id or a userPrincipalName"))
         elif len(user) > MAX_USER_LENGTH or any(ord(letter) < 32 or letter in '/\\?"<>' for letter in user.strip()):
@@ -165,7 +176,9 @@ def _users(given: Mapping[str, Any], problems: list[Problem]) -> tuple[str, ...]
 
 
 def _flag(given: Mapping[str, Any], name: str, problems: list[Problem]) -> bool:
-    value = given.get(name, True)
+    value = given.get(name)
+    if value is None:
+        return True
     if not isinstance(value, bool):
         problems.append(Problem(f"/{name}", "must be true or false"))
         return True
@@ -180,7 +193,8 @@ def _callback_url(given: Mapping[str, Any], settings: Settings, problems: list[P
     try:
         parts = urlsplit(url if isinstance(url, str) else "")
         host = parts.hostname or ""
-        allowed = parts.scheme == "https" and parts.port in {None, 443} and not parts.username
+        allowed = parts.scheme == "https" and parts.port in {None, 443} and "@" not in parts.netloc
+        allowed = allowed and bool(_HOST.fullmatch(host))
     except ValueError:
         host, allowed = "", False
     if not allowed or any(ord(letter) < 33 for letter in str(url)) or len(str(url)) > 2048:

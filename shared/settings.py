@@ -74,7 +74,7 @@ class Settings:
             graph_endpoint=read("GRAPH_ENDPOINT", "https://graph.microsoft.com", _graph_endpoint),
             storage=_storage(env, problems),
             container=read("EXPORT_CONTAINER", "exports", _container),
-            range_users=read("EXPORT_RANGE_USERS", "20000", _whole(1, 10_000_000)),
+            range_users=read("EXPORT_RANGE_USERS", "40000", _whole(1, 10_000_000)),
             parallel=read("EXPORT_PARALLEL", "32", _whole(1, 500)),
             sas_minutes=read("EXPORT_SAS_MINUTES", "60", _whole(1, 7 * 24 * 60)),
             default_columns=read("EXPORT_DEFAULT_COLUMNS", "documented", _column_set),
@@ -96,7 +96,7 @@ def _storage(env: Mapping[str, str], problems: list[str]) -> str:
         if connection == "UseDevelopmentStorage=true":
             return _DEVELOPMENT_STORAGE
         if connection:
-            if "=" not in connection:
+            if "=" not in connection or connection.lower().startswith("http"):
                 problems.append(f"{name}: a connection string is expected (for an identity: {name}__blobServiceUri)")
             return connection
         uri = env.get(f"{name}__blobServiceUri", "").strip()
@@ -106,20 +106,25 @@ def _storage(env: Mapping[str, str], problems: list[str]) -> str:
         if uri:
             if not _is_safe(uri):
                 problems.append(f"{name}__blobServiceUri: an https address is expected, not {uri!r}")
-            return uri.rstrip("/")
+            return uri.rstrip("/").replace("HTTPS://", "https://")
     problems.append("EXPORT_STORAGE__blobServiceUri (or EXPORT_STORAGE, or AzureWebJobsStorage) is missing")
     return ""
 
 
 def _is_safe(url: str) -> bool:
     """https with a host, or plain http on loopback: anything else would show tokens and data to the network."""
-    parts = urlsplit(url)
-    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK))
+    try:
+        parts = urlsplit(url)
+        plain = "@" not in parts.netloc and not parts.query and not parts.fragment and parts.port != 0
+    except ValueError:
+        return False
+    return plain and (
+        (parts.scheme == "https" and bool(parts.hostname)) or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+    )
 
 
 def _graph_endpoint(text: str) -> str:
-    parts = urlsplit(text)
-    if not _is_safe(text) or parts.path.strip("/") or parts.query or parts.username:
+    if not _is_safe(text) or (parts := urlsplit(text)).path.strip("/"):
         raise ValueError(f"an address like https://graph.microsoft.com is expected, not {text!r}")
     return f"{parts.scheme}://{parts.netloc}"
 

@@ -12,10 +12,11 @@ ranges of their own.
    the others, so that a name of unforeseen characters is somewhere too.
 """
 
+import functools
 import heapq
 import itertools
 import math
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -38,6 +39,9 @@ MAX_OR = 12
 """Beginnings in one range: Graph takes 15 clauses with `or`, and the caller's filter may have some as well."""
 MAX_DEPTH = 60
 MAX_LEVELS = 60
+GRAINS = 6
+"""Slices that fill a range: with coarser ones the ranges would be uneven, with finer ones counting would cost more."""
+LEVELS_FOR_GRAINS = 3
 
 _DAY = 86_400
 _FIRST_SECOND = int(datetime(1, 1, 1, tzinfo=UTC).timestamp())
@@ -48,14 +52,15 @@ def split(total: int, size: int, now: int) -> Splitting:
     """Ranges of about `size` users for a tenant in which Graph counted `total`. `now`: seconds since 1970."""
     if total <= size:
         return [Range(kind="all", expected=total)]
-    counted = yield from _counted([Range(kind="null")])
-    slices = counted and (yield from _slices(size, now))
-    if not counted or not slices:
+    counted = yield from _counted([Range(kind="null"), *_first_slices(now)])
+    if not counted or _too_many(counted, total, size):
+        return None
+    null, slices = counted[0], (yield from _finer(counted[1:], size))
+    if not slices:
         return None
     ranges: list[Range] = []
-    for part in [*_merged(slices, size), *counted]:
-        whole_seconds = part.kind == "null" or _seconds(part) <= 2
-        by_name = (yield from _by_name(part, size)) if _count(part) > size and whole_seconds else None
+    for part in [*_merged(slices, size), null]:
+        by_name = (yield from _by_name(part, size)) if _count(part) > size and _is_indivisible(part) else None
         ranges += by_name or [part]
     return ranges
 
@@ -69,22 +74,31 @@ def _counted(parts: list[Range]) -> Splitting:
     return [replace(part, expected=count) for part, count in zip(parts, counts, strict=True)]
 
 
-def _slices(size: int, now: int) -> Splitting:
-    """Slices that together cover all time, each of at most `size` users or one second wide."""
+def _first_slices(now: int) -> list[Range]:
+    """All time in slices, finer where most users of today were created."""
     this_year = datetime.fromtimestamp(now, UTC).year
-    years = [datetime(year, 1, 1, tzinfo=UTC) for year in (1970, 2000, *range(this_year - 15, this_year + 1))]
-    cuts = [int(year.timestamp()) for year in years if year.timestamp() < now] + [now + _DAY]
-    slices = yield from _counted(_cut(Range(kind="time"), cuts))
-    for _ in range(MAX_LEVELS):
-        crowded = [part for part in slices or () if _count(part) > size and _seconds(part) > 1]
-        if not slices or not crowded:
+    days = [datetime(year, 1, 1, tzinfo=UTC) for year in (1970, 2000, *range(this_year - 15, this_year - 7))]
+    days += [
+        datetime(year, month, 1, tzinfo=UTC) for year in range(this_year - 7, this_year + 1) for month in (1, 4, 7, 10)
+    ]
+    cuts = [int(day.timestamp()) for day in days if day.timestamp() < now]
+    return _between(Range(kind="time"), [*cuts, now + _DAY])
+
+
+def _finer(slices: list[Range], size: int) -> Splitting:
+    """The same time in slices small beside `size`; none has more than `size` users, or it is one second wide."""
+    for level in range(MAX_LEVELS):
+        # Small slices fill ranges evenly, but a burst that fits in one range is not worth more round trips.
+        most = max(size // GRAINS, 1) if level < LEVELS_FOR_GRAINS else size
+        crowded = [part for part in slices if _count(part) > most and _seconds(part) > 1]
+        if not crowded:
             break
-        # Twice as fine as needed, because users are not spread evenly; and at least as fine as one $batch allows,
-        # which costs a single round trip however full it is.
-        finer = max(2.0, PROBES / sum(_count(part) / size for part in crowded))
-        pieces = [piece for part in crowded for piece in _cut(part, _moments(part, _count(part) / size * finer))]
+        wanted = [_pieces(part, size) for part in crowded]
+        # At least as fine as one $batch allows: it costs a single round trip however full it is.
+        finer = max(1.0, PROBES / sum(wanted))
+        pieces = [piece for part, many in zip(crowded, wanted, strict=True) for piece in _cut(part, many * finer)]
         counted = yield from _counted(pieces)
-        if not counted:
+        if not counted or _too_many(counted, sum(map(_count, crowded)), size):
             return None
         slices = sorted(
             [part for part in slices if part not in crowded] + counted,
@@ -93,35 +107,69 @@ def _slices(size: int, now: int) -> Splitting:
     return slices
 
 
-def _cut(part: Range, cuts: Iterable[int]) -> list[Range]:
-    """A slice of time in pieces that share these borders."""
+def _pieces(part: Range, size: int) -> float:
+    """In how many pieces a crowded slice is cut: few while it is far too large, as then its users are often in one."""
+    ranges = _count(part) / size
+    return min(2 * ranges, PROBES) if ranges > 4 else 1.25 * GRAINS * ranges
+
+
+def _too_many(pieces: list[Range], whole: int, size: int) -> bool:
+    """Pieces that hold far more than the whole show that Graph ignores the filter; cutting on would never end."""
+    return sum(map(_count, pieces)) > 2 * whole + size
+
+
+def _cut(part: Range, pieces: float) -> list[Range]:
+    """A slice of time in about so many pieces, equally long, that share their borders."""
+    low, seconds = _FIRST_SECOND if part.low is None else part.low, _seconds(part)
+    pieces = min(math.ceil(pieces), seconds)
+    return _between(part, sorted({low + seconds * at // pieces for at in range(1, pieces)} - {low}))
+
+
+def _between(part: Range, cuts: list[int]) -> list[Range]:
     borders = [part.low, *cuts, part.high]
     return [replace(part, low=low, high=high) for low, high in itertools.pairwise(borders)]
 
 
-def _moments(part: Range, pieces: float) -> list[int]:
-    """Whole seconds that cut the slice into about so many equal pieces."""
-    low, seconds = _FIRST_SECOND if part.low is None else part.low, _seconds(part)
-    pieces = min(math.ceil(pieces), seconds)
-    return sorted({low + seconds * at // pieces for at in range(1, pieces)} - {low})
-
-
 def _merged(slices: list[Range], size: int) -> list[Range]:
-    """Small neighbours in one, as long as that holds at most `size`."""
-    merged = slices[:1]
-    for part in slices[1:]:
-        last = merged[-1]
-        whole = last.low is None and part.high is None  # All time without a border would ask for all users.
-        if _count(last) + _count(part) <= size and not whole:
-            merged[-1] = replace(last, high=part.high, expected=_count(last) + _count(part))
-        elif _seconds(part) == 1 and _count(part) > size and _seconds(last) > 1 and last.high is not None:
-            # A burst: its neighbour below asks up to and including the border. One second lower, it does not read
-            # the whole burst only to drop it.
-            merged[-1] = replace(last, high=last.high - 1)
-            merged.append(replace(part, low=last.high - 1))
-        else:
-            merged.append(part)
+    """Neighbours in one, so that the ranges are about equally large; a second with more than `size` stays alone."""
+    left = sum(_count(part) for part in slices if not _is_burst(part, size))
+    # From some ranges on rather one less, each a little larger: one more would be read when all others have ended.
+    places = math.ceil(left / size) if left < 8 * size else left // size
+    merged: list[Range] = []
+    may_join = False
+    for part in slices:
+        most = min(left / max(places, 1), size * 1.15)
+        if may_join and not _is_burst(part, size) and _count(merged[-1]) + _count(part) / 2 <= most:
+            merged[-1] = _joined(merged[-1], part)
+            continue
+        if may_join:
+            left, places = left - _count(merged[-1]), places - 1
+        merged.append(part)
+        may_join = not _is_burst(part, size)
+    if len(merged) == 1:
+        # One range for all time has no border, and would ask for the users without createdDateTime as well.
+        middle = len(slices) // 2
+        merged = [functools.reduce(_joined, slices[:middle]), functools.reduce(_joined, slices[middle:])]
+    for at, (below, part) in enumerate(itertools.pairwise(merged)):
+        if _is_burst(part, size) and _seconds(below) > 2 and part.low is not None:
+            # Its neighbour below asks up to and including the border. One second lower, it does not read the whole
+            # burst only to drop it.
+            merged[at : at + 2] = [replace(below, high=part.low - 1), replace(part, low=part.low - 1)]
     return merged
+
+
+def _joined(below: Range, above: Range) -> Range:
+    return replace(below, high=above.high, expected=_count(below) + _count(above))
+
+
+def _is_burst(part: Range, size: int) -> bool:
+    """More users than a range should have, and nothing left to cut but their names."""
+    return _seconds(part) == 1 and _count(part) > size
+
+
+def _is_indivisible(part: Range) -> bool:
+    """Time does not split it any more; two seconds are a burst with its lowered border."""
+    return part.kind == "null" or _seconds(part) <= 2
 
 
 @dataclass(slots=True)
@@ -172,6 +220,8 @@ def _by_name(base: Range, size: int) -> Splitting:
             return None
         for (each, text), part in zip(asked, counted, strict=True):
             each.counts[text] = _count(part)
+        if any(sum(each.counts.values()) > 2 * each.count + size for each in open_):
+            return None  # Graph ignores the filter: asking on would never end.
     split = {each.text for each in beginnings}
     leftovers = [
         replace(base, prefixes=(each.text,) if each.text else (), except_prefixes=tuple(each.own(size)))

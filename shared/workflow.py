@@ -88,6 +88,9 @@ def _export(
             checked = {"failed": _failure(problem)}
         _add(found, checked)
         again = checked.get("again", [])
+        if cancel.is_completed or "stopped" in checked:
+            found["cancelled"] = True
+            return
         if not again:
             found |= {"failed": checked["failed"]} if "failed" in checked else {}
             return
@@ -117,8 +120,12 @@ def _run_lanes(
         done = {"failed": _failure(ended.result)} if isinstance(ended.result, Exception) else ended.result
         _add(found, done)
         found["parts"] += done.get("parts", [])
-        if done.get("failed"):
+        if "failed" in done:
             found["failed"] = done["failed"]
+            return
+        if "stopped" in done:
+            # Its plan is gone: a person cancels, and the event is on its way.
+            found["cancelled"] = True
             return
 
 
@@ -140,25 +147,25 @@ def lane_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
         found["parts"] += exported.get("parts", [])
         if "failed" in exported:
             return found | {"failed": {"range": number, **exported["failed"]}}
+        if "stopped" in exported:
+            return found | {"stopped": True}
     return found
 
 
 def _export_range(context: Any, retry: Any, task: Json) -> Generator[Any, Any, Json]:
     """All segments of one range, from the first again when the chain breaks."""
     restarts = 0
+    found: Json = dict.fromkeys(_COUNTS, 0)
     while True:
-        found: Json = {"parts": [], **dict.fromkeys(_COUNTS, 0), "restarts": restarts}
+        found |= {"parts": [], "restarts": restarts}
         segment: Json = {"segment": 0}
         while segment:
             try:
                 result: Json = yield context.call_activity_with_retry("export", retry, task | segment)
             except Exception as problem:
                 return found | {"failed": _failure(problem)}
-            if "stopped" in result:
-                reason = "The plan of the export was removed while it ran."
-                return found | {"failed": {"code": "PlanLost", "reason": reason}}
-            if "failed" in result:
-                return found | {"failed": result["failed"]}
+            if "failed" in result or "stopped" in result:
+                return found | result
             if "restart" in result:
                 break
             _add(found, result)

@@ -37,6 +37,10 @@ class Task:
     running: "asyncio.Task[Any] | asyncio.Event"
     result: Any = None
 
+    @property
+    def is_completed(self) -> bool:
+        return self.running.is_set() if isinstance(self.running, asyncio.Event) else self.running.done()
+
 
 @dataclass(slots=True)
 class Context:

@@ -137,3 +137,14 @@ async def test_a_filter_that_graph_refuses_fails_with_graphs_reason(connected):
     check_results(done.results, "Failed")
     assert "nonsense" in done.results["errors"][0]["reason"]
     assert done.csv is None
+
+
+@pytest.mark.parametrize(
+    "text", ["department in ('" + "ü" * 25 + "','Größe') or userType ne 'x'", f"not(department eq '{'x' * 1100}')"]
+)
+async def test_a_long_filter_leaves_room_for_the_ranges(connected, text):
+    tenant = Tenant(users=3000, shape="null90")
+    async with connected(tenant, EXPORT_RANGE_USERS="100") as edges:
+        done = await run_export(edges, columns="portal", filter=text)
+    check_results(done.results, "Completed")
+    assert {row["id"] for row in rows_of(done.csv)} == {user["id"] for user in tenant.all_users()}

@@ -211,3 +211,8 @@ def test_filters_are_joined_in_parentheses_and_empty_ones_are_left_out() -> None
     assert both("", "") == ""
     assert both("a eq 1 or b eq 2", "") == "a eq 1 or b eq 2"
     assert both("a eq 1 or b eq 2", "c eq 3") == "(a eq 1 or b eq 2) and (c eq 3)"
+
+
+@pytest.mark.parametrize("text", ["companyName ne null and NOT(companyName eq 'Microsoft')", "a EQ 1 AND b Eq NULL"])
+def test_operators_are_known_in_any_case(text: str) -> None:
+    check(text)

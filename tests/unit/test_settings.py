@@ -27,7 +27,7 @@ def test_the_defaults_are_those_of_the_readme() -> None:
         graph_endpoint="https://graph.microsoft.com",
         storage="AccountName=a;AccountKey=b",
         container="exports",
-        range_users=20_000,
+        range_users=40_000,
         parallel=32,
         sas_minutes=60,
         default_columns="documented",
@@ -217,3 +217,12 @@ print(sorted(heavy & set(sys.modules)), function_app._settings.cache_info().curr
     )
 
     assert (done.stdout.strip(), done.stderr) == ("[] 0", "")
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["https://[x", "https://acc.blob.core.windows.net:abc", "https://acc.blob.core.windows.net/?sig=x", "http://a.b"],
+)
+def test_a_storage_address_that_is_none_is_told_by_name(uri: str) -> None:
+    with pytest.raises(SettingsError, match="EXPORT_STORAGE__blobServiceUri:"):
+        Settings.from_env({"EXPORT_STORAGE__blobServiceUri": uri})
