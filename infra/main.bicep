@@ -42,21 +42,22 @@ param readAuthenticationMethods bool = true
 @description('Sign-in activity of users: the column lastSignInDateTime and its like; wants a P1 licence.')
 param readSignInActivity bool = false
 
-// ---- The app's settings: defaults as in shared/settings.py -----------------------------------------------------------
+// ---- The app's settings; those that are left empty have the defaults of shared/settings.py ----------------------------
 
 @description('Microsoft Graph of the cloud; empty: that of the cloud this is deployed to.')
 param graphEndpoint string = ''
 param exportContainer string = 'exports'
-param exportRangeUsers int = 20000
-param exportParallel int = 32
-param exportSasMinutes int = 60
+@description('After so many days the storage itself deletes an export.')
+param exportRetentionDays int = 7
+param exportRangeUsers string = ''
+param exportParallel string = ''
+param exportSasMinutes string = ''
 @description('documented, portal or profile; empty: documented, or profile when authentication methods may not be read.')
 param exportDefaultColumns string = ''
-@description('Role template ids and app roles that may export, with commas; empty: Global Administrator, User Administrator, Exports.Run.')
+@description('Role template ids and app roles that may export, with commas.')
 param exportAllowedRoles string = ''
-@description('Hosts that may be called back, with commas; empty: those of Logic Apps.')
+@description('Hosts that may be called back, with commas.')
 param exportCallbackHosts string = ''
-param exportRetentionDays int = 7
 
 // ---- Network and operations ------------------------------------------------------------------------------------------
 
@@ -157,9 +158,9 @@ module function 'app/function.bicep' = {
       GRAPH_ENDPOINT: graphRoot
       EXPORT_STORAGE__blobServiceUri: storage.outputs.exportsBlobUri
       EXPORT_CONTAINER: exportContainer
-      EXPORT_RANGE_USERS: string(exportRangeUsers)
-      EXPORT_PARALLEL: string(exportParallel)
-      EXPORT_SAS_MINUTES: string(exportSasMinutes)
+      EXPORT_RANGE_USERS: exportRangeUsers
+      EXPORT_PARALLEL: exportParallel
+      EXPORT_SAS_MINUTES: exportSasMinutes
       // Without the permission, asking for these columns by default would make every export CompletedWithErrors.
       EXPORT_DEFAULT_COLUMNS: !empty(exportDefaultColumns) ? exportDefaultColumns : (readAuthenticationMethods ? 'documented' : 'profile')
       EXPORT_ALLOWED_ROLES: exportAllowedRoles

@@ -1,0 +1,259 @@
+"""infra/hooks/entra.py against a Microsoft Graph that keeps applications, principals and assignments in memory."""
+
+import copy
+import importlib.util
+import re
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+Json = dict[str, Any]
+SCRIPT = Path(__file__).parents[2] / "infra/hooks/entra.py"
+_spec = importlib.util.spec_from_file_location("entra", SCRIPT)
+assert _spec
+assert _spec.loader
+entra = importlib.util.module_from_spec(_spec)
+sys.modules["entra"] = entra
+_spec.loader.exec_module(entra)
+
+PERMISSIONS = ("User.Read.All", "UserAuthMethod-Phone.Read.All", "UserAuthMethod-Email.Read.All", "AuditLog.Read.All")
+IDENTITY = "11111111-aaaa-4aaa-8aaa-111111111111"
+TENANT = "22222222-bbbb-4bbb-8bbb-222222222222"
+URL = "https://func-x.azurewebsites.net"
+
+
+class FakeGraph:
+    """As strict as the real one in what the script relies on; `deny` says which writes are forbidden."""
+
+    def __init__(self, deny: Callable[[str], bool] = lambda path: False) -> None:
+        self.deny = deny
+        self.writes: list[str] = []
+        self.apps: list[Json] = []
+        self.credentials: dict[str, list[Json]] = {}
+        self.assignments: dict[str, list[Json]] = {IDENTITY: []}
+        roles = [{"value": name, "id": f"role-{name}"} for name in PERMISSIONS]
+        self.principals: list[Json] = [
+            {"id": "sp-graph", "appId": entra.GRAPH_APP, "displayName": "Microsoft Graph", "appRoles": roles}
+        ]
+
+    def __call__(self, method: str, path: str, body: Json | None) -> Json:
+        if method == "GET":
+            return copy.deepcopy(self._get(path))
+        if self.deny(path):
+            raise entra.GraphError(403, "Authorization_RequestDenied")
+        self.writes.append(f"{method} {path}")
+        return self._write(method, path, copy.deepcopy(body or {}))
+
+    def _get(self, path: str) -> Json:
+        if found := re.fullmatch(r"/(applications|servicePrincipals)\(appId='(.+)'\)", path):
+            kind = self.apps if found[1] == "applications" else self.principals
+            for each in kind:
+                if each["appId"] == found[2]:
+                    return each
+            raise entra.GraphError(404, "Request_ResourceNotFound")
+        if found := re.fullmatch(r"/applications\?\$filter=(.+)", path):
+            return {
+                "value": [app for app in self.apps if f"displayName eq '{app['displayName']}'" == unquote(found[1])]
+            }
+        if found := re.fullmatch(r"/applications/(.+)/federatedIdentityCredentials", path):
+            return {"value": self.credentials[found[1]]}
+        if found := re.fullmatch(r"/servicePrincipals/(.+)/appRoleAssignments", path):
+            return {"value": self.assignments[found[1]]}
+        raise AssertionError(path)
+
+    def _write(self, method: str, path: str, body: Json) -> Json:
+        if path == "/applications":
+            app = {"id": "object-1", "appId": "client-1", "identifierUris": [], **body}
+            self.apps.append(app)
+            self.credentials["object-1"] = []
+            return app
+        if path == "/servicePrincipals":
+            roles = next(app for app in self.apps if app["appId"] == body["appId"])["appRoles"]
+            principal = {"id": "sp-1", "appId": body["appId"], "displayName": "ours", "appRoles": roles}
+            self.principals.append(principal)
+            return principal
+        if path.endswith("/federatedIdentityCredentials"):
+            self.credentials[path.split("/")[2]].append(body)
+        elif path.endswith("/appRoleAssignments"):
+            self.assignments[path.split("/")[2]].append(body)
+        elif method == "PATCH":
+            self._patch(next(app for app in self.apps if app["id"] == path.split("/")[2]), body)
+        return {}
+
+    def _patch(self, app: Json, body: Json) -> None:
+        api = body.get("api", {})
+        scopes = {scope["id"] for scope in app.get("api", {}).get("oauth2PermissionScopes", [])}
+        for client in api.get("preAuthorizedApplications", []):
+            if not scopes.issuperset(client["delegatedPermissionIds"]):
+                raise entra.GraphError(400, "preAuthorizedApplications references an unknown permission")
+        for name, value in body.items():
+            app[name] = {**app.get(name, {}), **value} if isinstance(value, dict) else value
+
+
+def wanted(**changes: Any) -> Any:
+    values: Json = {"name": "Entra user export (dev)", "url": URL, "principal_id": IDENTITY, "tenant_id": TENANT}
+    return entra.Wanted(**{**values, "permissions": PERMISSIONS[:3], **changes})
+
+
+def run(graph: FakeGraph, what: Any) -> tuple[str, list[str], Any]:
+    said: list[str] = []
+    setup = entra.Setup(graph, entra.GLOBAL, said.append, lambda seconds: None)
+    return entra.run(setup, what), said, setup
+
+
+def test_before_provisioning_it_registers_the_app_and_after_it_does_the_rest() -> None:
+    graph = FakeGraph()
+    client_id, _, _ = run(graph, wanted(url="", principal_id="", permissions=()))
+    assert client_id == "client-1"
+    assert not graph.assignments[IDENTITY]
+
+    run(graph, wanted(client_id=client_id))
+    app = graph.apps[0]
+    assert app["groupMembershipClaims"] == "DirectoryRole"
+    assert app["identifierUris"] == ["api://client-1"]
+    assert app["web"]["redirectUris"] == [f"{URL}/.auth/login/aad/callback"]
+    assert app["api"]["requestedAccessTokenVersion"] == 2
+    assert [role["value"] for role in app["appRoles"]] == ["Exports.Run"]
+    credential = graph.credentials["object-1"][0]
+    assert credential["issuer"] == f"https://login.microsoftonline.com/{TENANT}/v2.0"
+    assert (credential["subject"], credential["audiences"]) == (IDENTITY, ["api://AzureADTokenExchange"])
+    assert {each["appRoleId"] for each in graph.assignments[IDENTITY]} == {f"role-{name}" for name in PERMISSIONS[:3]}
+    assert "passwordCredentials" not in app
+
+
+@pytest.mark.parametrize("client_id", ["client-1", ""])
+def test_running_it_again_changes_nothing(client_id: str) -> None:
+    graph = FakeGraph()
+    run(graph, wanted())
+    graph.writes.clear()
+    _, said, setup = run(graph, wanted(client_id=client_id))
+    assert graph.writes == []
+    assert said == []
+    assert entra.finish(setup) == 0
+
+
+def test_what_others_put_into_the_registration_stays() -> None:
+    graph = FakeGraph()
+    run(graph, wanted(url="", principal_id=""))
+    app = graph.apps[0]
+    app["web"]["redirectUris"] = ["https://mine.example/callback"]
+    app["appRoles"] = [{"value": "Other", "id": "other"}]
+    app["identifierUris"] = ["https://mine.example"]
+    mine = {"appId": entra.AZURE_CLI_APP, "delegatedPermissionIds": []}
+    app["api"]["preAuthorizedApplications"] = [mine, {"appId": "another", "delegatedPermissionIds": []}]
+    graph.credentials["object-1"] = [{"name": "easy-auth", "subject": "someone else"}]
+    run(graph, wanted(client_id="client-1"))
+    assert app["web"]["redirectUris"] == ["https://mine.example/callback", f"{URL}/.auth/login/aad/callback"]
+    assert [role["value"] for role in app["appRoles"]] == ["Other", "Exports.Run"]
+    assert app["identifierUris"] == ["https://mine.example", "api://client-1"]
+    clients = {each["appId"]: each["delegatedPermissionIds"] for each in app["api"]["preAuthorizedApplications"]}
+    assert clients == {"another": [], entra.AZURE_CLI_APP: [entra.SCOPE_ID]}
+    assert [each["subject"] for each in graph.credentials["object-1"]] == ["someone else", IDENTITY]
+
+
+def test_only_the_missing_permission_is_granted_and_one_too_many_is_named() -> None:
+    graph = FakeGraph()
+    run(graph, wanted(permissions=PERMISSIONS))
+    graph.assignments[IDENTITY].pop(0)
+    graph.writes.clear()
+    _, said, _ = run(graph, wanted(client_id="client-1", permissions=PERMISSIONS[:3]))
+    assert graph.writes == [f"POST /servicePrincipals/{IDENTITY}/appRoleAssignments"]
+    assert said == [
+        "done: grant User.Read.All",
+        "note: the identity may more of Microsoft Graph than is asked for: AuditLog.Read.All",
+    ]
+
+
+def test_without_the_rights_it_prints_the_commands_for_an_administrator() -> None:
+    graph = FakeGraph(deny=lambda path: "appRoleAssignments" in path)
+    _, said, setup = run(graph, wanted())
+    assert entra.finish(setup) == 3
+    commands = [line for text in said for line in text.splitlines() if line.startswith("az rest")]
+    assert len(commands) == 3
+    words = shlex.split(commands[0])
+    assert words[:6] == [
+        "az",
+        "rest",
+        "--method",
+        "POST",
+        "--url",
+        f"https://graph.microsoft.com/v1.0/servicePrincipals/{IDENTITY}/appRoleAssignments",
+    ]
+    assert '"appRoleId": "role-User.Read.All"' in words[7]
+    assert graph.apps[0]["identifierUris"], "what may be done is done"
+
+
+def test_without_the_right_to_register_nothing_is_guessed() -> None:
+    graph = FakeGraph(deny=lambda path: path == "/applications")
+    client_id, _, setup = run(graph, wanted(principal_id=""))
+    assert client_id == ""
+    assert [change.method + change.path for change in setup.refused] == ["POST/applications"]
+    assert graph.writes == []
+
+
+def test_two_registrations_of_the_same_name_are_not_chosen_between() -> None:
+    graph = FakeGraph()
+    graph.apps = [{"id": str(n), "appId": f"client-{n}", "displayName": "Entra user export (dev)"} for n in (1, 2)]
+    with pytest.raises(SystemExit, match="client-1, client-2"):
+        run(graph, wanted())
+
+
+def test_what_was_made_a_moment_ago_is_waited_for() -> None:
+    graph = FakeGraph()
+    pauses: list[float] = []
+    answers = [entra.GraphError(404, "not yet"), entra.GraphError(400, "does not reference a valid object")]
+
+    def call(method: str, path: str, body: Json | None) -> Json:
+        if path == "/servicePrincipals" and answers:
+            raise answers.pop(0)
+        return graph(method, path, body)
+
+    setup = entra.Setup(call, entra.GLOBAL, lambda text: None, pauses.append)
+    entra.run(setup, wanted())
+    assert pauses == [5.0, 10.0]
+    assert len(graph.principals) == 2
+
+
+def test_a_logic_app_gets_the_app_role_once() -> None:
+    graph = FakeGraph()
+    run(graph, wanted())
+    graph.assignments["logic"] = []
+    for _ in range(2):
+        setup = entra.Setup(graph, entra.GLOBAL, lambda text: None)
+        entra.allow_logic_app(setup, "client-1", "logic")
+    assert graph.assignments["logic"] == [
+        {"principalId": "logic", "resourceId": "sp-1", "appRoleId": entra.APP_ROLE_ID}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("graph", "issuer", "audience"),
+    [
+        ("https://graph.microsoft.us", "https://login.microsoftonline.us", "api://AzureADTokenExchangeUSGov"),
+        (
+            "https://microsoftgraph.chinacloudapi.cn",
+            "https://login.chinacloudapi.cn",
+            "api://AzureADTokenExchangeChina",
+        ),
+    ],
+)
+def test_national_clouds_have_their_own_sign_in(graph: str, issuer: str, audience: str) -> None:
+    change = entra.credential_changes({"id": "x"}, [], wanted(graph=graph))[0]
+    assert change.body["issuer"] == f"{issuer}/{TENANT}/v2.0"
+    assert change.body["audiences"] == [audience]
+
+
+def test_what_azd_gives_is_what_is_wanted() -> None:
+    env = {"AZURE_ENV_NAME": "dev", "FUNCTION_APP_URL": URL + "/", "GRAPH_PERMISSIONS": "A B", "GRAPH_ENDPOINT": ""}
+    found = entra.Wanted.from_env(env)
+    assert (found.name, found.url, found.permissions, found.graph) == (
+        "Entra user export (dev)",
+        URL,
+        ("A", "B"),
+        entra.GLOBAL,
+    )
