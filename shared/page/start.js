@@ -187,7 +187,7 @@ function showErrors(errors) {
   for (const old of form.querySelectorAll(".error")) old.remove();
   for (const control of form.querySelectorAll("[aria-invalid]")) {
     control.removeAttribute("aria-invalid");
-    control.removeAttribute("aria-errormessage");
+    control.setAttribute("aria-describedby", control.getAttribute("aria-describedby").replace(/error-\S+ ?/, ""));
   }
   const byField = new Map();
   for (const error of errors) {
@@ -211,7 +211,7 @@ function showAtField(field, details) {
   if (control.type === "radio" || control.type === "checkbox") field.append(text);
   else control.after(text);
   control.setAttribute("aria-invalid", "true");
-  control.setAttribute("aria-errormessage", id);
+  control.setAttribute("aria-describedby", `${id} ${control.getAttribute("aria-describedby") ?? ""}`);
   announce(details.map(sentence).join(" "));
 }
 

@@ -1,6 +1,7 @@
 """The form that starts an export: what it sends, and where it shows what is refused."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -47,11 +48,16 @@ def test_refusals_stand_at_their_fields(watched: Watched, form: Page) -> None:
     form.get_by_role("button", name="Start export").click()
     name, text = form.get_by_label("File name"), form.get_by_label("OData filter")
     expect(name).to_be_focused()
-    expect(name).to_have_accessible_error_message("These characters are not possible: '/'")
+    expect(name).to_have_accessible_description(re.compile(r"^These characters are not possible: '/' Left empty"))
     expect(text).to_have_attribute("aria-invalid", "true")
     assert "At character 12" in form.locator("#error-filter").inner_text()
     expect(form.locator("[data-pointer='/columns'] .error")).to_contain_text("a list of column names")
     expect(form.locator("#form-problem")).to_be_hidden()
+
+    name.fill("a")
+    form.get_by_role("button", name="Start export").click()
+    expect(text).to_be_focused()
+    expect(name).to_have_accessible_description("Left empty, it is exportUsers_ and today's date.")
 
 
 def test_unknown_users_are_refused_at_their_field(watched: Watched, form: Page) -> None:

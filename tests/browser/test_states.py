@@ -185,6 +185,18 @@ def test_every_file_comes_with_headers_that_let_nothing_else_in(serving: Serving
     assert answered.headers["referrer-policy"] == "no-referrer"
 
 
+def test_the_columns_are_told_with_what_they_cost(serving: Serving) -> None:
+    told = httpx.get(f"{serving.url}/api/columns", trust_env=False).raise_for_status().json()
+    headers = [column["header"] for column in told["columns"]]
+    assert len(headers) == len(set(headers))
+    assert all(set(names) <= set(headers) for names in told["sets"].values())
+    assert {column["header"] for column in told["columns"] if column["perUser"]} == {
+        "authenticationPhoneNumber",
+        "authenticationAlternativePhoneNumber",
+        "authenticationEmail",
+    }
+
+
 @pytest.mark.parametrize("name", ["__init__.py", "..%2fapi.py", "%2e%2e", "index.html.", "/etc/passwd"])
 def test_no_other_file_is_served(serving: Serving, name: str) -> None:
     assert httpx.get(f"{serving.url}/api/bulk-operations/{name}", trust_env=False).status_code == 404
