@@ -82,7 +82,7 @@ async def start(operations: Operations, request: ExportRequest, caller: Caller, 
         if not await blobs.write_once(operations.storage, f"keys/{digest}", export_id.encode()):
             export_id = (await blobs.read(operations.storage, f"keys/{digest}") or export_id.encode()).decode()
             # The first POST may have ended between taking the key and starting: then this one starts it.
-            if await find_record(operations.storage, export_id) and await operations.durable.get_status(export_id):
+            if await _was_started(operations, export_id):
                 return export_id
     record = Record(
         id=export_id,
@@ -102,8 +102,20 @@ async def start(operations: Operations, request: ExportRequest, caller: Caller, 
     summary: Json = {"fileName": record.file_name, "createdDateTime": record.created_date_time}
     summary |= {"requestedBy": record.requested_by}
     await blobs.write(operations.storage, record_name(export_id), msgspec.json.encode(record), summary)
-    await operations.durable.start_new(EXPORT, export_id, {"id": export_id})
+    try:
+        await operations.durable.start_new(EXPORT, export_id, {"id": export_id})
+    except Exception:
+        # Durable refuses what runs already: a POST with the same key at the same moment was first.
+        if not idempotency_key or not await operations.durable.get_status(export_id):
+            raise
     return export_id
+
+
+async def _was_started(operations: Operations, export_id: str) -> bool:
+    """Also one that was deleted since: a key never brings it back."""
+    if await find_record(operations.storage, export_id):
+        return bool(await operations.durable.get_status(export_id))
+    return await blobs.read(operations.storage, f"{export_id}/deleted") is not None
 
 
 async def _find(operations: Operations, export_id: str, caller: Caller) -> Record | Shown:
