@@ -16,7 +16,7 @@ from shared.users import User
 
 BOM = b"\xef\xbb\xbf"
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = frozenset("=+-@\t\r")
 _CUT_FORMULA = re.compile(r"(;\t?)(?=[=+\-@])")
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?|\+\(?\d[\d ().\-/]*(?:\s*(?:x|ext\.?)\s*\d+)?", re.ASCII)
 """A plain number, or a phone number: +31 20 123 4567, +1 (425) 555-0100x12."""
@@ -27,23 +27,25 @@ def header(columns: Sequence[Column], excel: bool) -> bytes:
     return (BOM if excel else b"") + _lines([[column.header for column in columns]])
 
 
-def rows(users: Iterable[User], columns: Sequence[Column], excel: bool) -> bytes:
-    """One line per user."""
-    cells = [column.cell for column in columns]
-    if not excel:
-        return _lines([cell(user) for cell in cells] for user in users)
-    return _lines([_guarded(cell(user)) for cell in cells] for user in users)
+def rows(users: Sequence[User], columns: Sequence[Column], excel: bool) -> bytes:
+    """One line per user. Made column by column, which is the quickest way through a page."""
+    table: list[Iterable[Cell]] = [map(column.cell, users) for column in columns]
+    if excel:
+        table = [_guarded(cells) for cells in table]
+    return _lines(zip(*table, strict=True))
 
 
-def _lines(table: Iterable[Sequence[Cell]]) -> bytes:
+def _guarded(cells: Iterable[Cell]) -> list[Cell]:
+    return [_guard(cell) if type(cell) is str and (cell[:1] in _FORMULA or ";" in cell) else cell for cell in cells]
+
+
+def _guard(cell: str) -> str:
+    if cell[:1] in _FORMULA and not _NUMBER.fullmatch(cell):
+        cell = "'" + cell
+    return _CUT_FORMULA.sub(r"\1'", cell)
+
+
+def _lines(table: Iterable[Iterable[Cell]]) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\r\n").writerows(table)
     return text.getvalue().encode()
-
-
-def _guarded(cell: Cell) -> Cell:
-    if type(cell) is not str:
-        return cell
-    if cell.startswith(_FORMULA) and not _NUMBER.fullmatch(cell):
-        cell = "'" + cell
-    return _CUT_FORMULA.sub(r"\1'", cell) if ";" in cell else cell

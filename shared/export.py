@@ -146,6 +146,8 @@ async def _export_once(edges: Edges, record: Record, made: Plan, part: Range, ta
             if await read_plan(edges.storage, record.id) is None:
                 return {"stopped": True}
             await _note(edges, task, len(seen), done=False)
+    if await read_plan(edges.storage, record.id) is None:
+        return {"stopped": True}  # What it would write now, nobody would remove.
     await rows.flush()
     await errors.flush()
     result: Json = {

@@ -4,6 +4,7 @@ Where the truth is: an export runs as long as Durable says so; when it has ended
 request.json says who asked for what. There is no other store.
 """
 
+import asyncio
 import hashlib
 import secrets
 from collections.abc import AsyncIterator, Callable
@@ -17,7 +18,7 @@ import msgspec
 from shared import blobs, results
 from shared.access import Caller
 from shared.blobs import Storage
-from shared.records import Json, Record, csv_name, find_record, progress_name, record_name, results_name, work_name
+from shared.records import Json, Record, csv_name, find_record, progress, record_name, results_name, work_name
 from shared.request import ExportRequest
 from shared.settings import Settings
 from shared.workflow import CANCEL, EXPORT
@@ -25,6 +26,9 @@ from shared.workflow import CANCEL, EXPORT
 ERRORS_SHOWN = 100
 RETRY_AFTER = 5
 """Seconds between two polls."""
+PURGE_ROUNDS = 40
+PURGE_PAUSE = 0.25
+"""Seconds until a terminated lane is looked at again."""
 _RUNNING = frozenset({"Pending", "Running", "ContinuedAsNew", "Suspended"})
 
 
@@ -38,6 +42,8 @@ class DurableClient(Protocol):
     async def get_status_by(self, *, instance_id_prefix: str) -> list[Any]: ...
 
     async def raise_event(self, instance_id: str, event_name: str, event_data: Any) -> None: ...
+
+    async def terminate(self, instance_id: str, reason: str) -> Any: ...
 
     async def purge_instance_history(self, instance_id: str) -> Any: ...
 
@@ -225,7 +231,7 @@ def _running_status(status: Any) -> str:
 
 async def _progress(operations: Operations, export_id: str, created: str, status: Any) -> Json:
     """How far the ranges are, as their activities have noted; users a second; and when the rest will be there."""
-    noted = [blobs.summary_of(blob) async for blob in blobs.listing(operations.storage, progress_name(export_id))]
+    noted = await progress(operations.storage, export_id)
     exported = sum(note["rows"] for note in noted)
     planned = status.custom_status or {"expected": None, "ranges": 0}
     found: Json = {"exported": exported, "expected": planned["expected"], "ranges": planned["ranges"]}
@@ -290,6 +296,9 @@ async def delete(operations: Operations, export_id: str, caller: Caller) -> Show
     if status and status.runtime_status.value in _RUNNING:
         detail = f"Export {export_id} is running; cancel it first."
         return Shown(409, {"title": "Still running", "detail": detail})
+    if not await _purge_lanes(operations, export_id):
+        detail = f"Parts of export {export_id} have not come to their end yet; try again in a minute."
+        return Shown(409, {"title": "Still running", "detail": detail})
     await blobs.write(operations.storage, f"{export_id}/deleted", b"{}")
     await _remove(operations, export_id, keep=("deleted",))
     return Shown(204, {})
@@ -302,22 +311,44 @@ async def _remove(operations: Operations, export_id: str, keep: tuple[str, ...] 
     names = [blob.name.partition("/")[2] async for blob in blobs.listing(operations.storage, f"{export_id}/")]
     for name in sorted(set(names) - set(keep), key="request.json".__eq__):
         await blobs.delete(operations.storage, f"{export_id}/{name}")
-    while lanes := await operations.durable.get_status_by(instance_id_prefix=f"{export_id}:"):
-        for lane in lanes:
-            await operations.durable.purge_instance_history(lane.instance_id)
     await operations.durable.purge_instance_history(export_id)
+
+
+async def _purge_lanes(operations: Operations, export_id: str) -> bool:
+    """Removes the lanes' history; False when one does not end.
+
+    A lane outlives a cancelled or failed export until its activity sees that nobody wants it, and Durable purges
+    nothing that runs.
+    """
+    for _ in range(PURGE_ROUNDS):
+        lanes = await operations.durable.get_status_by(instance_id_prefix=f"{export_id}:")
+        if not lanes:
+            return True
+        for lane in lanes:
+            if lane.runtime_status.value in _RUNNING:
+                await operations.durable.terminate(lane.instance_id, "The export is being removed.")
+            else:
+                await operations.durable.purge_instance_history(lane.instance_id)
+        if any(lane.runtime_status.value in _RUNNING for lane in lanes):
+            await asyncio.sleep(PURGE_PAUSE)
+    return False
 
 
 async def remove_old(operations: Operations) -> int:
     """Removes what is older than EXPORT_RETENTION_DAYS and does not run; returns how many exports that were."""
     oldest = operations.now() - timedelta(days=operations.settings.retention_days)
     newest_old_id = new_id(oldest)
+    ids = [export_id async for export_id, _ in _by_export(operations.storage)]
+    # Also what was left by a POST that died on the way, or by an activity that outlived its export.
+    ids += [blob.name.split("/")[1] async for blob in blobs.listing(operations.storage, "work/")]
     removed = 0
-    async for export_id, _ in _by_export(operations.storage):
+    for export_id in dict.fromkeys(ids):
         if export_id < newest_old_id:
             continue
         status = await operations.durable.get_status(export_id)
-        if not status or status.runtime_status.value not in _RUNNING:
+        if status and status.runtime_status.value in _RUNNING:
+            continue
+        if await _purge_lanes(operations, export_id):
             await _remove(operations, export_id)
             removed += 1
     async for blob in blobs.listing(operations.storage, "keys/"):

@@ -12,6 +12,7 @@ from shared.records import (
     block_name,
     csv_name,
     part_name,
+    progress,
     read_record,
     results_name,
     work_name,
@@ -47,6 +48,8 @@ async def publish(edges: Edges, task: Json) -> Json:
         status = results.FAILED
     else:
         status = results.COMPLETED_WITH_ERRORS if errors else results.COMPLETED
+    # Without a file it only says how far the export came: also what was read of ranges that did not end.
+    noted = 0 if file else sum(note["rows"] for note in await progress(edges.storage, record.id))
     fields = {
         "id": record.id,
         "status": status,
@@ -55,7 +58,7 @@ async def publish(edges: Edges, task: Json) -> Json:
         "createdDateTime": record.created_date_time,
         "completedDateTime": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "counts": {
-            "exported": rows,
+            "exported": max(rows, noted),
             "expected": task["expected"],
             "errors": errors,
             "ranges": task["ranges"],

@@ -104,6 +104,11 @@ async def read_record(storage: Storage, export_id: str) -> Record:
     return record
 
 
+async def progress(storage: Storage, export_id: str) -> list[Json]:
+    """How far the ranges are, as their activities have noted: `{"rows", "done"}` each."""
+    return [blobs.summary_of(blob) async for blob in blobs.listing(storage, progress_name(export_id))]
+
+
 async def read_plan(storage: Storage, export_id: str) -> Plan | None:
     """The plan of an export; None when that has ended, which also tells an activity to stop."""
     found = await blobs.read(storage, work_name(export_id, "plan.json"))
