@@ -21,9 +21,9 @@ var rules = [
   }
   {
     name: 'broken-orchestrations'
-    description: 'An orchestrator or publish failed, so that an export ends without results.'
+    description: 'An orchestrator failed, so that an export ended without results: storage refused them, or the code changed under it.'
     severity: 1
-    query: 'AppRequests | where Success == false and Name in ("export_users", "publish")'
+    query: 'AppRequests | where Success == false and Name == "export_users"'
   }
   {
     name: 'graph-throttling'

@@ -280,3 +280,6 @@ def _is_indexed(functions: dict[str, Json]) -> None:
     assert {each["authLevel"].lower() for each in http.values()} == {"anonymous"}
     for trigger in ("orchestrationTrigger", "activityTrigger", "timerTrigger"):
         assert set(found[trigger]) == TRIGGERS[trigger]
+    # Orchestrations call by these names, and functions are found by their own: here the two are the same.
+    for kind in ("activity", "orchestration"):
+        assert all(each.get(kind) in {None, name} for name, each in found[f"{kind}Trigger"].items())

@@ -1,11 +1,16 @@
 """infra/hooks/entra.py against a Microsoft Graph that keeps applications, principals and assignments in memory."""
 
 import copy
+import http.server
 import importlib.util
+import json
+import os
 import re
 import shlex
+import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -257,3 +262,88 @@ def test_what_azd_gives_is_what_is_wanted() -> None:
         ("A", "B"),
         entra.GLOBAL,
     )
+
+
+# ---- Its edges: the Azure CLI and HTTP -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[str, list[Json]]]:
+    """Answers like Graph over HTTP, and keeps what it was sent."""
+    received: list[Json] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            sent = {"method": self.command, "path": self.path, "body": self.rfile.read(length).decode()}
+            received.append(sent | {"token": self.headers["Authorization"]})
+            body = b""
+            if self.path.startswith("/v1.0/pages"):
+                page = {"value": [{"n": len(received)}]}
+                if "second" not in self.path:
+                    page["@odata.nextLink"] = f"http://{self.headers['Host']}/v1.0/pages?second"  # type: ignore[assignment]
+                body = json.dumps(page).encode()
+            self.send_response(200 if body else 404 if "missing" in self.path else 204)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = do_PATCH = answer
+
+        def log_message(self, *_: Any) -> None:
+            return
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}", received
+        running.shutdown()
+
+
+def _program(folder: Path, name: str, script: str) -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
+def test_graph_is_called_with_the_azure_clis_token(
+    server: tuple[str, list[Json]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, received = server
+    _program(tmp_path, "az", f'echo "$@" > {tmp_path}/arguments; echo \'{{"accessToken": "secret"}}\'')
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    call = entra.connect(url, TENANT)
+    words = (tmp_path / "arguments").read_text().split()
+    assert words == [
+        "account",
+        "get-access-token",
+        "--scope",
+        f"{url}/.default",
+        "--output",
+        "json",
+        "--tenant",
+        TENANT,
+    ]
+
+    assert call("PATCH", "/applications/1", {"a": 1}) == {}
+    sent = {"method": "PATCH", "path": "/v1.0/applications/1", "body": '{"a": 1}', "token": "Bearer secret"}
+    assert received == [sent]
+    setup = entra.Setup(call, url)
+    assert setup.find("/missing") is None
+    assert setup.listed("/pages") == [{"n": 3}, {"n": 4}]
+
+
+def _run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = {"PATH": f"{folder}:/usr/bin:/bin", **environment}
+    command = [sys.executable, "-I", str(SCRIPT), *arguments]
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+
+def test_what_is_missing_on_the_machine_is_said_plainly(tmp_path: Path) -> None:
+    assert "azd hooks run postprovision" in _run(tmp_path).stderr
+    assert "az is needed and was not found" in _run(tmp_path, AZURE_ENV_NAME="dev").stderr
+    assert "an https address" in _run(tmp_path, AZURE_ENV_NAME="dev", GRAPH_ENDPOINT="http://x").stderr
+    assert "logic-app PRINCIPAL_ID" in _run(tmp_path, "nonsense").stderr
+    _program(tmp_path, "az", "echo 'Please run az login' >&2; exit 1")
+    done = _run(tmp_path, AZURE_ENV_NAME="dev")
+    assert done.returncode == 1
+    assert "Please run az login" in done.stderr
+    assert "Traceback" not in done.stderr
