@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from watching import USERS, Watched
 
 from local.serve import Serving, launch
@@ -38,6 +38,7 @@ def browser() -> Iterator[Browser]:
         if shutil.which("apt-get"):
             pytest.fail("There is no chromium: `make chromium` installs it.")
         pytest.skip("There is no chromium here, and no apt-get to install it with.")
+    expect.set_options(timeout=15_000)  # A state that comes late on a busy machine is no failure.
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=QUIET)
         yield browser

@@ -16,6 +16,8 @@ from local.serve import Serving
 
 ADMINISTRATOR = "fe930be7-5e62-47db-91af-98c3a49a38b1"
 PLAIN_USER = "b79fbf4d-3ef9-4689-8143-76b194e85509"
+LATE = {"kind": "hang", "match": "$batch", "nth": 30, "times": 1, "seconds": 5}
+"""One answer that is late: one range waits for it while the other is done, and the bar stands between."""
 
 
 def principal(name: str, role: str) -> dict[str, str]:
@@ -44,7 +46,8 @@ def faults(serving: Serving) -> Iterator[str]:
     httpx.delete(url, trust_env=False).raise_for_status()
 
 
-def test_an_export_is_started_watched_and_downloaded(watched: Watched, serving: Serving) -> None:
+def test_an_export_is_started_watched_and_downloaded(watched: Watched, serving: Serving, faults: str) -> None:
+    httpx.post(faults, json=[LATE], trust_env=False).raise_for_status()
     page = watched.open()
     start(page, "everyone", "documented")
     row = page.get_by_role("row", name="everyone.csv")
@@ -74,7 +77,8 @@ def test_an_export_is_started_watched_and_downloaded(watched: Watched, serving: 
     assert (results["status"], results["counts"]["exported"]) == ("Completed", USERS)
 
 
-def test_a_running_export_is_cancelled_after_a_question(watched: Watched) -> None:
+def test_a_running_export_is_cancelled_after_a_question(watched: Watched, faults: str) -> None:
+    httpx.post(faults, json=[LATE], trust_env=False).raise_for_status()
     page = watched.open()
     start(page, "unwanted", "documented")
     page.get_by_role("link", name="Details of unwanted.csv").click()
