@@ -20,8 +20,8 @@ param pythonVersion string = '3.12'
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int = 2048
 
-@description('Most instances. 32 ranges at a time need 4; the rest is head room for callers.')
-@minValue(1)
+@description('Most instances; 40 is the least that can be set. 32 ranges at a time need 4.')
+@minValue(40)
 @maxValue(1000)
 param maximumInstanceCount int = 40
 

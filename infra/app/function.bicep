@@ -64,12 +64,14 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
   }
 
   // Deployment goes by identity, so the passwords of old are switched off.
-  resource passwords 'basicPublishingCredentialsPolicies' = [
-    for kind in ['ftp', 'scm']: {
-      name: kind
-      properties: { allow: false }
-    }
-  ]
+  resource ftpPassword 'basicPublishingCredentialsPolicies' = {
+    name: 'ftp'
+    properties: { allow: false }
+  }
+  resource scmPassword 'basicPublishingCredentialsPolicies' = {
+    name: 'scm'
+    properties: { allow: false }
+  }
 
   resource settings 'config' = {
     name: 'appsettings'

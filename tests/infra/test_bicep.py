@@ -163,7 +163,8 @@ def test_storage_takes_no_keys_no_anonymous_readers_and_keeps_nothing_deleted() 
 def test_telemetry_and_deployment_go_by_identity_only() -> None:
     assert bicep.text(bicep.at(_resource("monitoring.bicep", "insights"), "properties", "DisableLocalAuth")) == "true"
     assert "disableLocalAuth: true" in bicep.text(_resource("monitoring.bicep", "workspace"))
-    assert "allow: false" in bicep.text(_resource("function.bicep", "passwords"))
+    for name in ("ftpPassword", "scmPassword"):
+        assert bicep.text(bicep.at(_resource("function.bicep", name), "properties", "allow")) == "false"
     storage = bicep.at(_resource("function.bicep", "app"), "properties", "functionAppConfig", "deployment", "storage")
     assert bicep.text(bicep.at(storage, "authentication", "type")) == "'UserAssignedIdentity'"
 
