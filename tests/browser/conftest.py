@@ -19,8 +19,8 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
-LATENCY_MS = 100
-"""Slow enough to watch: an export with the authentication columns takes some seconds."""
+LATENCY_MS = 30
+"""Of each answer of the tenant."""
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from local.serve import Serving
 
 ADMINISTRATOR = "fe930be7-5e62-47db-91af-98c3a49a38b1"
 PLAIN_USER = "b79fbf4d-3ef9-4689-8143-76b194e85509"
-LATE = {"kind": "hang", "match": "$batch", "nth": 30, "times": 1, "seconds": 5}
+LATE = {"kind": "hang", "match": "$batch", "nth": 30, "times": 1, "seconds": 4}
 """One answer that is late: one range waits for it while the other is done, and the bar stands between."""
 
 
