@@ -22,6 +22,7 @@ from shared.settings import APP_ROLE, USER_ADMINISTRATOR
 Json = dict[str, Any]
 SHARED = Path(__file__).parents[2] / "shared"
 CONTRACT: Json = json.loads((SHARED / "openapi.json").read_text())
+SLOW_USERS = 60_000
 SECONDS = 20.0
 LOOK = 0.03
 _BASE = "urn:openapi"

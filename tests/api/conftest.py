@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from api_client import Api, administrator
+from api_client import SLOW_USERS, Api, administrator
 
 from local.serve import Serving, launch
 
@@ -30,8 +30,8 @@ def api(serving: Serving) -> Iterator[Api]:
 
 @pytest.fixture(scope="session")
 def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """A tenant whose exports take longer than any test: four lanes of many pages, a second each."""
-    environment = {"EXPORT_RANGE_USERS": "5000", "EXPORT_PARALLEL": "4"}
-    arguments = ("--users", "40000", "--latency-ms", "1000", "--workers", "1")
+    """A tenant whose exports take longer than any test: two lanes of twelve ranges, each of three slow pages."""
+    environment = {"EXPORT_RANGE_USERS": "2500", "EXPORT_PARALLEL": "2"}
+    arguments = ("--users", str(SLOW_USERS), "--latency-ms", "100", "--workers", "1")
     with launch(Path(tmp_path_factory.mktemp("slow")), *arguments, environment=environment) as running:
         yield from _api(running)

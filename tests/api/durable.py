@@ -32,6 +32,9 @@ class Durable:
     async def raise_event(self, instance_id: str, event_name: str, event_data: Any) -> None:
         return
 
+    async def terminate(self, instance_id: str, reason: str) -> Any:
+        self.instances[instance_id] = "Terminated"
+
     async def purge_instance_history(self, instance_id: str) -> Any:
         if self.instances.get(instance_id) == "Running":
             raise Exception("The operation failed with an unexpected status code 412")  # noqa: TRY002 - as the SDK

@@ -1,0 +1,130 @@
+"""Cancelling an export of a slow tenant, and removing it afterwards."""
+
+import json
+import sqlite3
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from api_client import SLOW_USERS, Api, wait
+from azure.storage.blob import BlobServiceClient, ContainerClient
+from test_results_schema import VALIDATOR
+
+SECONDS = 10.0
+"""Within so long an export that was cancelled has ended, however long it would take."""
+
+
+@pytest.fixture
+def container(slow: Api) -> Any:
+    with BlobServiceClient.from_connection_string(slow.serving.storage) as service:
+        yield service.get_container_client("exports")
+
+
+def progress(api: Api, export_id: str) -> Any:
+    return api.get(f"/api/exports/{export_id}").json().get("progress", {"exported": 0})
+
+
+def running(api: Api, export_id: str) -> Any:
+    """A started export that has read some users."""
+    return wait(lambda: progress(api, export_id)["exported"], "the first users")
+
+
+def instances(data: Path, export_id: str) -> dict[str, str]:
+    """What Durable's store has of an export: the status of each instance."""
+    with sqlite3.connect(data / "durable.db") as db:
+        found = dict(db.execute("SELECT id, status FROM instances WHERE id LIKE ? || '%'", (export_id,)).fetchall())
+    db.close()
+    return found
+
+
+def rows_of(data: Path, export_id: str) -> int:
+    """How many rows of any table of Durable's store know the export."""
+    with sqlite3.connect(data / "durable.db") as db:
+        tables = {"instances": "id", "history": "instance", "messages": "instance", "tasks": "instance"}
+        found = sum(
+            db.execute(f"SELECT count(*) FROM {table} WHERE {column} LIKE ? || '%'", (export_id,)).fetchone()[0]  # noqa: S608 - our own names
+            for table, column in tables.items()
+        )
+    db.close()
+    return int(found)
+
+
+def names(container: ContainerClient, prefix: str = "") -> list[str]:
+    return [name for name in container.list_blob_names() if prefix in name]
+
+
+def test_a_cancelled_export_ends_soon_says_how_far_it_came_and_leaves_no_file(
+    slow: Api, container: ContainerClient
+) -> None:
+    export_id = slow.start()
+    at_least = running(slow, export_id)
+    assert slow.cancel(export_id).json()["status"] == "InProgress"
+    found = wait(lambda: (a := slow.get(f"/api/exports/{export_id}")).status_code == 200 and a.json(), "end", SECONDS)
+    assert found["status"] == "Cancelled"
+    assert 0 < at_least <= found["counts"]["exported"] < SLOW_USERS == found["counts"]["expected"]
+    assert set(found["download"]) == {"expiresOn", "results"}
+    file = json.loads(container.download_blob(f"{export_id}/results.json").readall())
+    VALIDATOR.validate(file)
+    assert file["status"] == "Cancelled"
+    assert [name for name in names(container, export_id) if name.endswith(".csv")] == []
+
+
+def test_what_is_read_for_a_cancelled_export_stops_and_its_work_is_removed(
+    slow: Api, container: ContainerClient
+) -> None:
+    export_id = slow.start()
+    running(slow, export_id)
+    slow.cancel(export_id)
+    wait(lambda: "Running" not in instances(slow.serving.data, export_id).values(), "the lanes' end", SECONDS)
+    requests = httpx.get(f"{slow.serving.graph}/_tenant/stats").json()
+    assert requests["now"] == 0
+    assert set(instances(slow.serving.data, export_id).values()) == {"Completed"}
+    assert names(container, f"work/{export_id}") == []
+
+
+def test_an_export_is_cancelled_before_it_is_planned_too(slow: Api) -> None:
+    export_id = slow.start()
+    assert slow.cancel(export_id).status_code == 202
+    assert slow.cancel(export_id).status_code in {202, 409}
+    found = wait(lambda: (a := slow.get(f"/api/exports/{export_id}")).status_code == 200 and a.json(), "end", SECONDS)
+    assert found["status"] == "Cancelled"
+
+
+def test_what_runs_is_not_deleted_and_what_has_ended_not_cancelled(slow: Api) -> None:
+    export_id = slow.start()
+    refused = slow.delete(export_id)
+    assert refused.status_code == 409
+    assert "cancel it first" in refused.json()["detail"]
+    slow.cancel(export_id)
+    slow.end(export_id)
+    assert slow.cancel(export_id).status_code == 409
+
+
+def test_a_cancelled_export_can_be_deleted_at_once_with_all_that_it_has_left(
+    slow: Api, container: ContainerClient
+) -> None:
+    export_id = slow.start(fileName="secret", key="key")
+    running(slow, export_id)
+    slow.cancel(export_id)
+    slow.end(export_id)
+    assert slow.delete(export_id).status_code == 204
+    assert slow.get(f"/api/exports/{export_id}").status_code == 410
+    assert slow.cancel(export_id).status_code == slow.delete(export_id).status_code == 410
+    assert names(container, export_id) == [f"{export_id}/deleted"]
+    assert rows_of(slow.serving.data, export_id) == 0
+    assert export_id not in {each["id"] for each in slow.listed(top=200)["value"]}
+
+
+def test_the_list_shows_how_far_a_running_export_is(slow: Api) -> None:
+    export_id = slow.start(fileName="running")
+    running(slow, export_id)
+    (found,) = [each for each in slow.listed(status="InProgress")["value"] if each["id"] == export_id]
+    assert found["request"] == {"fileName": "running"}
+    assert 0 < found["progress"]["exported"] < found["progress"]["expected"] == SLOW_USERS
+    assert datetime.fromisoformat(found["progress"]["estimatedEndDateTime"])
+    assert export_id not in {each["id"] for each in slow.listed(status="Cancelled")["value"]}
+    slow.cancel(export_id)
+    slow.end(export_id)
+    assert export_id in {each["id"] for each in slow.listed(status="Cancelled")["value"]}
