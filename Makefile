@@ -4,7 +4,9 @@ USERS ?= 20000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo serve test check lint types clean
+CHROMIUM := $(shell command -v chromium || command -v chromium-browser)
+
+.PHONY: help setup chromium demo serve test check lint types clean
 .DEFAULT_GOAL := help
 
 help:
@@ -28,13 +30,24 @@ local/node_modules/.ready: local/package.json local/package-lock.json
 	@cd local && npm ci --silent --ignore-scripts --no-fund --no-audit
 	@touch $@
 
+# The browser for the tests of the page. Without it and without apt-get they are skipped, and say so.
+chromium:
+ifeq ($(CHROMIUM),)
+	@if command -v apt-get >/dev/null; then \
+	  echo "Setting up Chromium (once) ..."; \
+	  SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	  $$SUDO apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq --no-install-recommends chromium fonts-liberation >/dev/null; \
+	else echo "There is no apt-get here: the tests of the page are skipped."; fi
+endif
+
 demo: setup
 	@$(BIN)/python -m local demo --users $(USERS)
 
 serve: setup
 	@$(BIN)/python -m local serve --users $(USERS)
 
-test: setup
+test: setup chromium
 	@$(BIN)/python -m pytest
 
 lint: $(VENV)/.ready

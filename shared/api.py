@@ -58,6 +58,7 @@ Body = Callable[[Incoming, Caller, Operations], Awaitable[Outgoing]]
 async def answer(body: Body, incoming: Incoming, read_settings: Read, connect: Connect) -> Outgoing:
     """Runs one of the operations below for a caller who may; everything that is wrong becomes a problem."""
     try:
+        _refuse_other_sites(incoming)
         return await body(incoming, caller_of(incoming.headers, read_settings()), connect())
     except SettingsError as problem:
         return _problem(503, "The app is not set up", str(problem))
@@ -66,6 +67,13 @@ async def answer(body: Body, incoming: Incoming, read_settings: Read, connect: C
         return _problem(problem.status, problem.title, problem.detail, headers=challenge)
     except BadRequest as problem:
         return _problem(problem.status, "The request can't be taken", str(problem), problem.problems)
+
+
+def _refuse_other_sites(incoming: Incoming) -> None:
+    """Another site's page must not use the cookie of a signed-in administrator; browsers say where a request is from."""
+    site = incoming.headers.get("sec-fetch-site")
+    if incoming.method not in {"GET", "HEAD"} and site in {"cross-site", "same-site"}:
+        raise Refused(403, "Sent by another site", "This request comes from another web site's page and was refused.")
 
 
 async def start_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:

@@ -16,6 +16,7 @@ import asyncio
 import base64
 import random
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -48,6 +49,8 @@ MAX_WAIT = 300.0
 """Seconds that one Retry-After is honoured for at most."""
 
 RENEWAL_SECONDS = 5.0
+MAX_ITEM_FAILURES = 3
+"""5xx of one item of a batch: the others wait while it is asked again."""
 MAX_UNAUTHORIZED = 3
 """A new token helps at once, or not at all."""
 
@@ -278,9 +281,15 @@ async def batch(graph: Graph, urls: list[str], tally: Tally, headers: dict[str, 
 
 async def _one_batch(graph: Graph, urls: list[str], tally: Tally, headers: dict[str, str]) -> list[Answer]:
     done: dict[int, Answer] = {}
+    failures: Counter[int] = Counter()
+
+    def again(at: int) -> bool:
+        """A throttled item is asked as long as any request; one that only fails is soon taken for what it is."""
+        status = done[at].status
+        return status == 429 or (_is_transient(status) and failures[at] < MAX_ITEM_FAILURES)
 
     async def ask() -> None:
-        left = [at for at in range(len(urls)) if at not in done or _is_transient(done[at].status)]
+        left = [at for at in range(len(urls)) if at not in done or again(at)]
         requests = [{"id": str(at), "method": "GET", "url": urls[at], "headers": headers} for at in left]
         body = msgspec.json.encode({"requests": requests})
         found = await _once(graph, _post(graph, "/$batch", body), tally, _ANSWERS_DECODER)
@@ -289,7 +298,8 @@ async def _one_batch(graph: Graph, urls: list[str], tally: Tally, headers: dict[
             if str(at) not in answered:
                 raise Transient(200, "UnreadableAnswer", "Graph left a request of a batch without an answer.")
             done[at] = answered[str(at)]
-        throttled = [done[at] for at in left if _is_transient(done[at].status)]
+            failures[at] += done[at].status >= 500
+        throttled = [done[at] for at in left if again(at)]
         if throttled:
             pause = max((_retry_after(each.headers) or 0 for each in throttled), default=0) or None
             raise Transient(

@@ -1,5 +1,6 @@
 """The CSV means the same to other programs."""
 
+import asyncio
 import shutil
 import subprocess
 
@@ -65,7 +66,8 @@ async def test_libreoffice_finds_no_formula(connected, tmp_path):
     rows = await exported(connected, hard_tenant(), tmp_path / "users.csv", excel=True)
     to = ["--headless", "--convert-to", "fods", "--outdir", str(tmp_path)]
     # Comma, quote, UTF-8, and formulas are to be evaluated if there are any.
-    subprocess.run(
+    await asyncio.to_thread(
+        subprocess.run,
         [
             "soffice",
             *to,

@@ -2,10 +2,19 @@
 
 import csv
 import io
+import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
+from jsonschema import Draft202012Validator, FormatChecker
+
 from local.tenant import Tenant
+
+
+SCHEMA = Draft202012Validator(
+    json.loads(Path("shared/results.schema.json").read_text()), format_checker=FormatChecker()
+)
 
 
 def rows_of(file: bytes) -> list[dict[str, str]]:
@@ -25,4 +34,6 @@ def check_ids(file: bytes, ids: set[str], *, optional: frozenset[str] = frozense
 
 
 def check_results(results: dict[str, Any], status: str) -> None:
+    """The results have this status, and the form of the schema."""
+    SCHEMA.validate(results)
     assert results["status"] == status, (results["status"], results["errors"][:3], results["warnings"])
