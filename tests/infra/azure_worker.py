@@ -7,6 +7,7 @@ library takes its protobuf classes as an argument and only reads and sets attrib
 import asyncio
 import base64
 import json
+import logging
 import os
 import sys
 from typing import Any
@@ -124,6 +125,8 @@ def _result(answer: Any) -> Json:
 
 
 async def main() -> None:
+    # In Azure everything from INFO on, of any logger, becomes telemetry. Here it goes to stderr.
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     # What the app prints must not get between the answers.
     with os.fdopen(os.dup(1), "w", buffering=1) as out:
         os.dup2(2, 1)

@@ -90,9 +90,10 @@ async def started(environment: dict[str, str], folder: Path) -> AsyncIterator[Wo
     )
     keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     script = str(Path(__file__).parent / "azure_worker.py")
-    process = await asyncio.create_subprocess_exec(
-        python, "-B", script, stdin=PIPE, stdout=PIPE, cwd=folder, env=keep | environment, limit=2**26
-    )
+    with (folder / "telemetry.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            python, "-B", script, stdin=PIPE, stdout=PIPE, stderr=log, cwd=folder, env=keep | environment, limit=2**26
+        )
     worker = Worker(process)
     reading = asyncio.create_task(worker.read())
     try:
@@ -114,6 +115,8 @@ class Host:
     worker: Worker
     store: Path
     base: str
+    log: Path
+    """What would be telemetry in Azure."""
 
     async def request(self, name: str, method: str, path: str, body: Any = None, route: Json | None = None) -> Json:
         """An HTTP request as it comes from Easy Auth; the answer's body as JSON when it is some."""
@@ -207,8 +210,9 @@ async def azure(folder: Path) -> AsyncIterator[Host]:
                     "EXPORT_STORAGE": storage.connection_string,
                     "EXPORT_DEFAULT_COLUMNS": "profile",
                 }
-                async with started(environment, deployment.build(folder)) as worker:
-                    yield Host(worker, store, base)
+                app_folder = deployment.build(folder)
+                async with started(environment, app_folder) as worker:
+                    yield Host(worker, store, base, app_folder / "telemetry.log")
     finally:
         await runner.cleanup()
 
@@ -283,3 +287,16 @@ def _is_indexed(functions: dict[str, Json]) -> None:
     # Orchestrations call by these names, and functions are found by their own: here the two are the same.
     for kind in ("activity", "orchestration"):
         assert all(each.get(kind) in {None, name} for name, each in found[f"{kind}Trigger"].items())
+
+
+async def test_telemetry_holds_no_address_that_was_called(tmp_path: Path) -> None:
+    """Addresses hold filters, names of users and files, and signatures; and there are thousands of them."""
+    async with azure(tmp_path) as host:
+        await host.request("start_export", "POST", "exports", {"filter": "startsWith(surname, 'Meier')"})
+        await host.run()
+    log = host.log.read_text()
+    assert "INFO azure.functions:" in log, "what is logged from INFO on is seen here"
+    loggers = {line.split()[1] for line in log.splitlines() if line.startswith("INFO ")}
+    assert [name for name in loggers if name.startswith(("httpx", "azure.core", "azure.identity"))] == []
+    assert "Meier" not in log
+    assert "://" not in log
