@@ -245,6 +245,8 @@ class Setup:
 
     call: Call
     graph: str
+    remember: Callable[[str], None]
+    """Keeps the client id of a new registration for the next run."""
     say: Callable[[str], None] = print
     pause: Callable[[float], None] = time.sleep
     refused: list[Change] = field(default_factory=list)
@@ -291,33 +293,34 @@ class Setup:
 
 
 def register(setup: Setup, wanted: Wanted) -> Json | None:
-    """The registration and its service principal; None when there is none and it may not be made."""
+    """The registration and its service principal; None when there is none and it may not be made.
+
+    One that merely has the same name is never taken: whoever owns it could let others in.
+    """
     if wanted.client_id:
         app = setup.find(f"/applications(appId='{wanted.client_id}')")
         if app is None:
             raise SystemExit(f"AUTH_CLIENT_ID: this tenant has no app registration {wanted.client_id}.")
     else:
         name = urllib.parse.quote(wanted.name.replace("'", "''"))
-        named = setup.listed(f"/applications?$filter=displayName%20eq%20'{name}'")
-        if len(named) > 1:
+        if named := setup.listed(f"/applications?$filter=displayName%20eq%20'{name}'"):
             ids = ", ".join(each["appId"] for each in named)
             raise SystemExit(
-                f"Several registrations are called {wanted.name!r}: azd env set AUTH_CLIENT_ID to one of {ids}."
+                f"There is a registration {wanted.name!r}. If it was made for this, and its owners are to be trusted:\n"
+                f"  azd env set AUTH_CLIENT_ID {ids}"
             )
-        app = (
-            named[0]
-            if named
-            else setup.make(Change(f"register {wanted.name!r}", "POST", "/applications", new_application(wanted)))
-        )
+        app = setup.make(Change(f"register {wanted.name!r}", "POST", "/applications", new_application(wanted)))
     if app is None:
         return None
+    if app["appId"] != wanted.client_id:
+        setup.remember(app["appId"])
     if setup.service_principal(app["appId"]) is None:
         setup.make(Change("make its service principal", "POST", "/servicePrincipals", {"appId": app["appId"]}))
     return app
 
 
-def run(setup: Setup, wanted: Wanted) -> str:
-    """Everything that can be done now; returns the registration's client id, or nothing when there is none."""
+def run(setup: Setup, wanted: Wanted) -> None:
+    """Everything that can be done now."""
     app = register(setup, wanted)
     if app:
         credentials = setup.listed(f"/applications/{app['id']}/federatedIdentityCredentials")
@@ -326,7 +329,6 @@ def run(setup: Setup, wanted: Wanted) -> str:
     if wanted.principal_id:
         graph = setup.call("GET", f"/servicePrincipals(appId='{GRAPH_APP}')", None)
         grant(setup, graph, wanted.principal_id, wanted.permissions)
-    return app["appId"] if app else ""
 
 
 def grant(setup: Setup, resource: Json, principal_id: str, names: tuple[str, ...]) -> None:
@@ -358,6 +360,8 @@ def finish(setup: Setup) -> int:
     setup.say("  azd hooks run postprovision\n")
     for change in setup.refused:
         setup.say(f"# {change.what}\n{as_command(change, setup.graph)}\n")
+        if change.path == "/applications":
+            setup.say("# ... and for the next run:\nazd env set AUTH_CLIENT_ID APPID    # the appId that it prints\n")
     return 3
 
 
@@ -387,6 +391,10 @@ def connect(graph: str, tenant_id: str) -> Call:
     return call
 
 
+def remember(client_id: str) -> None:
+    subprocess.run([_found("azd"), "env", "set", "AUTH_CLIENT_ID", client_id], check=True)  # noqa: S603 (a GUID)
+
+
 def _found(program: str) -> str:
     path = shutil.which(program)  # On Windows it is az.cmd, which only its full path starts.
     if path is None:
@@ -402,15 +410,13 @@ def main(arguments: list[str]) -> int:
         raise SystemExit("This runs in azd's environment: azd hooks run postprovision")
     if not wanted.graph.startswith("https://"):
         raise SystemExit(f"GRAPH_ENDPOINT: an https address is expected, not {wanted.graph!r}.")
-    setup = Setup(connect(wanted.graph, wanted.tenant_id), wanted.graph)
+    setup = Setup(connect(wanted.graph, wanted.tenant_id), wanted.graph, remember)
     try:
         if arguments:
             _, principal_id, client_id = arguments
             allow_logic_app(setup, client_id, principal_id)
         else:
-            client_id = run(setup, wanted)
-            if client_id and client_id != wanted.client_id:
-                subprocess.run([_found("azd"), "env", "set", "AUTH_CLIENT_ID", client_id], check=True)  # noqa: S603
+            run(setup, wanted)
     except GraphError as problem:
         raise SystemExit(f"Microsoft Graph answered {problem.status}: {problem}") from None
     return finish(setup)

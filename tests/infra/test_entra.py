@@ -105,19 +105,23 @@ def wanted(**changes: Any) -> Any:
     return entra.Wanted(**{**values, "permissions": PERMISSIONS[:3], **changes})
 
 
-def run(graph: FakeGraph, what: Any) -> tuple[str, list[str], Any]:
+def run(graph: FakeGraph, what: Any) -> tuple[list[str], list[str], Any]:
+    """What it remembered, what it said, and the run."""
+    remembered: list[str] = []
     said: list[str] = []
-    setup = entra.Setup(graph, entra.GLOBAL, said.append, lambda seconds: None)
-    return entra.run(setup, what), said, setup
+    setup = entra.Setup(graph, entra.GLOBAL, remembered.append, said.append, lambda seconds: None)
+    entra.run(setup, what)
+    return remembered, said, setup
 
 
 def test_before_provisioning_it_registers_the_app_and_after_it_does_the_rest() -> None:
     graph = FakeGraph()
-    client_id, _, _ = run(graph, wanted(url="", principal_id="", permissions=()))
-    assert client_id == "client-1"
+    remembered, _, _ = run(graph, wanted(url="", principal_id="", permissions=()))
+    assert remembered == ["client-1"]
     assert not graph.assignments[IDENTITY]
 
-    run(graph, wanted(client_id=client_id))
+    remembered, _, _ = run(graph, wanted(client_id="client-1"))
+    assert remembered == []
     app = graph.apps[0]
     assert app["groupMembershipClaims"] == "DirectoryRole"
     assert app["identifierUris"] == ["api://client-1"]
@@ -131,12 +135,11 @@ def test_before_provisioning_it_registers_the_app_and_after_it_does_the_rest() -
     assert "passwordCredentials" not in app
 
 
-@pytest.mark.parametrize("client_id", ["client-1", ""])
-def test_running_it_again_changes_nothing(client_id: str) -> None:
+def test_running_it_again_changes_nothing() -> None:
     graph = FakeGraph()
     run(graph, wanted())
     graph.writes.clear()
-    _, said, setup = run(graph, wanted(client_id=client_id))
+    _, said, setup = run(graph, wanted(client_id="client-1"))
     assert graph.writes == []
     assert said == []
     assert entra.finish(setup) == 0
@@ -195,17 +198,21 @@ def test_without_the_rights_it_prints_the_commands_for_an_administrator() -> Non
 
 def test_without_the_right_to_register_nothing_is_guessed() -> None:
     graph = FakeGraph(deny=lambda path: path == "/applications")
-    client_id, _, setup = run(graph, wanted(principal_id=""))
-    assert client_id == ""
+    remembered, said, setup = run(graph, wanted(principal_id=""))
+    assert remembered == []
+    assert entra.finish(setup) == 3
+    assert "azd env set AUTH_CLIENT_ID" in said[-1]
     assert [change.method + change.path for change in setup.refused] == ["POST/applications"]
     assert graph.writes == []
 
 
-def test_two_registrations_of_the_same_name_are_not_chosen_between() -> None:
+def test_a_registration_that_only_has_the_name_is_not_taken() -> None:
+    """Anyone who may register apps could have put it there, and would own what people sign in to."""
     graph = FakeGraph()
-    graph.apps = [{"id": str(n), "appId": f"client-{n}", "displayName": "Entra user export (dev)"} for n in (1, 2)]
-    with pytest.raises(SystemExit, match="client-1, client-2"):
+    graph.apps = [{"id": "1", "appId": "client-9", "displayName": "Entra user export (dev)"}]
+    with pytest.raises(SystemExit, match="azd env set AUTH_CLIENT_ID client-9"):
         run(graph, wanted())
+    assert graph.writes == []
 
 
 def test_what_was_made_a_moment_ago_is_waited_for() -> None:
@@ -218,7 +225,7 @@ def test_what_was_made_a_moment_ago_is_waited_for() -> None:
             raise answers.pop(0)
         return graph(method, path, body)
 
-    setup = entra.Setup(call, entra.GLOBAL, lambda text: None, pauses.append)
+    setup = entra.Setup(call, entra.GLOBAL, lambda text: None, lambda text: None, pauses.append)
     entra.run(setup, wanted())
     assert pauses == [5.0, 10.0]
     assert len(graph.principals) == 2
@@ -229,7 +236,7 @@ def test_a_logic_app_gets_the_app_role_once() -> None:
     run(graph, wanted())
     graph.assignments["logic"] = []
     for _ in range(2):
-        setup = entra.Setup(graph, entra.GLOBAL, lambda text: None)
+        setup = entra.Setup(graph, entra.GLOBAL, lambda text: None, lambda text: None)
         entra.allow_logic_app(setup, "client-1", "logic")
     assert graph.assignments["logic"] == [
         {"principalId": "logic", "resourceId": "sp-1", "appRoleId": entra.APP_ROLE_ID}
@@ -326,7 +333,7 @@ def test_graph_is_called_with_the_azure_clis_token(
     assert call("PATCH", "/applications/1", {"a": 1}) == {}
     sent = {"method": "PATCH", "path": "/v1.0/applications/1", "body": '{"a": 1}', "token": "Bearer secret"}
     assert received == [sent]
-    setup = entra.Setup(call, url)
+    setup = entra.Setup(call, url, lambda text: None)
     assert setup.find("/missing") is None
     assert setup.listed("/pages") == [{"n": 3}, {"n": 4}]
 
