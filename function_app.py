@@ -24,6 +24,9 @@ from shared.page import INDEX
 from shared.records import Edges
 from shared.settings import Settings
 
+# It logs the URL of each request, and a filter in it may name users.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 """Anonymous to Functions' own keys: App Service Authentication is the gate, `shared.access` the guard behind it."""
 

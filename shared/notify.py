@@ -13,6 +13,7 @@ from shared import blobs, operations
 from shared.records import Edges, Json, read_record, work_name
 from shared.request import host_matches
 
+TIMEOUT_SECONDS = 30.0
 Post = Callable[[str, bytes], Awaitable[int]]
 """Posts JSON to a URL, following no redirect, and returns the status. Raises ConnectionError when nobody answers."""
 
@@ -40,10 +41,16 @@ async def post_json(url: str, body: bytes) -> int:
     """The real `Post`. No redirect is followed: it could lead to a host that is not allowed."""
     import httpx
 
+    limits = {"timeout": httpx.Timeout(TIMEOUT_SECONDS).as_dict()}
     try:
-        async with httpx.AsyncClient(follow_redirects=False, timeout=30) as client:
-            response = await client.post(url, content=body, headers={"Content-Type": "application/json"})
-    except httpx.HTTPError as problem:
+        request = httpx.Request(
+            "POST", url, content=body, headers={"Content-Type": "application/json"}, extensions=limits
+        )
+        # The transport alone: httpx's client would log the URL, and read whatever is answered.
+        async with httpx.AsyncHTTPTransport() as transport:
+            response = await transport.handle_async_request(request)
+            await response.aclose()
+    except (httpx.HTTPError, httpx.InvalidURL) as problem:
         # Without the original error: its text has the URL in it.
         raise ConnectionError(f"The callback host can't be reached ({type(problem).__name__}).") from None
     return response.status_code
