@@ -5,7 +5,7 @@ Names in the container, all private:
     {id}/{fileName}.csv     the export: staged in blocks, visible only once they are committed, all in one step
     {id}/results.json       its results, committed the same way
     {id}/request.json       what was asked, by whom
-    {id}/deleted            stands for an export that was deleted
+    {id}/deleted            stands for an export that was deleted, and says whose it was
     work/{id}/...           plan, list of selected users, state of a chain; removed when the export ends
     keys/{hash}             Idempotency-Key to export id
 

@@ -132,7 +132,8 @@ async def _find(operations: Operations, export_id: str, caller: Caller) -> Recor
     record = await find_record(operations.storage, export_id) if export_id else None
     if record and (caller.administrator or record.requested_by["id"] == caller.id):
         return record
-    if export_id and not record and await blobs.read(operations.storage, f"{export_id}/deleted") is not None:
+    owner = await blobs.read(operations.storage, f"{export_id}/deleted") if export_id and not record else None
+    if owner is not None and (caller.administrator or owner.decode() == caller.id):
         return Shown(410, {"title": "Deleted", "detail": f"Export {export_id} was deleted."})
     return Shown(404, {"title": "Not found", "detail": "There is no such export, or it is not yours."})
 
@@ -299,7 +300,7 @@ async def delete(operations: Operations, export_id: str, caller: Caller) -> Show
     if not await _purge_lanes(operations, export_id):
         detail = f"Parts of export {export_id} have not come to their end yet; try again in a minute."
         return Shown(409, {"title": "Still running", "detail": detail})
-    await blobs.write(operations.storage, f"{export_id}/deleted", b"{}")
+    await blobs.write(operations.storage, f"{export_id}/deleted", record.requested_by["id"].encode())
     await _remove(operations, export_id, keep=("deleted",))
     return Shown(204, {})
 

@@ -12,6 +12,7 @@ class Durable:
 
     instances: dict[str, str] = field(default_factory=dict)
     starts: list[str] = field(default_factory=list)
+    refuses_purge: bool = False
     before_start: "asyncio.Barrier | None" = None
 
     async def start_new(self, orchestration_function_name: str, instance_id: str, client_input: Any) -> str:
@@ -38,6 +39,8 @@ class Durable:
     async def purge_instance_history(self, instance_id: str) -> Any:
         if self.instances.get(instance_id) == "Running":
             raise Exception("The operation failed with an unexpected status code 412")  # noqa: TRY002 - as the SDK
+        if self.refuses_purge:
+            raise Exception("The operation failed with an unexpected status code 500")  # noqa: TRY002 - as the SDK
         self.instances.pop(instance_id, None)
 
     def _status(self, instance_id: str) -> Any:

@@ -1,0 +1,116 @@
+"""Every night what is older than EXPORT_RETENTION_DAYS goes, and nothing else."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from api_client import Api, wait
+from durable import Durable
+from edges import settings_for
+
+from local.serve import Serving
+from shared import blobs, operations
+from shared.access import Caller
+from shared.operations import Operations, new_id
+from shared.request import ExportRequest
+from shared.workflow import lane_id
+
+NOW = datetime.now(UTC)
+ANN = Caller("ann", "Ann", administrator=False)
+WANTED = ExportRequest(
+    file_name="users", columns=("objectId",), users=("a@b.c",), callback_url="https://a.logic.azure.com/?sig=1"
+)
+
+
+@asynccontextmanager
+async def app(serving: Serving) -> AsyncIterator[tuple[Operations, Durable]]:
+    durable = Durable()
+    settings = settings_for(serving.storage, EXPORT_RETENTION_DAYS="7")
+    storage = blobs.connect(settings, None)
+    async with storage.service:
+        yield Operations(storage, durable, settings, lambda: NOW), durable
+
+
+def days_later(on: Operations, days: float) -> Operations:
+    return replace(on, now=lambda: NOW + timedelta(days=days))
+
+
+async def started(on: Operations, durable: Durable, days: float = 0, status: str = "Completed", key: str = "") -> str:
+    """An export that began so many days after NOW, with a file and two lanes."""
+    export_id = await operations.start(days_later(on, days), WANTED, ANN, key)
+    await blobs.write(on.storage, f"{export_id}/users.csv", b"objectId")
+    durable.instances |= dict.fromkeys([export_id, lane_id(export_id, 0, 0), lane_id(export_id, 1, 0)], status)
+    return export_id
+
+
+async def names(on: Operations) -> set[str]:
+    return {blob.name async for blob in blobs.listing(on.storage)}
+
+
+async def test_what_is_too_old_goes_with_its_history_and_what_is_younger_stays(serving: Serving) -> None:
+    async with app(serving) as (on, durable):
+        old, young = await started(on, durable), await started(on, durable, days=1)
+        assert await operations.remove_old(days_later(on, 6.9)) == 0
+        assert await operations.remove_old(days_later(on, 7.1)) == 1
+        assert {name for name in await names(on) if old in name} == set()
+        assert {f"{young}/users.csv", f"{young}/request.json"} < await names(on)
+        assert all(instance.startswith(young) for instance in durable.instances)
+        assert len(durable.instances) == 3
+
+
+async def test_what_still_runs_stays_however_old_it_is(serving: Serving) -> None:
+    async with app(serving) as (on, durable):
+        running = await started(on, durable, status="Running")
+        assert await operations.remove_old(days_later(on, 100)) == 0
+        assert f"work/{running}/callback" in await names(on)
+
+
+async def test_one_whose_lane_still_runs_does_not_keep_the_others(serving: Serving) -> None:
+    async with app(serving) as (on, durable):
+        ended, other = await started(on, durable), await started(on, durable)
+        durable.instances[lane_id(ended, 0, 0)] = "Running"
+        assert await operations.remove_old(days_later(on, 8)) == 2
+        assert durable.instances == {}
+        assert not any(ended in name or other in name for name in await names(on))
+
+
+async def test_keys_and_traces_of_deleted_exports_go_too(serving: Serving) -> None:
+    async with app(serving) as (on, durable):
+        export_id = await started(on, durable, key="run")
+        assert (await operations.delete(on, export_id, ANN)).status == 204
+        assert {name.split("/")[0] for name in await names(on)} == {"keys", export_id}
+        await operations.remove_old(days_later(on, 6.9))
+        assert len(await names(on)) == 2
+        await operations.remove_old(days_later(on, 7.1))
+        assert await names(on) == set()
+
+
+async def test_what_a_post_that_died_has_left_goes_too(serving: Serving) -> None:
+    async with app(serving) as (on, _):
+        await blobs.write(on.storage, f"work/{new_id(NOW)}/callback", b"https://a.logic.azure.com/?sig=1")
+        await operations.remove_old(days_later(on, 6.9))
+        assert len(await names(on)) == 1
+        await operations.remove_old(days_later(on, 7.1))
+        assert await names(on) == set()
+
+
+async def test_a_removal_that_was_interrupted_is_gone_on_with_the_next_night(serving: Serving) -> None:
+    async with app(serving) as (on, durable):
+        export_id = await started(on, durable)
+        durable.refuses_purge = True
+        with pytest.raises(Exception, match="status code 500"):
+            await operations.remove_old(days_later(on, 8))
+        durable.refuses_purge = False
+        await operations.remove_old(days_later(on, 9))
+        assert durable.instances == {}
+        assert not any(export_id in name for name in await names(on))
+
+
+def test_the_timer_of_the_app_removes_nothing_that_is_young(api: Api) -> None:
+    export_id = api.run()["id"]
+    fired = api.http.post("/admin/functions/remove_old_exports")
+    assert fired.status_code == 202
+    assert wait(lambda: api.get(f"/api/exports/{export_id}").status_code == 200, "the export")
+    assert "Traceback" not in api.log()
