@@ -70,7 +70,7 @@ async def answer(body: Body, incoming: Incoming, read_settings: Read, connect: C
 
 
 def _refuse_other_sites(incoming: Incoming) -> None:
-    """Another site's page must not use the cookie of a signed-in administrator; browsers say where a request is from."""
+    """Another site's page must not use the cookie of a signed-in administrator; browsers say where it is from."""
     site = incoming.headers.get("sec-fetch-site")
     if incoming.method not in {"GET", "HEAD"} and site in {"cross-site", "same-site"}:
         raise Refused(403, "Sent by another site", "This request comes from another web site's page and was refused.")

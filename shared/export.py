@@ -41,6 +41,8 @@ MAX_RESTARTS = 5
 SEGMENT_SECONDS = 120.0
 """After about so long an activity ends and another goes on, so that none outlives a Functions time-out."""
 STILL_WANTED_SECONDS = 3.0
+PER_USER_STEP = graph.BATCH * graph.BATCHES_AT_ONCE
+"""Users whose authentication methods are read before the clock is looked at."""
 
 
 @dataclass(slots=True)
@@ -128,18 +130,19 @@ async def _export_once(edges: Edges, record: Record, made: Plan, part: Range, ta
     seen = set(state.seen)
     started = looked = edges.clock()
     link: str | None = None
-    async for users, failures, link in _pages(edges, record, made, part, state.link, tally):
-        kept = [user for user in users if keeps(part, user) and _first_time(user, seen)]
+    async for users, failures, link in _steps(edges, record, made, part, state.link, tally, bool(per_user)):
+        fresh = [user for user in users if keeps(part, user) and _first_time(user, seen)]
         if per_user:
-            failed = await authentication.add_methods(edges.graph, kept, tally)
+            failed = await authentication.add_methods(edges.graph, fresh, tally)
             failures += [authentication.error_entry(user, problem, per_user) for user, problem in failed]
         for failure in failures:
             await errors.add(msgspec.json.encode(failure))
-        await rows.add(csvblocks.rows(kept, columns, record.excel))
-        count += len(kept)
+        await rows.add(csvblocks.rows(fresh, columns, record.excel))
+        count += len(fresh)
         problems += len(failures)
         now = edges.clock()
-        if link and now - started > SEGMENT_SECONDS:
+        # In the middle of a page it begins at that page again: without anyone new it would never end.
+        if link and (count or link != state.link) and now - started > SEGMENT_SECONDS:
             break
         if now - looked > STILL_WANTED_SECONDS:
             looked = now
@@ -172,19 +175,26 @@ async def _note(edges: Edges, task: Json, users: int, *, done: bool) -> None:
     await blobs.write(edges.storage, progress_name(task["id"], task["range"]), b"", {"rows": users, "done": done})
 
 
-async def _pages(
-    edges: Edges, record: Record, made: Plan, part: Range, start: str, tally: Tally
+async def _steps(
+    edges: Edges, record: Record, made: Plan, part: Range, start: str, tally: Tally, per_user: bool
 ) -> AsyncIterator[tuple[list[User], list[Json], str | None]]:
-    """Users, the errors of those that can't be read, and the link to what follows."""
+    """Users, the errors of those that can't be read, and where it goes on behind them (None: nowhere).
+
+    With `per_user` in small steps: throttled, a whole page would take too long for one activity. In the middle of a
+    page it goes on at that same page, and those who were seen are left out.
+    """
     if part.kind == "users":
         select = select_of(column for column in columns_of(record.columns) if column.source not in made.unreadable)
         listed = await blobs.read(edges.storage, work_name(record.id, "users.json"))
-        async for users, failures in selection.read(edges.graph, listed or b"[]", part, select, tally):
-            yield users, failures, None
+        async for read in selection.read(edges.graph, listed or b"[]", part, select, tally, start):
+            yield read
         return
     query = range_query(edges.graph, record, part, advanced=made.advanced, unreadable=tuple(made.unreadable))
+    step = PER_USER_STEP if per_user else graph.PAGE
     async for page in graph.chain(edges.graph, query, tally, start):
-        yield page.value, [], page.next_link
+        for first in range(0, max(len(page.value), 1), step):
+            last = first + step >= len(page.value)
+            yield page.value[first : first + step], [], page.next_link if last else page.link
 
 
 async def _state(edges: Edges, record: Record, task: Json) -> _State:

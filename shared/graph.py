@@ -49,6 +49,7 @@ MAX_WAIT = 300.0
 """Seconds that one Retry-After is honoured for at most."""
 
 RENEWAL_SECONDS = 5.0
+MAX_ATTEMPTS = 100
 MAX_ITEM_FAILURES = 3
 """5xx of one item of a batch: the others wait while it is asked again."""
 MAX_UNAUTHORIZED = 3
@@ -62,8 +63,9 @@ _BROKEN_TOKEN = frozenset({"directory_expiredpagetoken", "directorypagetokennotf
 class Retries:
     """How often and how long one request is tried again, and how the time between is spent (seconds)."""
 
-    attempts: int = 10
-    seconds: float = 600.0
+    attempts: int = 8
+    """Failures; waiting because Graph said so (429) is bounded by the time alone."""
+    seconds: float = 900.0
     longest_pause: float = 60.0
     sleep: Callable[[float], Awaitable[None]] | None = None
     """None: asyncio's."""
@@ -108,6 +110,8 @@ class Page(msgspec.Struct, gc=False):
     value: list[User]
     next_link: str | None = msgspec.field(name="@odata.nextLink", default=None)
     delta_link: str | None = msgspec.field(name="@odata.deltaLink", default=None)
+    link: str = ""
+    """Where it was read."""
 
 
 class _ErrorBody(msgspec.Struct):
@@ -216,6 +220,7 @@ async def chain(graph: Graph, query: Query, tally: Tally, start: str = "") -> As
             if (len(seen) > 1 or start) and _is_broken_token(problem):
                 raise ChainBroken(problem.code, problem.reason, request_id=problem.request_id) from problem
             raise
+        page.link = link
         yield page
         link = page.next_link
 
@@ -398,13 +403,14 @@ async def _once(
 async def _retrying(graph: Graph, tally: Tally, ask: Callable[[], Awaitable[Found]]) -> Found:
     """Asks until it works or the bounds are reached; then the last Transient is raised."""
     policy = graph.retries
-    unauthorized = 0
+    failures: Counter[int] = Counter()
 
     def again(problem: BaseException) -> bool:
-        nonlocal unauthorized
-        if isinstance(problem, Transient) and problem.status == 401:
-            unauthorized += 1
-        return isinstance(problem, Transient) and unauthorized <= MAX_UNAUTHORIZED
+        if not isinstance(problem, Transient):
+            return False
+        failures[problem.status] += 1
+        tries = failures.total() - failures[429]
+        return tries < policy.attempts and failures[401] <= MAX_UNAUTHORIZED
 
     def pause(state: tenacity.RetryCallState) -> float:
         problem = state.outcome.exception() if state.outcome else None

@@ -14,6 +14,8 @@ from shared.ranges import Range, from_dict
 from shared.records import Edges, Json, Plan, Record, read_record, work_name
 from shared.settings import Settings
 
+PER_USER_LANES = 8
+"""With 4 batches of 20 in each at the same time."""
 RENAMES_UNCHECKED = (
     "Users without createdDateTime were read in parts by their userPrincipalName, and Graph does not tell here who"
     " was renamed meanwhile: someone renamed during the export may be missing."
@@ -47,7 +49,7 @@ async def plan(edges: Edges, task: Json) -> Json:
     await blobs.write(edges.storage, work_name(record.id, "plan.json"), msgspec.json.encode(made))
     return {
         "ranges": len(made.ranges),
-        "lanes": splitting.share(ranges, edges.settings.parallel),
+        "lanes": splitting.share(ranges, lanes_of(record, edges.settings)),
         "check": bool(made.delta_link),
         "expected": expected,
         "found": [error for _, error in errors],
@@ -65,7 +67,7 @@ async def _split(edges: Edges, record: Record, tally: Tally) -> tuple[Plan, int 
     total = (await graph.counts(edges.graph, [record.filter], tally))[0]
     ranges: list[Range] | None = None
     if total is not None:
-        size = range_size(total, edges.settings)
+        size = range_size(total, edges.settings.range_users, lanes_of(record, edges.settings))
         planner = splitting.split(total, size, int(datetime.now(UTC).timestamp()))
         ranges = await _drive(edges, planner, record, advanced, tally)
     warnings = []
@@ -78,10 +80,15 @@ async def _split(edges: Edges, record: Record, tally: Tally) -> tuple[Plan, int 
     return Plan([part.as_dict() for part in ranges], advanced, []), total, warnings
 
 
-def range_size(total: int, settings: Settings) -> int:
-    """Users per range: as set, but fewer in a small tenant, so that all lanes have something to read."""
-    even = math.ceil(total / settings.parallel)
-    return min(settings.range_users, max(even, 2 * graph.PAGE))
+def range_size(total: int, most: int, lanes: int) -> int:
+    """Users per range: at most as set, but fewer in a small tenant, so that all lanes have something to read."""
+    return min(most, max(math.ceil(total / lanes), 2 * graph.PAGE))
+
+
+def lanes_of(record: Record, settings: Settings) -> int:
+    """How many ranges are read side by side. Few when each user costs a call: Graph allows few of those."""
+    per_user = any(column.source == AUTHENTICATION for column in columns_of(record.columns))
+    return min(settings.parallel, PER_USER_LANES) if per_user else settings.parallel
 
 
 async def _drive(

@@ -1,5 +1,6 @@
 """The activity `publish`: makes the files visible, or only the results when the export failed or was cancelled."""
 
+import logging
 from datetime import UTC, datetime
 
 from shared import blobs, csvblocks, results
@@ -70,6 +71,16 @@ async def publish(edges: Edges, task: Json) -> Json:
         "warnings": [*task["warnings"], *_difference(record, task["expected"], rows, status)],
     }
     await _publish_results(edges, record, fields, found, parts)
+    # The alerts read this line.
+    logging.info(
+        "Export %s ended: %s (%d users, %d errors, %d requests, %d retries)",
+        record.id,
+        status,
+        rows,
+        errors,
+        task["requests"],
+        task["retries"],
+    )
     # The plan goes first: activities that still run see that nobody wants them any more.
     await blobs.delete(edges.storage, work_name(record.id, "plan.json"))
     return {"status": status, "notify": bool(record.callback_host)}

@@ -17,8 +17,8 @@ from shared.ranges import Range
 from shared.users import User
 
 SLICE = 1000
-STEP = 200
-"""Users held at a time."""
+STEP = graph.BATCH * graph.BATCHES_AT_ONCE
+"""Users read at a time."""
 
 
 def slices(users: int) -> list[Range]:
@@ -30,15 +30,20 @@ def slices(users: int) -> list[Range]:
 
 
 async def read(
-    connection: Graph, listed: bytes, part: Range, select: tuple[str, ...], tally: Tally
-) -> AsyncIterator[tuple[list[User], list[dict[str, Any]]]]:
-    """The users of this range of the list (a JSON array), and an entry for the results for each that can't be read."""
+    connection: Graph, listed: bytes, part: Range, select: tuple[str, ...], tally: Tally, start: str = ""
+) -> AsyncIterator[tuple[list[User], list[dict[str, Any]], str | None]]:
+    """The users of this range of the list (a JSON array), step by step.
+
+    With each step an entry for the results for everyone who can't be read, and the place in the list where the next
+    step begins, as text (None: nowhere). `start`: such a place.
+    """
     names = msgspec.json.decode(listed, type=list[str])
     first_place: dict[str, int] = {}
     for at, name in enumerate(names):
         first_place.setdefault(name.lower(), at)
-    for start in range(part.low or 0, part.high or 0, STEP):
-        places = range(start, min(start + STEP, part.high or 0))
+    end = part.high or 0
+    for first in range(int(start or part.low or 0), end, STEP):
+        places = range(first, min(first + STEP, end))
         urls = [f"/users/{quote(names[at], safe='@')}?$select={','.join(select)}" for at in places]
         users: list[User] = []
         failed: list[dict[str, Any]] = []
@@ -51,7 +56,7 @@ async def read(
             places_of_user = (first_place.get((key or "").lower(), at) for key in (user.id, user.user_principal_name))
             if min(places_of_user) >= at:
                 users.append(user)
-        yield users, failed
+        yield users, failed, str(places.stop) if places.stop < end else None
 
 
 def _user_of(answer: Answer) -> User:

@@ -59,3 +59,25 @@ async def test_segments_delivered_twice_do_not_mix(connected):
         done = await run_export(edges, context=Context(hurried(edges), {}, twice=0.7))
     check_results(done.results, "Completed")
     check_complete(done.csv, tenant)
+
+
+async def test_what_is_read_user_by_user_goes_on_in_the_middle_of_a_page(connected):
+    tenant = Tenant(users=700, method_errors=0.05)
+    async with connected(tenant) as edges:
+        done = await run_export(edges, columns="documented", context=Context(hurried(edges), {}))
+    check_results(done.results, "CompletedWithErrors")
+    check_complete(done.csv, tenant)
+    assert len([name for name, _, _ in done.context.calls if name == "export"]) > 2
+    users = [error["user"] for error in done.results["errors"]]
+    assert len(users) == len(set(users)) == done.results["counts"]["errors"]
+
+
+async def test_selected_users_go_on_in_further_activities(connected):
+    tenant = Tenant(users=700)
+    users = [user["id"] for user in tenant.all_users()]
+    async with connected(tenant) as edges:
+        done = await run_export(edges, users=[*users, "nobody@example.com"], context=Context(hurried(edges), {}))
+    check_results(done.results, "CompletedWithErrors")
+    check_complete(done.csv, tenant)
+    assert len([name for name, _, _ in done.context.calls if name == "export"]) > 2
+    assert len(done.results["errors"]) == 1
