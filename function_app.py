@@ -24,9 +24,6 @@ from shared.page import INDEX
 from shared.records import Edges
 from shared.settings import Settings
 
-# It logs the URL of each request, and a filter in it may name users.
-logging.getLogger("httpx").setLevel(logging.WARNING)
-
 # They log every URL that they call: filters and names of users would be in the log, and a callback's signature.
 for _name in ("azure.core", "azure.identity", "httpx"):
     logging.getLogger(_name).setLevel(logging.WARNING)
