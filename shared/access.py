@@ -16,6 +16,8 @@ from shared.settings import Settings
 
 HEADER = "x-ms-client-principal"
 MAX_HEADER = 64 * 1024
+MAX_NAME = 256
+"""Characters of a name that is shown; it travels in a blob's metadata."""
 
 _OID = ("oid", "http://schemas.microsoft.com/identity/claims/objectidentifier")
 _NAME = (
@@ -73,7 +75,7 @@ def caller_of(headers: Mapping[str, str], settings: Settings) -> Caller:
     claims = _claims(header)
     roles = {value for kind in _ROLES for value in claims.get(kind, ())} & settings.allowed_roles
     caller = Caller(
-        _first(claims, _OID), _first(claims, _NAME), administrator=any(map(_DIRECTORY_ROLE.fullmatch, roles))
+        _first(claims, _OID), _first(claims, _NAME)[:MAX_NAME], administrator=any(map(_DIRECTORY_ROLE.fullmatch, roles))
     )
     if not caller.id:
         raise Refused(401, "Not signed in", "The sign-in carries no object id (claim oid).")

@@ -6,6 +6,7 @@ request.json says who asked for what. There is no other store.
 
 import asyncio
 import hashlib
+import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -18,7 +19,17 @@ import msgspec
 from shared import blobs, results
 from shared.access import Caller
 from shared.blobs import Storage
-from shared.records import Json, Record, csv_name, find_record, progress, record_name, results_name, work_name
+from shared.records import (
+    Json,
+    Record,
+    cancelled_name,
+    csv_name,
+    find_record,
+    progress,
+    record_name,
+    results_name,
+    work_name,
+)
 from shared.request import ExportRequest
 from shared.settings import Settings
 from shared.workflow import CANCEL, EXPORT
@@ -281,11 +292,24 @@ async def cancel(operations: Operations, export_id: str, caller: Caller) -> Show
         return record
     status = await operations.durable.get_status(export_id)
     if not status or status.runtime_status.value not in _RUNNING:
-        return Shown(409, {"title": "Ended already", "detail": f"Export {export_id} has ended; it can't be cancelled."})
-    await operations.durable.raise_event(export_id, CANCEL, True)
-    # What is being read stops when it sees that the plan is gone; the orchestrator may wait for just that.
+        return _ended_already(export_id)
+    # What is being planned or read stops when it sees these; the orchestrator may wait for just that.
+    await blobs.write(operations.storage, cancelled_name(export_id), b"")
+    try:
+        await operations.durable.raise_event(export_id, CANCEL, True)
+    except Exception:
+        # It ended at this moment; Durable takes no events then.
+        now = await operations.durable.get_status(export_id)
+        if now and now.runtime_status.value in _RUNNING:
+            raise
+        await blobs.delete_all(operations.storage, work_name(export_id, ""))
+        return _ended_already(export_id)
     await blobs.delete(operations.storage, work_name(export_id, "plan.json"))
     return Shown(202, await _running(operations, record, status))
+
+
+def _ended_already(export_id: str) -> Shown:
+    return Shown(409, {"title": "Ended already", "detail": f"Export {export_id} has ended; it can't be cancelled."})
 
 
 async def delete(operations: Operations, export_id: str, caller: Caller) -> Shown:
@@ -349,9 +373,13 @@ async def remove_old(operations: Operations) -> int:
         status = await operations.durable.get_status(export_id)
         if status and status.runtime_status.value in _RUNNING:
             continue
-        if await _purge_lanes(operations, export_id):
-            await _remove(operations, export_id)
-            removed += 1
+        try:
+            if await _purge_lanes(operations, export_id):
+                await _remove(operations, export_id)
+                removed += 1
+        except Exception:
+            # One that can't be removed must not keep all others.
+            logging.exception("Export %s is older than the retention and could not be removed.", export_id)
     async for blob in blobs.listing(operations.storage, "keys/"):
         if blob.creation_time < oldest:
             await blobs.delete(operations.storage, blob.name)

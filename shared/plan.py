@@ -11,7 +11,7 @@ from shared.errors import ExportError, GraphError, Transient
 from shared.graph import Query, Tally
 from shared.queries import fits, range_query
 from shared.ranges import Range, from_dict
-from shared.records import Edges, Json, Plan, Record, read_record, work_name
+from shared.records import Edges, Json, Plan, Record, cancelled_name, read_record, work_name
 from shared.settings import Settings
 
 PER_USER_LANES = 8
@@ -22,9 +22,13 @@ RENAMES_UNCHECKED = (
 )
 
 
+class _Cancelled(Exception):
+    """A person cancels while the export is planned."""
+
+
 async def plan(edges: Edges, task: Json) -> Json:
     """`{"id"}` to `{"ranges", "lanes", "check", "expected", "found", "warnings", "requests", "retries"}` or
-    `{"failed"}`.
+    `{"failed"}`, or `{"stopped"}` when it was cancelled meanwhile.
 
     `found`: errors that hold for all users. `check`: whether renames are to be looked for when all is read.
     """
@@ -45,6 +49,8 @@ async def plan(edges: Edges, task: Json) -> Json:
         raise
     except ExportError as problem:
         return {"failed": problem.as_dict()}
+    except _Cancelled:
+        return {"stopped": True}
     made.unreadable = [source for source, _ in errors]
     await blobs.write(edges.storage, work_name(record.id, "plan.json"), msgspec.json.encode(made))
     return {
@@ -102,6 +108,8 @@ async def _drive(
         except StopIteration as end:
             found: list[Range] | None = end.value
             return found
+        if await blobs.read(edges.storage, cancelled_name(record.id)) is not None:
+            raise _Cancelled
         asked = [range_query(edges.graph, record, part, advanced=advanced) for part in questions]
         possible = [query.filter for query in asked if fits(edges.graph, query)]
         counted = iter(await graph.counts(edges.graph, possible, tally))

@@ -80,6 +80,11 @@ def progress_name(export_id: str, number: int | None = None) -> str:
     return work_name(export_id, "progress-") + ("" if number is None else f"{number:07d}")
 
 
+def cancelled_name(export_id: str) -> str:
+    """Is there from the moment in which a person cancels."""
+    return work_name(export_id, "cancelled")
+
+
 def part_name(number: int, segment: int, execution: str) -> str:
     """The beginning of the block ids of one execution of one range: no two executions share it."""
     return f"{number:07d}-{segment:05d}-{execution}"

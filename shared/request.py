@@ -168,11 +168,17 @@ def _users(given: Mapping[str, Any], problems: list[Problem]) -> tuple[str, ...]
             break
         if not isinstance(user, str) or not user.strip():
             problems.append(Problem(f"/users/{at}", "must be an object id or a userPrincipalName"))
-        elif len(user) > MAX_USER_LENGTH or any(ord(letter) < 32 or letter in '/\\?"<>' for letter in user.strip()):
+        elif not _may_name_a_user(user.strip()):
             problems.append(Problem(f"/users/{at}", f"is no object id or userPrincipalName: {user.strip()[:80]!r}"))
         else:
             each_once.setdefault(user.strip().lower(), user.strip())
     return tuple(each_once.values())
+
+
+def _may_name_a_user(text: str) -> bool:
+    """False for what would be another address below /users, or none."""
+    strange = any(ord(letter) < 32 or letter in '/\\?"<>' for letter in text)
+    return not strange and len(text) <= MAX_USER_LENGTH and text not in {".", "..", "delta"} and text[0] != "$"
 
 
 def _flag(given: Mapping[str, Any], name: str, problems: list[Problem]) -> bool:

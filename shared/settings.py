@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from shared.columns import COLUMN_SETS
 
+MAX_SAS_MINUTES = 7 * 24 * 60 - 15
+"""Azure signs with an identity for seven days at most, and links begin 15 minutes in the past."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 # Role template ids, the same in every tenant (Microsoft Entra built-in roles).
@@ -76,7 +78,7 @@ class Settings:
             container=read("EXPORT_CONTAINER", "exports", _container),
             range_users=read("EXPORT_RANGE_USERS", "40000", _whole(1, 10_000_000)),
             parallel=read("EXPORT_PARALLEL", "32", _whole(1, 500)),
-            sas_minutes=read("EXPORT_SAS_MINUTES", "60", _whole(1, 7 * 24 * 60)),
+            sas_minutes=read("EXPORT_SAS_MINUTES", "60", _whole(1, MAX_SAS_MINUTES)),
             default_columns=read("EXPORT_DEFAULT_COLUMNS", "documented", _column_set),
             allowed_roles=read("EXPORT_ALLOWED_ROLES", ",".join(DEFAULT_ROLES), _roles),
             callback_hosts=read("EXPORT_CALLBACK_HOSTS", "*.logic.azure.com", _hosts),

@@ -50,9 +50,11 @@ def export_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
     except Exception as problem:
         planned = {"failed": _failure(problem)}
     lanes, by_name = planned.pop("lanes", []), planned.pop("check", False)
+    if planned.pop("stopped", False):
+        found["cancelled"] = True
     found |= planned
     context.set_custom_status({"expected": found["expected"], "ranges": found["ranges"]})
-    if not found.get("failed"):
+    if not found.get("failed") and not found.get("cancelled"):
         yield from _export(context, retry, found, lanes, by_name=by_name)
     published: Json = yield context.call_activity_with_retry("publish", retry, found)
     if published["notify"]:

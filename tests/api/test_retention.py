@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from api_client import Api, wait
 from durable import Durable
 from edges import settings_for
@@ -100,8 +99,7 @@ async def test_a_removal_that_was_interrupted_is_gone_on_with_the_next_night(ser
     async with app(serving) as (on, durable):
         export_id = await started(on, durable)
         durable.refuses_purge = True
-        with pytest.raises(Exception, match="status code 500"):
-            await operations.remove_old(days_later(on, 8))
+        assert await operations.remove_old(days_later(on, 8)) == 0
         durable.refuses_purge = False
         await operations.remove_old(days_later(on, 9))
         assert durable.instances == {}
