@@ -125,6 +125,7 @@ async def start(operations: Operations, request: ExportRequest, caller: Caller, 
         # Durable refuses what runs already: a POST with the same key at the same moment was first.
         if not idempotency_key or not await operations.durable.get_status(export_id):
             raise
+    logging.info("Export %s was started by %s.", export_id, caller.id)
     return export_id
 
 
@@ -294,6 +295,7 @@ async def cancel(operations: Operations, export_id: str, caller: Caller) -> Show
     if not status or status.runtime_status.value not in _RUNNING:
         return _ended_already(export_id)
     # What is being planned or read stops when it sees these; the orchestrator may wait for just that.
+    logging.info("Export %s is cancelled by %s.", export_id, caller.id)
     await blobs.write(operations.storage, cancelled_name(export_id), b"")
     try:
         await operations.durable.raise_event(export_id, CANCEL, True)
@@ -324,6 +326,7 @@ async def delete(operations: Operations, export_id: str, caller: Caller) -> Show
     if not await _purge_lanes(operations, export_id):
         detail = f"Parts of export {export_id} have not come to their end yet; try again in a minute."
         return Shown(409, {"title": "Still running", "detail": detail})
+    logging.info("Export %s is deleted by %s.", export_id, caller.id)
     await blobs.write(operations.storage, f"{export_id}/deleted", record.requested_by["id"].encode())
     await _remove(operations, export_id, keep=("deleted",))
     return Shown(204, {})

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from truth import SCHEMA
 
 from shared import blobs, export, plan, publish, renames
 from shared.columns import COLUMN_SETS
@@ -176,5 +177,6 @@ async def run_export(
     await asyncio.gather(*context.lanes, *context.zombies, return_exceptions=True)
     results = await read_results(edges.storage, record.id, errors)
     assert results is not None
+    SCHEMA.validate(results)
     assert output == {"status": results["status"]}
     return Export(record.id, results, await blobs.read(edges.storage, csv_name(record)), context)

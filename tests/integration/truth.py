@@ -33,6 +33,4 @@ def check_ids(file: bytes, ids: set[str], *, optional: frozenset[str] = frozense
 
 
 def check_results(results: dict[str, Any], status: str) -> None:
-    """The results have this status, and the form of the schema."""
-    SCHEMA.validate(results)
     assert results["status"] == status, (results["status"], results["errors"][:3], results["warnings"])
