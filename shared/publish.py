@@ -19,9 +19,10 @@ from shared.records import (
     work_name,
 )
 
-SHORTFALL = 0.8
-"""Less than this share of the users that Graph counted is no lag of its index any more."""
-SHORTFALL_USERS = 100
+PLAUSIBLE = 0.8
+"""When one of what was counted and what came is less than this share of the other, that is no lag of the index."""
+PLAUSIBLE_USERS = 10
+"""... but of so few users nothing can be said."""
 _OWN = part_name(0, 0, "publish".ljust(12, "-"))
 """Its own blocks: the header, and what stands before and behind the errors."""
 
@@ -37,7 +38,7 @@ async def publish(edges: Edges, task: Json) -> Json:
     rows, size, errors = (sum(part[at] for part in parts) for at in (5, 6, 7))
     failed: Json | None = task.get("failed")
     if not failed and not task.get("cancelled"):
-        failed = _shortfall(record, task["expected"], rows)
+        failed = _implausible(record, task["expected"], rows)
     file: Json | None = None
     if not failed and not task.get("cancelled"):
         file, failed = await _publish_csv(edges, record, parts, rows, size)
@@ -131,14 +132,23 @@ async def _publish_results(edges: Edges, record: Record, fields: Json, found: li
     await blobs.commit(edges.storage, name, [*ids, block_name(_OWN, 1)], "application/json", summary)
 
 
-def _shortfall(record: Record, expected: int | None, rows: int) -> Json | None:
-    if record.users or expected is None or expected - rows <= SHORTFALL_USERS or rows >= expected * SHORTFALL:
+def _implausible(record: Record, expected: int | None, rows: int) -> Json | None:
+    """Why the rows can't be what was asked for, judged by Graph's count; None when they can."""
+    if record.users or expected is None or abs(expected - rows) <= PLAUSIBLE_USERS:
         return None
-    reason = (
-        f"Graph counted {expected} users and sent {rows}: too few for a lag of its index. Nothing is published,"
-        " because users would be missing. Start the export again; if it stays so, look whether the filter is right."
-    )
-    return {"code": "TooFewUsers", "reason": reason}
+    if rows < expected * PLAUSIBLE:
+        reason = (
+            f"Graph counted {expected} users and sent {rows}: too few for a lag of its index. Nothing is published,"
+            " because users would be missing. Start the export again; if it stays so, look whether the filter is right."
+        )
+        return {"code": "TooFewUsers", "reason": reason}
+    if record.filter and expected < rows * PLAUSIBLE:
+        reason = (
+            f"Graph counted {expected} users for the filter and sent {rows}: it may have ignored the filter. Nothing is"
+            " published, because these users may not be meant. Start the export again, or write the filter differently."
+        )
+        return {"code": "FilterIgnored", "reason": reason}
+    return None
 
 
 def _difference(record: Record, expected: int | None, rows: int, status: str) -> list[Json]:

@@ -158,3 +158,28 @@ class Watched:
         if "$top=999" in target or "$skiptoken" in target:
             self.before()
         return self.faults.hits(target, *arguments, **options)
+
+
+async def test_an_empty_answer_where_users_were_counted_is_a_failure(connected):
+    tenant = Tenant(users=90)
+    empty = Tenant(users=0)
+
+    def lose_everyone():
+        tenant.directory = empty.directory
+
+    async with connected(tenant) as edges:
+        tenant.faults = Watched(tenant.faults, lose_everyone)
+        done = await run_export(edges)
+    check_results(done.results, "Failed")
+    assert done.results["errors"][-1]["code"] == "TooFewUsers"
+    assert done.csv is None
+
+
+async def test_a_callers_filter_that_graph_ignores_is_a_failure(connected):
+    tenant = Tenant(users=900)
+    async with connected(tenant) as edges:
+        tenant.faults.add("ignore_filter", match="/users?$top=999", rate=1.0)
+        done = await run_export(edges, filter="userType eq 'Guest'")
+    check_results(done.results, "Failed")
+    assert done.results["errors"][-1]["code"] == "FilterIgnored"
+    assert done.csv is None
