@@ -13,7 +13,7 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from shared import api, blobs, graph, operations, renames, workflow
+from shared import api, blobs, removal, renames, transport, workflow
 from shared import export as export_activity
 from shared import notify as notify_activity
 from shared import plan as plan_activity
@@ -49,7 +49,7 @@ def _edges() -> Edges:
 
     settings = _settings()
     storage = blobs.connect(settings, credential() if settings.storage.startswith("http") else None)
-    return Edges(graph.connect(settings.graph_endpoint, credential, graph.Retries()), storage, settings)
+    return Edges(transport.connect(settings.graph_endpoint, credential, transport.Retries()), storage, settings)
 
 
 async def _answer(body: Body, req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
@@ -171,5 +171,5 @@ async def clean(task: Any) -> Any:
 @app.durable_client_input(client_name="client")
 async def remove_old_exports(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
     """Every night: what is older than EXPORT_RETENTION_DAYS."""
-    removed = await operations.remove_old(Operations(_edges().storage, client, _settings()))
+    removed = await removal.remove_old(Operations(_edges().storage, client, _settings()))
     logging.info("%d exports were older than the retention and were removed.", removed)

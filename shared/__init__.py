@@ -11,7 +11,8 @@ In reading order:
     columns     the one table of columns and the named sets
     ranges      which parts a tenant is split into, and which users a range keeps
     splitting   finding even ranges by counting, without IO
-    graph       edge: Microsoft Graph through msgraph-sdk
+    transport   edge: one request to Microsoft Graph through msgraph-sdk, and the one retry policy
+    graph, batches              chains of pages; many questions in one request
     authentication, selection   the columns and the users that are read one by one
     csvblocks   users to CSV bytes
     blobs       edge: Blob Storage
@@ -22,7 +23,8 @@ In reading order:
     notify      the activity that tells the caller's callback
     renames     the activity that finds who was renamed meanwhile
     workflow    the orchestrators: plan, then export in lanes side by side, then publish
-    operations  what a person sees: start, list, show, cancel, delete
+    operations, running, listing, removal       what a person sees: start, show, cancel; list; delete
+    api         the HTTP API over them, without Azure Functions
 
 Nothing here knows Azure Functions: that is `function_app.py` alone.
 """

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from shared import operations, page, request
+from shared import listing, operations, page, removal, request
 from shared.access import Caller, Refused, caller_of
 from shared.columns import AUTHENTICATION, COLUMN_SETS, COLUMNS
 from shared.operations import Operations, Shown
@@ -100,7 +100,7 @@ async def list_exports(incoming: Incoming, caller: Caller, on: Operations) -> Ou
         problems.append(Problem("/continuationToken", "must be what came with the page before"))
     if problems:
         raise BadRequest(*problems)
-    return _json(200, await operations.list_exports(on, caller, status, int(top), after))
+    return _json(200, await listing.list_exports(on, caller, status, int(top), after))
 
 
 async def show_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
@@ -123,7 +123,7 @@ async def cancel_export(incoming: Incoming, caller: Caller, on: Operations) -> O
 
 async def delete_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
     """DELETE /exports/{id}"""
-    return _shown(await operations.delete(on, _export_id(incoming), caller))
+    return _shown(await removal.delete(on, _export_id(incoming), caller))
 
 
 async def list_columns(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:

@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
-from shared import graph
+from shared import batches
+from shared.batches import Answer
 from shared.errors import GraphError
-from shared.graph import Answer, Graph, Tally
+from shared.transport import Graph, Tally
 from shared.users import AuthenticationMethods, User
 
 # The ids of the methods are the same for every user (learn.microsoft.com: phoneAuthenticationMethod, emailAuth...).
@@ -31,7 +32,7 @@ class _Methods(msgspec.Struct):
 
 async def add_methods(connection: Graph, users: list[User], tally: Tally) -> list[tuple[User, GraphError]]:
     """Fills in the users' `authentication_methods`; returns those whose methods can't be read, and why."""
-    answers = await graph.batch(connection, [f"/users/{user.id}/authentication/methods" for user in users], tally)
+    answers = await batches.batch(connection, [f"/users/{user.id}/authentication/methods" for user in users], tally)
     failed: list[tuple[User, GraphError]] = []
     for user, answer in zip(users, answers, strict=True):
         try:
@@ -48,7 +49,7 @@ def error_entry(user: User, problem: GraphError, headers: list[str]) -> dict[str
 
 
 def _methods_of(answer: Answer) -> AuthenticationMethods:
-    graph.raise_for(answer)
+    batches.raise_for(answer)
     try:
         by_id = {method.id.lower(): method for method in msgspec.json.decode(answer.body, type=_Methods).value}
     except msgspec.DecodeError as problem:

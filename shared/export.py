@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from shared import authentication, blobs, csvblocks, graph, renames, results, selection
+from shared import authentication, batches, blobs, csvblocks, graph, renames, results, selection
 from shared.blobs import Storage
 from shared.columns import AUTHENTICATION, columns_of, select_of
 from shared.errors import ChainBroken, ExportError, Transient
-from shared.graph import Tally
 from shared.queries import range_query
 from shared.ranges import Range, from_dict, keeps
 from shared.records import (
@@ -35,13 +34,14 @@ from shared.records import (
     results_name,
     work_name,
 )
+from shared.transport import Tally
 from shared.users import User
 
 MAX_RESTARTS = 5
 SEGMENT_SECONDS = 120.0
 """After about so long an activity ends and another goes on, so that none outlives a Functions time-out."""
 STILL_WANTED_SECONDS = 3.0
-PER_USER_STEP = graph.BATCH * graph.BATCHES_AT_ONCE
+PER_USER_STEP = batches.BATCH * batches.BATCHES_AT_ONCE
 """Users whose authentication methods are read before the clock is looked at."""
 
 

@@ -5,14 +5,15 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from shared import authentication, blobs, filters, graph, renames, selection, splitting
+from shared import authentication, batches, blobs, filters, graph, renames, selection, splitting
 from shared.columns import AUTHENTICATION, SIGN_IN, Column, columns_of
 from shared.errors import ExportError, GraphError, Transient
-from shared.graph import Query, Tally
+from shared.graph import Query
 from shared.queries import fits, range_query
 from shared.ranges import Range, from_dict
 from shared.records import Edges, Json, Plan, Record, cancelled_name, read_record, work_name
 from shared.settings import Settings
+from shared.transport import Tally
 
 PER_USER_LANES = 8
 """With 4 batches of 20 in each at the same time."""
@@ -70,7 +71,7 @@ async def _split(edges: Edges, record: Record, tally: Tally) -> tuple[Plan, int 
         parts = selection.slices(record.users)
         return Plan([part.as_dict() for part in parts], False, []), record.users, []
     advanced = filters.is_advanced(record.filter) or not await _takes(edges, record.filter, tally)
-    total = (await graph.counts(edges.graph, [record.filter], tally))[0]
+    total = (await batches.counts(edges.graph, [record.filter], tally))[0]
     ranges: list[Range] | None = None
     if total is not None:
         size = range_size(total, edges.settings.range_users, lanes_of(record, edges.settings))
@@ -112,7 +113,7 @@ async def _drive(
             raise _Cancelled
         asked = [range_query(edges.graph, record, part, advanced=advanced) for part in questions]
         possible = [query.filter for query in asked if fits(edges.graph, query)]
-        counted = iter(await graph.counts(edges.graph, possible, tally))
+        counted = iter(await batches.counts(edges.graph, possible, tally))
         answer = [next(counted) if fits(edges.graph, query) else None for query in asked]
 
 
@@ -153,7 +154,7 @@ async def _probe_authentication(edges: Edges, columns: list[Column], tally: Tall
     headers = [column.header for column in columns if column.source == AUTHENTICATION]
     if not headers:
         return []
-    page = await anext(graph.chain(edges.graph, Query(("id",), top=graph.BATCH), tally))
+    page = await anext(graph.chain(edges.graph, Query(("id",), top=batches.BATCH), tally))
     failed = await authentication.add_methods(edges.graph, page.value, tally)
     if not failed or len(failed) < len(page.value) or {problem.status for _, problem in failed} != {403}:
         return []

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from shared import filters, graph
 from shared.columns import SIGN_IN, columns_of, select_of
-from shared.graph import Graph, Query
+from shared.graph import Query
 from shared.ranges import Range, question
 from shared.records import Record
+from shared.transport import Graph
 
 
 def range_query(

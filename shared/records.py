@@ -10,8 +10,8 @@ import msgspec
 from shared import blobs
 from shared.blobs import Storage
 from shared.errors import ExportError
-from shared.graph import Graph
 from shared.settings import Settings
+from shared.transport import Graph
 
 Json = dict[str, Any]
 Part = Sequence[Any]

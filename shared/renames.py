@@ -9,11 +9,12 @@ https://learn.microsoft.com/graph/delta-query-users
 
 import msgspec
 
-from shared import blobs, graph
+from shared import batches, blobs, graph
 from shared.errors import ExportError, GraphError, Transient
-from shared.graph import Graph, Query, Tally
+from shared.graph import Query
 from shared.ranges import Range, from_dict, keeps
 from shared.records import Edges, Json, Part, part_name, read_plan, read_record, work_name
+from shared.transport import Graph, Tally
 from shared.users import User
 
 _NAMES = Query(("id", "createdDateTime", "userPrincipalName"))
@@ -84,9 +85,9 @@ async def _renamed(connection: Graph, link: str, tally: Tally) -> list[User]:
         changed.update(dict.fromkeys(user.id for user in page.value))
     urls = [f"/users/{user_id}?$select={','.join(_NAMES.select)}" for user_id in changed]
     users = []
-    for answer in await graph.batch(connection, urls, tally):
+    for answer in await batches.batch(connection, urls, tally):
         if answer.status != 404:
-            graph.raise_for(answer)
+            batches.raise_for(answer)
             users.append(msgspec.json.decode(answer.body, type=User))
     return users
 

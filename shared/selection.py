@@ -10,14 +10,15 @@ from urllib.parse import quote
 
 import msgspec
 
-from shared import graph
+from shared import batches
+from shared.batches import Answer
 from shared.errors import GraphError
-from shared.graph import Answer, Graph, Tally
 from shared.ranges import Range
+from shared.transport import Graph, Tally
 from shared.users import User
 
 SLICE = 1000
-STEP = graph.BATCH * graph.BATCHES_AT_ONCE
+STEP = batches.BATCH * batches.BATCHES_AT_ONCE
 """Users read at a time."""
 
 
@@ -47,7 +48,7 @@ async def read(
         urls = [f"/users/{quote(names[at], safe='@')}?$select={','.join(select)}" for at in places]
         users: list[User] = []
         failed: list[dict[str, Any]] = []
-        for at, answer in zip(places, await graph.batch(connection, urls, tally), strict=True):
+        for at, answer in zip(places, await batches.batch(connection, urls, tally), strict=True):
             try:
                 user = _user_of(answer)
             except GraphError as problem:
@@ -60,7 +61,7 @@ async def read(
 
 
 def _user_of(answer: Answer) -> User:
-    graph.raise_for(answer)
+    batches.raise_for(answer)
     try:
         return msgspec.json.decode(answer.body, type=User)
     except msgspec.DecodeError as problem:

@@ -10,7 +10,7 @@ import httpx
 from azure.core.credentials import AccessToken
 
 from local.tenant import Tenant, serve
-from shared import blobs, graph
+from shared import blobs, transport
 from shared.records import Edges
 from shared.settings import Settings
 
@@ -41,10 +41,10 @@ async def connected(storage: str, tenant: Tenant, **env: str) -> AsyncIterator[E
     async with serve(tenant) as url:
         settings = settings_for(storage, GRAPH_ENDPOINT=url, **env)
         service = blobs.connect(settings, None)
-        retries = replace(graph.Retries(), sleep=no_pause)
-        connection = graph.connect(url, Token, retries, httpx.Timeout(5))
+        retries = replace(transport.Retries(), sleep=no_pause)
+        connection = transport.connect(url, Token, retries, httpx.Timeout(5))
         try:
             yield Edges(connection, service, settings)
         finally:
-            await graph.close(connection)
+            await transport.close(connection)
             await service.service.close()

@@ -10,7 +10,7 @@ from durable import Durable
 from edges import settings_for
 
 from local.serve import Serving
-from shared import blobs, operations
+from shared import blobs, operations, removal
 from shared.access import Caller
 from shared.operations import Operations, new_id
 from shared.request import ExportRequest
@@ -51,8 +51,8 @@ async def names(on: Operations) -> set[str]:
 async def test_what_is_too_old_goes_with_its_history_and_what_is_younger_stays(serving: Serving) -> None:
     async with app(serving) as (on, durable):
         old, young = await started(on, durable), await started(on, durable, days=1)
-        assert await operations.remove_old(days_later(on, 6.9)) == 0
-        assert await operations.remove_old(days_later(on, 7.1)) == 1
+        assert await removal.remove_old(days_later(on, 6.9)) == 0
+        assert await removal.remove_old(days_later(on, 7.1)) == 1
         assert {name for name in await names(on) if old in name} == set()
         assert {f"{young}/users.csv", f"{young}/request.json"} < await names(on)
         assert all(instance.startswith(young) for instance in durable.instances)
@@ -62,7 +62,7 @@ async def test_what_is_too_old_goes_with_its_history_and_what_is_younger_stays(s
 async def test_what_still_runs_stays_however_old_it_is(serving: Serving) -> None:
     async with app(serving) as (on, durable):
         running = await started(on, durable, status="Running")
-        assert await operations.remove_old(days_later(on, 100)) == 0
+        assert await removal.remove_old(days_later(on, 100)) == 0
         assert f"work/{running}/callback" in await names(on)
 
 
@@ -70,7 +70,7 @@ async def test_one_whose_lane_still_runs_does_not_keep_the_others(serving: Servi
     async with app(serving) as (on, durable):
         ended, other = await started(on, durable), await started(on, durable)
         durable.instances[lane_id(ended, 0, 0)] = "Running"
-        assert await operations.remove_old(days_later(on, 8)) == 2
+        assert await removal.remove_old(days_later(on, 8)) == 2
         assert durable.instances == {}
         assert not any(ended in name or other in name for name in await names(on))
 
@@ -78,20 +78,20 @@ async def test_one_whose_lane_still_runs_does_not_keep_the_others(serving: Servi
 async def test_keys_and_traces_of_deleted_exports_go_too(serving: Serving) -> None:
     async with app(serving) as (on, durable):
         export_id = await started(on, durable, key="run")
-        assert (await operations.delete(on, export_id, ANN)).status == 204
+        assert (await removal.delete(on, export_id, ANN)).status == 204
         assert {name.split("/")[0] for name in await names(on)} == {"keys", export_id}
-        await operations.remove_old(days_later(on, 6.9))
+        await removal.remove_old(days_later(on, 6.9))
         assert len(await names(on)) == 2
-        await operations.remove_old(days_later(on, 7.1))
+        await removal.remove_old(days_later(on, 7.1))
         assert await names(on) == set()
 
 
 async def test_what_a_post_that_died_has_left_goes_too(serving: Serving) -> None:
     async with app(serving) as (on, _):
         await blobs.write(on.storage, f"work/{new_id(NOW)}/callback", b"https://a.logic.azure.com/?sig=1")
-        await operations.remove_old(days_later(on, 6.9))
+        await removal.remove_old(days_later(on, 6.9))
         assert len(await names(on)) == 1
-        await operations.remove_old(days_later(on, 7.1))
+        await removal.remove_old(days_later(on, 7.1))
         assert await names(on) == set()
 
 
@@ -99,9 +99,9 @@ async def test_a_removal_that_was_interrupted_is_gone_on_with_the_next_night(ser
     async with app(serving) as (on, durable):
         export_id = await started(on, durable)
         durable.refuses_purge = True
-        assert await operations.remove_old(days_later(on, 8)) == 0
+        assert await removal.remove_old(days_later(on, 8)) == 0
         durable.refuses_purge = False
-        await operations.remove_old(days_later(on, 9))
+        await removal.remove_old(days_later(on, 9))
         assert durable.instances == {}
         assert not any(export_id in name for name in await names(on))
 

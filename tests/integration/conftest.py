@@ -14,7 +14,7 @@ from azure.core.credentials import AccessToken
 from local import azurite
 from local.azurite import Azurite
 from local.tenant import Tenant, serve
-from shared import blobs, graph
+from shared import blobs, transport
 from shared.records import Edges
 from shared.settings import Settings
 
@@ -65,12 +65,12 @@ def connected(storage_emulator: Azurite) -> Connect:
                 }
             )
             storage = blobs.connect(settings, None)
-            retries = replace(graph.Retries(), sleep=no_pause)
-            connection = graph.connect(url, FreshTokens, retries, httpx.Timeout(timeout))
+            retries = replace(transport.Retries(), sleep=no_pause)
+            connection = transport.connect(url, FreshTokens, retries, httpx.Timeout(timeout))
             try:
                 yield Edges(connection, storage, settings)
             finally:
-                await graph.close(connection)
+                await transport.close(connection)
                 await storage.service.close()
 
     return connect

@@ -1,0 +1,93 @@
+"""Removing exports: one by a person, old ones by a timer."""
+
+import asyncio
+import logging
+from datetime import timedelta
+
+from shared import blobs
+from shared.access import Caller
+from shared.listing import by_export
+from shared.operations import Operations, Shown, find, new_id
+from shared.records import (
+    work_name,
+)
+from shared.running import is_running
+
+PURGE_ROUNDS = 40
+PURGE_PAUSE = 0.25
+"""Seconds until a terminated lane is looked at again."""
+
+
+async def delete(operations: Operations, export_id: str, caller: Caller) -> Shown:
+    """Removes an ended export's files and history, and remembers for a while that it was there: 204."""
+    record = await find(operations, export_id, caller)
+    if isinstance(record, Shown):
+        return record
+    status = await operations.durable.get_status(export_id)
+    if is_running(status):
+        detail = f"Export {export_id} is running; cancel it first."
+        return Shown(409, {"title": "Still running", "detail": detail})
+    if not await _purge_lanes(operations, export_id):
+        detail = f"Parts of export {export_id} have not come to their end yet; try again in a minute."
+        return Shown(409, {"title": "Still running", "detail": detail})
+    logging.info("Export %s is deleted by %s.", export_id, caller.id)
+    await blobs.write(operations.storage, f"{export_id}/deleted", record.requested_by["id"].encode())
+    await _remove(operations, export_id, keep=("deleted",))
+    return Shown(204, {})
+
+
+async def _remove(operations: Operations, export_id: str, keep: tuple[str, ...] = ()) -> None:
+    """An export's blobs and history."""
+    await blobs.delete_all(operations.storage, work_name(export_id, ""))
+    # The request goes last: while it is there, an interrupted removal can be begun again.
+    names = [blob.name.partition("/")[2] async for blob in blobs.listing(operations.storage, f"{export_id}/")]
+    for name in sorted(set(names) - set(keep), key="request.json".__eq__):
+        await blobs.delete(operations.storage, f"{export_id}/{name}")
+    await operations.durable.purge_instance_history(export_id)
+
+
+async def _purge_lanes(operations: Operations, export_id: str) -> bool:
+    """Removes the lanes' history; False when one does not end.
+
+    A lane outlives a cancelled or failed export until its activity sees that nobody wants it, and Durable purges
+    nothing that runs.
+    """
+    for _ in range(PURGE_ROUNDS):
+        lanes = await operations.durable.get_status_by(instance_id_prefix=f"{export_id}:")
+        if not lanes:
+            return True
+        for lane in lanes:
+            if is_running(lane):
+                await operations.durable.terminate(lane.instance_id, "The export is being removed.")
+            else:
+                await operations.durable.purge_instance_history(lane.instance_id)
+        if any(is_running(lane) for lane in lanes):
+            await asyncio.sleep(PURGE_PAUSE)
+    return False
+
+
+async def remove_old(operations: Operations) -> int:
+    """Removes what is older than EXPORT_RETENTION_DAYS and does not run; returns how many exports that were."""
+    oldest = operations.now() - timedelta(days=operations.settings.retention_days)
+    newest_old_id = new_id(oldest)
+    ids = [export_id async for export_id, _ in by_export(operations.storage)]
+    # Also what was left by a POST that died on the way, or by an activity that outlived its export.
+    ids += [blob.name.split("/")[1] async for blob in blobs.listing(operations.storage, "work/")]
+    removed = 0
+    for export_id in dict.fromkeys(ids):
+        if export_id < newest_old_id:
+            continue
+        status = await operations.durable.get_status(export_id)
+        if is_running(status):
+            continue
+        try:
+            if await _purge_lanes(operations, export_id):
+                await _remove(operations, export_id)
+                removed += 1
+        except Exception:
+            # One that can't be removed must not keep all others.
+            logging.exception("Export %s is older than the retention and could not be removed.", export_id)
+    async for blob in blobs.listing(operations.storage, "keys/"):
+        if blob.creation_time < oldest:
+            await blobs.delete(operations.storage, blob.name)
+    return removed
