@@ -6,6 +6,7 @@ users. Its own retry is left out: it knows only 429, 503 and 504, three times. T
 """
 
 import asyncio
+import math
 import random
 import time
 from collections import Counter
@@ -157,7 +158,7 @@ async def once(
     tally.requests += 1
     try:
         response: httpx.Response = await sending
-    except httpx.TransportError as problem:
+    except httpx.RequestError as problem:  # Also a compressed body that is cut off.
         raise Transient(
             0, "ConnectionBroken", f"The connection to Graph broke ({type(problem).__name__})."
         ) from problem
@@ -209,7 +210,7 @@ async def retrying(graph: Graph, tally: Tally, ask: Callable[[], Awaitable[Found
 
     retrying = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception(again),
-        stop=tenacity.stop_any(tenacity.stop_after_attempt(policy.attempts), tenacity.stop_after_delay(policy.seconds)),
+        stop=tenacity.stop_any(tenacity.stop_after_attempt(MAX_ATTEMPTS), tenacity.stop_after_delay(policy.seconds)),
         wait=pause,
         sleep=policy.sleep or asyncio.sleep,
         before_sleep=count,
@@ -224,11 +225,11 @@ def is_transient(status: int) -> bool:
 
 def retry_after(headers: Mapping[str, Any]) -> float | None:
     """Seconds; Graph sends whole seconds, and not always."""
-    text = header(headers, "retry-after")
     try:
-        return max(float(text), 0.0) if text else None
+        seconds = float(header(headers, "retry-after"))
     except ValueError:
         return None
+    return seconds if 0 <= seconds < math.inf else None
 
 
 def header(headers: Mapping[str, Any], name: str) -> str:

@@ -26,6 +26,7 @@ async def export_with(connected, tenant, *faults, **options):
     [
         {"kind": "throttle", "rate": 0.3, "retry_after": 1},
         {"kind": "throttle", "rate": 0.3},
+        {"kind": "throttle", "match": "/users?", "times": 40, "retry_after": 5},
         *({"kind": "status", "status": status, "rate": 0.3} for status in (500, 502, 503, 504)),
         {"kind": "reset", "rate": 0.3},
         {"kind": "hang", "match": "/users?", "times": 2},
