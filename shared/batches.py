@@ -38,7 +38,7 @@ _ANSWERS_DECODER = msgspec.json.Decoder(_Answers)
 
 
 async def counts(graph: Graph, filters: list[str], tally: Tally) -> list[int | None]:
-    """How many users match each filter (advanced: the index, which may lag); None where Graph answers 400 or 404."""
+    """How many users match each filter (advanced: the index, which may lag); None where Graph does not count."""
     urls = [f"/users/$count{f'?$filter={encoded(each)}' if each else ''}" for each in filters]
     answers = await batch(graph, urls, tally, headers={"ConsistencyLevel": "eventual"})
     return [_count_of(answer) for answer in answers]
@@ -49,12 +49,11 @@ def _count_of(answer: Answer) -> int | None:
         return None
     raise_for(answer)
     try:
-        found = msgspec.json.decode(answer.body, type=int | str)
+        found = str(msgspec.json.decode(answer.body, type=int | str)).strip("\ufeff ")
         # JSON has no place for text/plain: some roots send the number, some its text, some that in base64.
-        return int(found) if str(found).isdigit() else int(base64.b64decode(str(found)))
+        return int(found if found.isdigit() else base64.b64decode(found).decode("utf-8-sig"))
     except ValueError:
-        reason = "Graph answered a count with something that is no number."
-        raise GraphError(answer.status, "UnreadableAnswer", reason) from None
+        return None  # A count only sizes the work: what can't be read is like one that was refused.
 
 
 async def batch(graph: Graph, urls: list[str], tally: Tally, headers: dict[str, str] | None = None) -> list[Answer]:
@@ -113,10 +112,11 @@ async def _one_batch(graph: Graph, urls: list[str], tally: Tally, headers: dict[
 
 
 def raise_for(answer: Answer) -> None:
-    """Raises GraphError when this answer of a batch is one."""
+    """Raises GraphError when this answer of a batch is one; Transient when it may be another one later."""
     if answer.status >= 400:
         code, reason = error_of(answer.status, bytes(answer.body))
-        raise GraphError(answer.status, code, reason, request_id=header(answer.headers, "request-id"))
+        error = Transient if is_transient(answer.status) else GraphError
+        raise error(answer.status, code, reason, request_id=header(answer.headers, "request-id"))
 
 
 def _post(graph: Graph, path: str, body: bytes) -> "Coroutine[Any, Any, Any]":

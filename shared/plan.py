@@ -11,12 +11,19 @@ from shared.errors import ExportError, GraphError, Transient
 from shared.graph import Query
 from shared.queries import fits, range_query
 from shared.ranges import Range, from_dict
-from shared.records import Edges, Json, Plan, Record, cancelled_name, read_record, work_name
+from shared.records import Edges, Json, Plan, Record, cancelled_name, read_plan, read_record, work_name
 from shared.settings import Settings
 from shared.transport import Tally
 
 PER_USER_LANES = 8
 """With 4 batches of 20 in each at the same time."""
+ONE_CHAIN = (
+    "Graph does not count these users or does not filter them by createdDateTime: they were read as one chain of pages."
+)
+RANGES_BY_NAME = (
+    "Users without createdDateTime, or of one second, are many here and were read in parts by their userPrincipalName."
+    " Graph's index of names lags: someone renamed in the minutes before the export began may be missing."
+)
 RENAMES_UNCHECKED = (
     "Users without createdDateTime were read in parts by their userPrincipalName, and Graph does not tell here who"
     " was renamed meanwhile: someone renamed during the export may be missing."
@@ -36,40 +43,52 @@ async def plan(edges: Edges, task: Json) -> Json:
     tally = Tally()
     record = await read_record(edges.storage, task["id"])
     try:
-        made, expected, warnings = await _split(edges, record, tally)
-        ranges = [from_dict(part) for part in made.ranges]
-        if any(renames.by_name(part) for part in ranges):
-            made.delta_link = await renames.delta_link(edges.graph, tally)
-            if not made.delta_link:
-                warnings.append({"code": "RenamesUnchecked", "reason": RENAMES_UNCHECKED})
-        columns = columns_of(record.columns)
-        errors = [
-            error for probe in (_probe_sign_in, _probe_authentication) for error in await probe(edges, columns, tally)
-        ]
+        made = await read_plan(edges.storage, record.id) or await _make(edges, record, tally)
     except Transient:
         raise
     except ExportError as problem:
         return {"failed": problem.as_dict()}
     except _Cancelled:
         return {"stopped": True}
-    made.unreadable = [source for source, _ in errors]
-    await blobs.write(edges.storage, work_name(record.id, "plan.json"), msgspec.json.encode(made))
+    name = work_name(record.id, "plan.json")
+    if not await blobs.write_once(edges.storage, name, msgspec.json.encode(made)):
+        # An earlier execution was first, and lanes may be reading by its plan: a second one would have other borders.
+        first = await read_plan(edges.storage, record.id)
+        if first is None:
+            return {"stopped": True}
+        made = first
+    ranges = [from_dict(part) for part in made.ranges]
     return {
-        "ranges": len(made.ranges),
+        "ranges": len(ranges),
         "lanes": splitting.share(ranges, lanes_of(record, edges.settings)),
         "check": bool(made.delta_link),
-        "expected": expected,
-        "found": [error for _, error in errors],
-        "warnings": warnings,
+        "expected": made.expected,
+        "found": made.found,
+        "warnings": made.warnings,
         "requests": tally.requests,
         "retries": tally.retries,
     }
 
 
-async def _split(edges: Edges, record: Record, tally: Tally) -> tuple[Plan, int | None, list[Json]]:
+async def _make(edges: Edges, record: Record, tally: Tally) -> Plan:
+    made = await _split(edges, record, tally)
+    if any(renames.by_name(from_dict(part)) for part in made.ranges):
+        made.delta_link = await renames.delta_link(edges.graph, tally)
+        made.warnings.append({"code": "RangesByName", "reason": RANGES_BY_NAME})
+        if not made.delta_link:
+            made.warnings.append({"code": "RenamesUnchecked", "reason": RENAMES_UNCHECKED})
+    columns = columns_of(record.columns)
+    for probe in (_probe_sign_in, _probe_authentication):
+        for source, error in await probe(edges, columns, tally):
+            made.unreadable.append(source)
+            made.found.append(error)
+    return made
+
+
+async def _split(edges: Edges, record: Record, tally: Tally) -> Plan:
     if record.users:
-        parts = selection.slices(record.users)
-        return Plan([part.as_dict() for part in parts], False, []), record.users, []
+        parts = [part.as_dict() for part in selection.slices(record.users)]
+        return Plan(parts, advanced=False, unreadable=[], expected=record.users)
     advanced = filters.is_advanced(record.filter) or not await _takes(edges, record.filter, tally)
     total = (await batches.counts(edges.graph, [record.filter], tally))[0]
     ranges: list[Range] | None = None
@@ -77,14 +96,11 @@ async def _split(edges: Edges, record: Record, tally: Tally) -> tuple[Plan, int 
         size = range_size(total, edges.settings.range_users, lanes_of(record, edges.settings))
         planner = splitting.split(total, size, int(datetime.now(UTC).timestamp()))
         ranges = await _drive(edges, planner, record, advanced, tally)
-    warnings = []
+    made = Plan([part.as_dict() for part in ranges or ()], advanced=advanced, unreadable=[], expected=total)
     if ranges is None:
-        reason = (
-            "Graph does not count these users or does not filter them by createdDateTime: read as one chain of pages."
-        )
-        warnings.append({"code": "OneChain", "reason": reason})
-        ranges = [Range(kind="all", expected=total)]
-    return Plan([part.as_dict() for part in ranges], advanced, []), total, warnings
+        made.ranges = [Range(kind="all", expected=total).as_dict()]
+        made.warnings = [{"code": "OneChain", "reason": ONE_CHAIN}]
+    return made
 
 
 def range_size(total: int, most: int, lanes: int) -> int:

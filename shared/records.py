@@ -57,6 +57,10 @@ class Plan(msgspec.Struct, rename="camel"):
     """Sources of columns that no permission reaches here; those cells stay empty."""
     delta_link: str = ""
     """Gives the renames since the plan was made; empty when no range is by name."""
+    expected: int | None = None
+    found: list[Json] = []
+    """Errors that hold for all users."""
+    warnings: list[Json] = []
 
 
 def record_name(export_id: str) -> str:

@@ -53,16 +53,15 @@ async def check(edges: Edges, task: Json) -> Json:
         return {"again": [], "stopped": True}
     again: set[int] = set()
     try:
-        renamed = await _renamed(edges.graph, made.delta_link, tally)
-        if renamed:
-            ranges = {at: part for at, each in enumerate(made.ranges) if by_name(part := from_dict(each))}
-            found = await _found_in(edges, record.id, [part for part in task["parts"] if part[0] in ranges])
-            for user in renamed:
-                belongs = [at for at, part in ranges.items() if _keeps(part, user)]
-                places = found.get(key_of(user.id), [])
-                # With a caller's filter it may not be meant at all: whoever is not there after a second reading is not.
-                if places != belongs and not (record.filter and not places and task["round"]):
-                    again.update(places, belongs)
+        ranges = {at: part for at, each in enumerate(made.ranges) if by_name(part := from_dict(each))}
+        found, twice = await _found_in(edges, record.id, [part for part in task["parts"] if part[0] in ranges])
+        again.update(twice)
+        for user in await _renamed(edges.graph, made.delta_link, tally):
+            belongs = {at for at, part in ranges.items() if _keeps(part, user)}
+            places = {found[key]} if (key := key_of(user.id)) in found else set()
+            # With a caller's filter it may not be meant at all: whoever is not there after a second reading is not.
+            if places != belongs and not (record.filter and not places and task["round"]):
+                again |= places | belongs
     except Transient:
         raise
     except ExportError as problem:
@@ -92,16 +91,18 @@ async def _renamed(connection: Graph, link: str, tally: Tally) -> list[User]:
     return users
 
 
-async def _found_in(edges: Edges, export_id: str, parts: list[Part]) -> dict[bytes, list[int]]:
-    """In which ranges each user was staged."""
-    found: dict[bytes, list[int]] = {}
+async def _found_in(edges: Edges, export_id: str, parts: list[Part]) -> tuple[dict[bytes, int], set[int]]:
+    """In which range each user was staged, and the ranges that have one whom another has too."""
+    found: dict[bytes, int] = {}
+    twice: set[int] = set()
     for part in parts:
         listed = await blobs.read(edges.storage, ids_name(export_id, part))
         if listed is None:
             raise ExportError("StateLost", "The list of users of a range can't be found.")
         for key in msgspec.msgpack.decode(listed, type=list[bytes]):
-            found.setdefault(key, []).append(part[0])
-    return found
+            if found.setdefault(key, part[0]) != part[0]:
+                twice |= {found[key], part[0]}
+    return found, twice
 
 
 def _keeps(part: Range, user: User) -> bool:

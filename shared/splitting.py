@@ -227,12 +227,9 @@ def _by_name(base: Range, size: int) -> Splitting:
         replace(base, prefixes=(each.text,) if each.text else (), except_prefixes=tuple(each.own(size)))
         for each in beginnings
     ]
-    # Also shows whether Graph takes these filters at all.
-    counted = yield from _counted(leftovers)
-    if not counted:
-        return None
     own = [(text, each.counts[text]) for each in beginnings for text in each.own(size) if text not in split]
-    return _packed(base, own, size) + counted
+    # Counted to size them, and to see whether Graph takes these filters at all.
+    return (yield from _counted([*_packed(base, own, size), *leftovers]))
 
 
 def _packed(base: Range, own: list[tuple[str, int]], size: int) -> list[Range]:

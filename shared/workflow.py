@@ -31,6 +31,7 @@ MAX_RESTARTS = 5
 
 MAX_ROUNDS = 5
 """Readings of the ranges in which users were renamed meanwhile."""
+EVENT_PAUSE = timedelta(seconds=15)
 ROUND_PAUSE = timedelta(seconds=20)
 """Until Graph's index has seen the renames too."""
 
@@ -91,7 +92,7 @@ def _export(
         _add(found, checked)
         again = checked.get("again", [])
         if cancel.is_completed or "stopped" in checked:
-            found["cancelled"] = True
+            yield from _stopped(context, cancel, found)
             return
         if not again:
             found |= {"failed": checked["failed"]} if "failed" in checked else {}
@@ -126,9 +127,18 @@ def _run_lanes(
             found["failed"] = done["failed"]
             return
         if "stopped" in done:
-            # Its plan is gone: a person cancels, and the event is on its way.
-            found["cancelled"] = True
+            yield from _stopped(context, cancel, found)
             return
+
+
+def _stopped(context: Any, cancel: Any, found: Json) -> Generator[Any, Any, None]:
+    """The plan is gone: a person cancels, and the event is here or on its way; or it was lost."""
+    if not cancel.is_completed:
+        yield context.task_any([cancel, context.create_timer(context.current_utc_datetime + EVENT_PAUSE)])
+    if cancel.is_completed:
+        found["cancelled"] = True
+    else:
+        found["failed"] = {"code": "StateLost", "reason": "The plan of the export is gone from the storage."}
 
 
 def lane_id(export_id: str, number: int, lane: int) -> str:

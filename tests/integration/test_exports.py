@@ -15,7 +15,8 @@ async def test_each_user_is_there_once_whatever_the_tenants_shape(connected, sha
     check_results(done.results, "Completed")
     check_complete(done.csv, tenant)
     assert done.results["counts"]["ranges"] > 5
-    assert done.results["warnings"] == []
+    by_name = ["RangesByName"] if shape in {"burst", "null90"} else []
+    assert [warning["code"] for warning in done.results["warnings"]] == by_name
     sizes = [result["part"][5] for name, _, result in done.context.calls if name == "export"]
     assert max(sizes) <= 500
 

@@ -1,13 +1,15 @@
 """Whatever Graph does: each user is in the file exactly once, or the export is Failed with the reason and no file."""
 
+import asyncio
 import random
 from uuid import UUID
 
 import pytest
-from runner import run_export
+from runner import Context, run_export
 from truth import check_complete, check_results
 
 from local.tenant import Tenant, create_user, delete_user, update_user
+from shared import plan
 
 PAGE_TOKEN_ERRORS = ("Directory_ExpiredPageToken", "DirectoryPageTokenNotFoundException", "Request_BadRequest")
 
@@ -142,7 +144,7 @@ async def test_a_tenant_without_delta_says_that_renames_are_not_checked(connecte
         done = await run_export(edges)
     check_results(done.results, "Completed")
     check_complete(done.csv, tenant)
-    assert [warning["code"] for warning in done.results["warnings"]] == ["RenamesUnchecked"]
+    assert [warning["code"] for warning in done.results["warnings"]] == ["RangesByName", "RenamesUnchecked"]
 
 
 class Watched:
@@ -184,3 +186,35 @@ async def test_a_callers_filter_that_graph_ignores_is_a_failure(connected):
     check_results(done.results, "Failed")
     assert done.results["errors"][-1]["code"] == "FilterIgnored"
     assert done.csv is None
+
+
+async def test_a_second_plan_does_not_replace_the_one_that_is_being_read(connected):
+    tenant = Tenant(users=3000)
+    async with connected(tenant, EXPORT_RANGE_USERS="200") as edges:
+
+        def replan():
+            tenant.faults = tenant.faults.faults
+            users = tenant.all_users()
+            gone.update(user["id"] for user in users[:900])
+            for user in users[:900]:
+                delete_user(tenant, user["id"])
+            late.append(asyncio.create_task(plan.plan(edges, {"id": context.input["id"]})))
+
+        gone, late, context = set(), [], Context(edges, {})
+        tenant.faults = Watched(tenant.faults, replan)
+        done = await run_export(edges, context=context)
+        assert (await late[0]).get("stopped") or (await late[0])["ranges"] == done.results["counts"]["ranges"]
+    assert done.results["status"] in {"Completed", "Failed"}
+    if done.csv:
+        check_complete(done.csv, tenant, optional=frozenset(gone))
+
+
+async def test_letters_that_only_look_like_others_are_nobody_elses(connected):
+    tenant = Tenant(users=1500, shape="null90")
+    for at in range(60):
+        name = f"{chr(0x130) if at % 2 else chr(0x212A)}stan{at}@example.com"
+        create_user(tenant, {"id": str(UUID(int=at)), "userPrincipalName": name, "createdDateTime": None})
+    async with connected(tenant, EXPORT_RANGE_USERS="100") as edges:
+        done = await run_export(edges)
+    check_results(done.results, "Completed")
+    check_complete(done.csv, tenant)

@@ -170,3 +170,10 @@ def test_a_range_is_the_same_after_a_way_through_json(part: Range) -> None:
 
 def test_a_range_that_begins_at_zero_and_expects_nobody_keeps_its_zeros() -> None:
     assert Range(kind="time", low=0, expected=0).as_dict() == {"kind": "time", "low": 0, "expected": 0}
+
+
+def test_a_letter_that_only_python_takes_for_an_i_is_kept_wherever_graph_sends_it() -> None:
+    turkish = user(None, "\u0130stan@contoso.com")
+
+    assert keeps(Range(kind="null", prefixes=("i",)), turkish)
+    assert keeps(Range(kind="null", except_prefixes=("i",)), turkish)
