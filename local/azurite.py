@@ -22,8 +22,7 @@ KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr
 START_SECONDS = 30.0
 ATTEMPTS = 3
 
-# Ends Azurite when the process that started it is gone, even by kill -9.
-WATCH = "data:text/javascript,setInterval(()=>process.ppid==={parent}||process.exit(1),300).unref()"
+WATCH = Path(__file__).parent / "azurite.mjs"
 
 
 class AzuriteError(Exception):
@@ -95,16 +94,15 @@ def running(data: Path, port: int = 0, secure: bool = False) -> Iterator[Azurite
 
 
 def _launch(node: str, port: int, data: Path, extra: list[str]) -> subprocess.Popen[bytes]:
-
-    watch = WATCH.replace("{parent}", str(os.getpid()))
     flags = ["--blobHost", "127.0.0.1", "--blobPort", str(port), "--location", str(data / "azurite")]
     flags += ["--silent", "--disableTelemetry", "--skipApiVersionCheck", *extra]
     with (data / "azurite.log").open("ab") as log:
         return subprocess.Popen(
-            [node, "--import", watch, str(MAIN), *flags],
+            [node, "--import", str(WATCH), str(MAIN), *flags],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            env={**os.environ, "AZURITE_MAIN": str(MAIN), "AZURITE_PARENT": str(os.getpid())},
             start_new_session=True,  # Ctrl-C in the terminal is for the parent, which stops it in good order
         )
 
