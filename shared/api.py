@@ -105,25 +105,17 @@ async def list_exports(incoming: Incoming, caller: Caller, on: Operations) -> Ou
 
 async def show_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
     """GET /exports/{id}"""
-    export_id = _export_id(incoming)
-    shown = await operations.show(on, export_id, caller)
-    if shown.status == 202:
-        return _json(202, shown.body, _polling(f"{_exports_url(incoming)}/{export_id}"))
-    return _shown(shown)
+    return _shown(incoming, await operations.show(on, _export_id(incoming), caller))
 
 
 async def cancel_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
     """POST /exports/{id}/cancel"""
-    export_id = _export_id(incoming)
-    shown = await operations.cancel(on, export_id, caller)
-    if shown.status == 202:
-        return _json(202, shown.body, _polling(f"{_exports_url(incoming)}/{export_id}"))
-    return _shown(shown)
+    return _shown(incoming, await operations.cancel(on, _export_id(incoming), caller))
 
 
 async def delete_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
     """DELETE /exports/{id}"""
-    return _shown(await removal.delete(on, _export_id(incoming), caller))
+    return _shown(incoming, await removal.delete(on, _export_id(incoming), caller))
 
 
 async def list_columns(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
@@ -164,7 +156,9 @@ def _polling(location: str) -> dict[str, str]:
     return {"Location": location, "Retry-After": str(operations.RETRY_AFTER)}
 
 
-def _shown(shown: Shown) -> Outgoing:
+def _shown(incoming: Incoming, shown: Shown) -> Outgoing:
+    if shown.status == 202:
+        return _json(202, shown.body, _polling(f"{_exports_url(incoming)}/{shown.body['id']}"))
     if shown.status == 204:
         return Outgoing(204, b"", dict(_HEADERS))
     if "title" in shown.body:
