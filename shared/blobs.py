@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
 BLOCK_BYTES = 4 * 1024 * 1024
-MAX_BLOCKS = 50_000
-"""Azure's limit for one blob."""
 DELETE_BATCH = 256
 _CLOCK_SKEW = timedelta(minutes=15)
 """A link is valid from some minutes ago: the clocks of the app and of the storage are not the same."""

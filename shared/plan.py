@@ -128,9 +128,10 @@ async def _drive(
         if await blobs.read(edges.storage, cancelled_name(record.id)) is not None:
             raise _Cancelled
         asked = [range_query(edges.graph, record, part, advanced=advanced) for part in questions]
-        possible = [query.filter for query in asked if fits(edges.graph, query)]
-        counted = iter(await batches.counts(edges.graph, possible, tally))
-        answer = [next(counted) if fits(edges.graph, query) else None for query in asked]
+        possible = [fits(edges.graph, query) for query in asked]
+        wanted = [query.filter for query, fit in zip(asked, possible, strict=True) if fit]
+        counted = iter(await batches.counts(edges.graph, wanted, tally))
+        answer = [next(counted) if fit else None for fit in possible]
 
 
 async def _takes(edges: Edges, caller_filter: str, tally: Tally) -> bool:

@@ -19,7 +19,6 @@ TAIL = b"\n]}\n"
 _BEFORE_ERRORS = b',\n"errors":[\n'
 HEAD_BYTES = 512 * 1024
 """Enough for the head and the first errors: both have bounds."""
-MAX_REASON = 500
 
 Entry = dict[str, Any]
 
