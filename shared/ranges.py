@@ -94,6 +94,8 @@ def keeps(part: Range, user: User) -> bool:
         if (part.low is not None and created < part.low) or (part.high is not None and created > part.high):
             raise _ignored(part, user)
         kept = part.high is None or created < part.high
+    if not part.prefixes and not part.except_prefixes:
+        return kept
     name = user.user_principal_name or ""
     # Graph alone knows how it takes a letter like the Turkish \u0130: as an "i" or not. Whom it sends to a beginning
     # belongs there; from the others only what surely has a range of its own is left out.
