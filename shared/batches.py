@@ -17,6 +17,8 @@ from shared.transport import Graph, Tally, error_of, header, is_transient, nativ
 
 BATCH = 20
 BATCHES_AT_ONCE = 4
+COUNTS_AT_ONCE = 16
+"""Batches of counts: one activity alone counts, and each round of them costs the export one round trip."""
 MAX_ITEM_FAILURES = 3
 """5xx of one item of a batch: the others wait while it is asked again."""
 
@@ -40,7 +42,7 @@ _ANSWERS_DECODER = msgspec.json.Decoder(_Answers)
 async def counts(graph: Graph, filters: list[str], tally: Tally) -> list[int | None]:
     """How many users match each filter (advanced: the index, which may lag); None where Graph does not count."""
     urls = [f"/users/$count{f'?$filter={encoded(each)}' if each else ''}" for each in filters]
-    answers = await batch(graph, urls, tally, headers={"ConsistencyLevel": "eventual"})
+    answers = await batch(graph, urls, tally, {"ConsistencyLevel": "eventual"}, COUNTS_AT_ONCE)
     return [_count_of(answer) for answer in answers]
 
 
@@ -56,13 +58,15 @@ def _count_of(answer: Answer) -> int | None:
         return None  # A count only sizes the work: what can't be read is like one that was refused.
 
 
-async def batch(graph: Graph, urls: list[str], tally: Tally, headers: dict[str, str] | None = None) -> list[Answer]:
-    """GETs of these relative URLs, 20 to a request, answers in the order of the URLs.
+async def batch(
+    graph: Graph, urls: list[str], tally: Tally, headers: dict[str, str] | None = None, at_once: int = BATCHES_AT_ONCE
+) -> list[Answer]:
+    """GETs of these relative URLs, 20 to a request, `at_once` requests side by side, answers in the order of the URLs.
 
     Each answer's own 429 or 5xx is asked again after its own Retry-After, within the same bounds as any request;
     what then still fails is returned with its status, for the caller to judge.
     """
-    places = asyncio.Semaphore(BATCHES_AT_ONCE)
+    places = asyncio.Semaphore(at_once)
 
     async def one(start: int) -> list[Answer]:
         async with places:

@@ -1,5 +1,6 @@
 """The activity `plan`: counts, splits the export into ranges, finds out what tenant and permissions allow."""
 
+import asyncio
 import math
 from datetime import UTC, datetime
 
@@ -73,10 +74,11 @@ async def plan(edges: Edges, task: Json) -> Json:
 async def _make(edges: Edges, record: Record, tally: Tally) -> Plan:
     made = await _split(edges, record, tally)
     if any(renames.by_name(from_dict(part)) for part in made.ranges):
-        made.delta_link = await renames.delta_link(edges.graph, tally)
         made.warnings.append({"code": "RangesByName", "reason": RANGES_BY_NAME})
         if not made.delta_link:
             made.warnings.append({"code": "RenamesUnchecked", "reason": RENAMES_UNCHECKED})
+    else:
+        made.delta_link = ""
     columns = columns_of(record.columns)
     for probe in (_probe_sign_in, _probe_authentication):
         for source, error in await probe(edges, columns, tally):
@@ -90,13 +92,16 @@ async def _split(edges: Edges, record: Record, tally: Tally) -> Plan:
         parts = [part.as_dict() for part in selection.slices(record.users)]
         return Plan(parts, advanced=False, unreadable=[], expected=record.users)
     advanced = filters.is_advanced(record.filter) or not await _takes(edges, record.filter, tally)
-    total = (await batches.counts(edges.graph, [record.filter], tally))[0]
+    # The link counts from now on. Asked for before it is known whether it is needed, it costs no time.
+    (total,), link = await asyncio.gather(
+        batches.counts(edges.graph, [record.filter], tally), renames.delta_link(edges.graph, tally)
+    )
     ranges: list[Range] | None = None
     if total is not None:
         size = range_size(total, edges.settings.range_users, lanes_of(record, edges.settings))
         planner = splitting.split(total, size, int(datetime.now(UTC).timestamp()))
         ranges = await _drive(edges, planner, record, advanced, tally)
-    made = Plan([part.as_dict() for part in ranges or ()], advanced=advanced, unreadable=[], expected=total)
+    made = Plan([part.as_dict() for part in ranges or ()], advanced, unreadable=[], delta_link=link, expected=total)
     if ranges is None:
         made.ranges = [Range(kind="all", expected=total).as_dict()]
         made.warnings = [{"code": "OneChain", "reason": ONE_CHAIN}]

@@ -55,14 +55,31 @@ def split(total: int, size: int, now: int) -> Splitting:
     counted = yield from _counted([Range(kind="null"), *_first_slices(now)])
     if not counted or _too_many(counted, total, size):
         return None
-    null, slices = counted[0], (yield from _finer(counted[1:], size))
+    null = counted[0]
+    slices, by_name = yield from _together(_finer(counted[1:], size), _by_name(null, size))
     if not slices:
         return None
-    ranges: list[Range] = []
-    for part in [*_merged(slices, size), null]:
-        by_name = (yield from _by_name(part, size)) if _count(part) > size and _is_indivisible(part) else None
-        ranges += by_name or [part]
-    return ranges
+    ranges = _merged(slices, size)
+    bursts = [part for part in ranges if _count(part) > size and _is_indivisible(part)]
+    names = dict(zip(bursts, (yield from _together(*(_by_name(part, size) for part in bursts))), strict=True))
+    return [*(piece for part in ranges for piece in names.get(part) or [part]), *(by_name or [null])]
+
+
+def _together(*splittings: Splitting) -> Generator[list[Range], Counts, list[list[Range] | None]]:
+    """What each returns, in their order. What they want counted goes into the same round trips."""
+    found: list[list[Range] | None] = [None] * len(splittings)
+    answers: dict[int, Counts | None] = dict.fromkeys(range(len(splittings)))
+    while True:
+        asked: dict[int, list[Range]] = {}
+        for at, answer in answers.items():
+            try:
+                asked[at] = next(splittings[at]) if answer is None else splittings[at].send(answer)
+            except StopIteration as end:
+                found[at] = end.value
+        if not asked:
+            return found
+        counts = iter((yield list(itertools.chain.from_iterable(asked.values()))))
+        answers = {at: list(itertools.islice(counts, len(parts))) for at, parts in asked.items()}
 
 
 def _counted(parts: list[Range]) -> Splitting:
@@ -198,7 +215,9 @@ class _Beginning:
 
 
 def _by_name(base: Range, size: int) -> Splitting:
-    """A crowded range split by the beginning of the userPrincipalName, or None when Graph refuses that."""
+    """A range split by the beginning of the userPrincipalName; None where it is not crowded, or Graph refuses that."""
+    if _count(base) <= size:
+        return None
     beginnings = [_Beginning("", _count(base))]
     for _ in range(MAX_LEVELS):
         open_ = [each for each in beginnings if each.rest > size and each.unasked()]
