@@ -16,6 +16,8 @@ from shared.records import Edges, Json, Plan, Record, cancelled_name, read_plan,
 from shared.settings import Settings
 from shared.transport import Tally
 
+LEAST_PAGES = 5
+"""A range that is smaller is read sooner, but finding it takes more round trips than that saves."""
 PER_USER_LANES = 8
 """With 4 batches of 20 in each at the same time."""
 ONE_CHAIN = (
@@ -110,7 +112,7 @@ async def _split(edges: Edges, record: Record, tally: Tally) -> Plan:
 
 def range_size(total: int, most: int, lanes: int) -> int:
     """Users per range: at most as set, but fewer in a small tenant, so that all lanes have something to read."""
-    return min(most, max(math.ceil(total / lanes), 2 * graph.PAGE))
+    return min(most, max(math.ceil(total / lanes), LEAST_PAGES * graph.PAGE))
 
 
 def lanes_of(record: Record, settings: Settings) -> int:

@@ -41,7 +41,7 @@ MAX_DEPTH = 60
 MAX_LEVELS = 60
 GRAINS = 6
 """Slices that fill a range: with coarser ones the ranges would be uneven, with finer ones counting would cost more."""
-LEVELS_FOR_GRAINS = 3
+LEVELS_FOR_GRAINS = 2
 
 _DAY = 86_400
 _FIRST_SECOND = int(datetime(1, 1, 1, tzinfo=UTC).timestamp())
