@@ -8,6 +8,7 @@ Names in the container, all private:
     {id}/deleted            stands for an export that was deleted, and says whose it was
     work/{id}/...           plan, list of selected users, state of a chain; removed when the export ends
     keys/{hash}             Idempotency-Key to export id
+    running/{hash}/{id}     a running export, by caller
 
 Ids sort newest first, so a plain listing of the container is the list of operations.
 """
@@ -94,17 +95,17 @@ async def write(storage: Storage, name: str, data: bytes, summary: Any = None) -
         await blob.upload_blob(data, overwrite=True, metadata=_metadata(summary))
 
 
-async def write_once(storage: Storage, name: str, data: bytes) -> bool:
+async def write_once(storage: Storage, name: str, data: bytes, summary: Any = None) -> bool:
     """A small blob, unless there is one: then False, and nothing is changed."""
     from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
     blob = storage.container.get_blob_client(name)
     try:
         try:
-            await blob.upload_blob(data, overwrite=False)
+            await blob.upload_blob(data, overwrite=False, metadata=_metadata(summary))
         except ResourceNotFoundError:
             await _create_container(storage)
-            await blob.upload_blob(data, overwrite=False)
+            await blob.upload_blob(data, overwrite=False, metadata=_metadata(summary))
     except ResourceExistsError:
         return False
     return True

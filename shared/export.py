@@ -32,6 +32,7 @@ from shared.records import (
     read_plan,
     read_record,
     results_name,
+    users_name,
     work_name,
 )
 from shared.transport import Tally
@@ -185,7 +186,7 @@ async def _steps(
     """
     if part.kind == "users":
         select = select_of(column for column in columns_of(record.columns) if column.source not in made.unreadable)
-        listed = await blobs.read(edges.storage, work_name(record.id, "users.json"))
+        listed = await blobs.read(edges.storage, users_name(record))
         async for read in selection.read(edges.graph, listed or b"[]", part, select, tally, start):
             yield read
         return

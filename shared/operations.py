@@ -1,28 +1,23 @@
-"""The operations that a person sees: start, show, cancel. (`listing` lists them, `removal` deletes.)
+"""The operations that a person sees: show, cancel. (`starting` starts them, `listing` lists, `removal` deletes.)
 
 Where the truth is: an export runs as long as Durable says so; when it has ended, its results.json says how. Its
 request.json says who asked for what. There is no other store.
 """
 
-import hashlib
 import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
-from urllib.parse import urlsplit
-
-import msgspec
 
 from shared import blobs, results
 from shared.access import Caller
 from shared.blobs import Storage
-from shared.records import Json, Record, cancelled_name, csv_name, find_record, record_name, results_name, work_name
-from shared.request import ExportRequest
+from shared.records import Json, Record, cancelled_name, csv_name, find_record, results_name, work_name
 from shared.running import is_running, progress_of, running_status
 from shared.settings import Settings
-from shared.workflow import CANCEL, EXPORT
+from shared.workflow import CANCEL
 
 ERRORS_SHOWN = 100
 RETRY_AFTER = 5
@@ -74,52 +69,6 @@ def new_id(now: datetime) -> str:
     # RFC 9562, version 8: 48 bits of ours, then version and variant, then chance.
     digits = f"{left:012x}8{secrets.token_hex(2)[:3]}{secrets.choice('89ab')}{secrets.token_hex(8)[:15]}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-
-
-async def start(operations: Operations, request: ExportRequest, caller: Caller, idempotency_key: str = "") -> str:
-    """Starts an export and returns its id. The same caller's same key again gives the first one's id."""
-    now = operations.now()
-    export_id = new_id(now)
-    if idempotency_key:
-        digest = hashlib.sha256(f"{caller.id}\n{idempotency_key}".encode()).hexdigest()
-        if not await blobs.write_once(operations.storage, f"keys/{digest}", export_id.encode()):
-            export_id = (await blobs.read(operations.storage, f"keys/{digest}") or export_id.encode()).decode()
-            # The first POST may have ended between taking the key and starting: then this one starts it.
-            if await _was_started(operations, export_id):
-                return export_id
-    record = Record(
-        id=export_id,
-        created_date_time=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        requested_by={"id": caller.id, "name": caller.name},
-        file_name=request.file_name,
-        columns=list(request.columns),
-        filter=request.filter,
-        users=len(request.users),
-        excel=request.excel,
-        callback_host=urlsplit(request.callback_url).hostname or "",
-    )
-    if request.callback_url:
-        await blobs.write(operations.storage, work_name(export_id, "callback"), request.callback_url.encode())
-    if request.users:
-        await blobs.write(operations.storage, work_name(export_id, "users.json"), msgspec.json.encode(request.users))
-    summary: Json = {"fileName": record.file_name, "createdDateTime": record.created_date_time}
-    summary |= {"requestedBy": record.requested_by}
-    await blobs.write(operations.storage, record_name(export_id), msgspec.json.encode(record), summary)
-    try:
-        await operations.durable.start_new(EXPORT, export_id, {"id": export_id})
-    except Exception:
-        # Durable refuses what runs already: a POST with the same key at the same moment was first.
-        if not idempotency_key or not await operations.durable.get_status(export_id):
-            raise
-    logging.info("Export %s was started by %s.", export_id, caller.id)
-    return export_id
-
-
-async def _was_started(operations: Operations, export_id: str) -> bool:
-    """Also one that was deleted since: a key never brings it back."""
-    if await find_record(operations.storage, export_id):
-        return bool(await operations.durable.get_status(export_id))
-    return await blobs.read(operations.storage, f"{export_id}/deleted") is not None
 
 
 async def find(operations: Operations, export_id: str, caller: Caller) -> Record | Shown:

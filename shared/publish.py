@@ -12,7 +12,9 @@ from shared.records import (
     Record,
     block_name,
     csv_name,
+    find_record,
     part_name,
+    place_name,
     progress,
     read_record,
     results_name,
@@ -89,6 +91,9 @@ async def publish(edges: Edges, task: Json) -> Json:
 
 async def clean(edges: Edges, task: Json) -> Json:
     """The activity `clean`: removes what only a running export needs."""
+    record = await find_record(edges.storage, task["id"])
+    if record:
+        await blobs.delete(edges.storage, place_name(record.requested_by["id"], record.id))
     await blobs.delete_all(edges.storage, work_name(task["id"], ""))
     return {}
 

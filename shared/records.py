@@ -1,5 +1,6 @@
 """What the activities share: their edges, the request of an export, and how its blobs and blocks are named."""
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -40,11 +41,13 @@ class Record(msgspec.Struct, rename="camel", omit_defaults=True):
     users: int = 0
     excel: bool = True
     callback_host: str = ""
+    attempt: str = ""
+    """Of the POSTs with one Idempotency-Key: whose list of users and callback count."""
 
     def shown(self) -> Json:
         """The request as the results and the API show it: of a list of users the length, of a callback the host."""
         shown = msgspec.to_builtins(self)
-        return {key: shown[key] for key in shown if key not in {"id", "createdDateTime", "requestedBy"}}
+        return {key: shown[key] for key in shown if key not in {"id", "createdDateTime", "requestedBy", "attempt"}}
 
 
 class Plan(msgspec.Struct, rename="camel"):
@@ -77,6 +80,21 @@ def csv_name(record: Record) -> str:
 
 def work_name(export_id: str, name: str) -> str:
     return f"work/{export_id}/{name}"
+
+
+def users_name(record: Record) -> str:
+    """The list of selected users, as the POST has given it that the request came with."""
+    return work_name(record.id, f"users-{record.attempt}.json" if record.attempt else "users.json")
+
+
+def callback_name(record: Record) -> str:
+    """The callback's address, a secret."""
+    return work_name(record.id, f"callback-{record.attempt}" if record.attempt else "callback")
+
+
+def place_name(caller_id: str, export_id: str = "") -> str:
+    """The blob of a caller's running export; without an id: what these names begin with."""
+    return f"running/{hashlib.sha256(caller_id.encode()).hexdigest()[:32]}/{export_id}"
 
 
 def progress_name(export_id: str, number: int | None = None) -> str:
