@@ -15,6 +15,8 @@ from shared.records import Edges, Json, Plan, Record, cancelled_name, read_plan,
 from shared.settings import Settings
 from shared.transport import Tally
 
+MAX_RANGES = 10_000
+"""Each leaves a block of its own, or more, and a blob has 50,000 at most."""
 PER_USER_LANES = 8
 """With 4 batches of 20 in each at the same time."""
 ONE_CHAIN = (
@@ -104,8 +106,11 @@ async def _split(edges: Edges, record: Record, tally: Tally) -> Plan:
 
 
 def range_size(total: int, most: int, lanes: int) -> int:
-    """Users per range: at most as set, but fewer in a small tenant, so that all lanes have something to read."""
-    return min(most, max(math.ceil(total / lanes), 2 * graph.PAGE))
+    """Users per range: at most as set, but fewer in a small tenant, so that all lanes have something to read.
+
+    More than is set where it would be too many ranges.
+    """
+    return max(min(most, max(math.ceil(total / lanes), 2 * graph.PAGE)), math.ceil(total / MAX_RANGES))
 
 
 def lanes_of(record: Record, settings: Settings) -> int:
