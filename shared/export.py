@@ -27,6 +27,7 @@ from shared.records import (
     Record,
     block_name,
     csv_name,
+    ids_name,
     part_name,
     progress_name,
     read_plan,
@@ -134,7 +135,8 @@ async def _export_once(edges: Edges, record: Record, made: Plan, part: Range, ta
         per_user = []
 
     state = await _state(edges, record, task)
-    seen = set(state.seen)
+    left = await selection.left_to_others(edges.storage, record.id, task["range"]) if part.kind == "users" else set()
+    seen = left.union(state.seen)
     await rows.add(*state.rows)
     await errors.add(*state.errors)
     started = looked = edges.clock()
@@ -176,9 +178,9 @@ async def _export_once(edges: Edges, record: Record, made: Plan, part: Range, ta
         "retries": tally.retries,
         "restarts": tally.restarts,
     }
-    if renames.by_name(part):
-        ids = msgspec.msgpack.encode(list(seen.difference(state.seen)))
-        await blobs.write(edges.storage, renames.ids_name(record.id, result["part"]), ids)
+    if renames.by_name(part) or part.kind == "users":
+        ids = msgspec.msgpack.encode(list(seen.difference(state.seen, left)))
+        await blobs.write(edges.storage, ids_name(record.id, result["part"]), ids)
     await _note(edges, task, len(seen), done=not link)
     if link:
         result["state"] = f"chain-{name}"

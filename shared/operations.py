@@ -85,19 +85,27 @@ async def find(operations: Operations, export_id: str, caller: Caller) -> Record
     return Shown(404, {"title": "Not found", "detail": "There is no such export, or it is not yours."})
 
 
-async def show(operations: Operations, export_id: str, caller: Caller) -> Shown:
-    """The state of an export: 202 while it runs, then 200 or (failed) 500 with the results; 404 or 410."""
+async def find_with_status(operations: Operations, export_id: str, caller: Caller) -> tuple[Record, Any] | Shown:
+    """As `find`, with what Durable says of it."""
     record = await find(operations, export_id, caller)
     if isinstance(record, Shown):
         return record
-    status = await operations.durable.get_status(export_id)
+    return record, await operations.durable.get_status(export_id)
+
+
+async def show(operations: Operations, export_id: str, caller: Caller) -> Shown:
+    """The state of an export: 202 while it runs, then 200 or (failed) 500 with the results; 404 or 410."""
+    found = await find_with_status(operations, export_id, caller)
+    if isinstance(found, Shown):
+        return found
+    record, status = found
     if is_running(status):
         return Shown(202, await _running(operations, record, status))
-    found = await read_results(operations.storage, export_id, ERRORS_SHOWN)
-    if found is None:
-        found = _lost(record, str(status.runtime_status.value) if status else "unknown to Durable")
-    body = await ended(operations.storage, operations.settings, record, found, operations.now())
-    return Shown(500 if found["status"] == results.FAILED else 200, body)
+    end = await read_results(operations.storage, export_id, ERRORS_SHOWN)
+    if end is None:
+        end = _lost(record, str(status.runtime_status.value) if status else "unknown to Durable")
+    body = await ended(operations.storage, operations.settings, record, end, operations.now())
+    return Shown(500 if end["status"] == results.FAILED else 200, body)
 
 
 async def _running(operations: Operations, record: Record, status: Any) -> Json:
@@ -148,10 +156,10 @@ def _lost(record: Record, runtime_status: str) -> Json:
 
 async def cancel(operations: Operations, export_id: str, caller: Caller) -> Shown:
     """Asks a running export to end: 202; it writes its results as Cancelled within seconds. An ended one: 409."""
-    record = await find(operations, export_id, caller)
-    if isinstance(record, Shown):
-        return record
-    status = await operations.durable.get_status(export_id)
+    found = await find_with_status(operations, export_id, caller)
+    if isinstance(found, Shown):
+        return found
+    record, status = found
     if not is_running(status):
         return _ended_already(export_id)
     # What is being planned or read stops when it sees these; the orchestrator may wait for just that.

@@ -40,7 +40,7 @@ async def plan(edges: Edges, task: Json) -> Json:
     """`{"id"}` to `{"ranges", "lanes", "check", "expected", "found", "warnings", "requests", "retries"}` or
     `{"failed"}`, or `{"stopped"}` when it was cancelled meanwhile.
 
-    `found`: errors that hold for all users. `check`: whether renames are to be looked for when all is read.
+    `found`: errors that hold for all users. `check`: whether doubles and renames are to be looked for when all is read.
     """
     tally = Tally()
     record = await read_record(edges.storage, task["id"])
@@ -63,7 +63,7 @@ async def plan(edges: Edges, task: Json) -> Json:
     return {
         "ranges": len(ranges),
         "lanes": splitting.share(ranges, lanes_of(record, edges.settings)),
-        "check": bool(made.delta_link),
+        "check": bool(made.delta_link) or (record.users > 0 and len(ranges) > 1),
         "expected": made.expected,
         "found": made.found,
         "warnings": made.warnings,

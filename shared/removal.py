@@ -7,7 +7,7 @@ from datetime import timedelta
 from shared import blobs
 from shared.access import Caller
 from shared.listing import by_export
-from shared.operations import Operations, Shown, find, new_id
+from shared.operations import Operations, Shown, find_with_status, new_id
 from shared.records import find_record, place_name, work_name
 from shared.running import is_running
 
@@ -18,10 +18,10 @@ PURGE_PAUSE = 0.25
 
 async def delete(operations: Operations, export_id: str, caller: Caller) -> Shown:
     """Removes an ended export's files and history, and remembers for a while that it was there: 204."""
-    record = await find(operations, export_id, caller)
-    if isinstance(record, Shown):
-        return record
-    status = await operations.durable.get_status(export_id)
+    found = await find_with_status(operations, export_id, caller)
+    if isinstance(found, Shown):
+        return found
+    record, status = found
     if is_running(status):
         detail = f"Export {export_id} is running; cancel it first."
         return Shown(409, {"title": "Still running", "detail": detail})
