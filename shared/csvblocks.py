@@ -3,7 +3,8 @@
 Excel runs a cell that begins with = + - @ (also behind a tab or CR) as a formula, which lets a user's display name
 act on the administrator's computer (CWE-1236, OWASP: CSV injection). The guard puts an apostrophe before such a cell.
 Phone numbers and plain numbers stay as they are: they can do nothing, and an apostrophe would spoil them. Where Excel's
-list separator is a semicolon, as in much of Europe, it may cut a cell there: what follows is guarded the same way.
+list separator is a semicolon, as in much of Europe, it may cut a cell there or at a line break, because a quote counts
+only at the beginning of what it takes for a cell: what follows is guarded the same way.
 """
 
 import csv
@@ -17,7 +18,7 @@ from shared.users import User
 BOM = b"\xef\xbb\xbf"
 
 _FORMULA = frozenset("=+-@\t\r")
-_CUT_FORMULA = re.compile(r"(;\t?)(?=[=+\-@])")
+_CUT_FORMULA = re.compile(r"([;\r\n]\t?)(?=[=+\-@])")
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?|\+\(?\d[\d ().\-/]*(?:\s*(?:x|ext\.?)\s*\d+)?", re.ASCII)
 """A plain number, or a phone number: +31 20 123 4567, +1 (425) 555-0100x12."""
 
@@ -36,7 +37,11 @@ def rows(users: Sequence[User], columns: Sequence[Column], excel: bool) -> bytes
 
 
 def _guarded(cells: Iterable[Cell]) -> list[Cell]:
-    return [_guard(cell) if type(cell) is str and (cell[:1] in _FORMULA or ";" in cell) else cell for cell in cells]
+    return [_guard(cell) if type(cell) is str and _is_suspect(cell) else cell for cell in cells]
+
+
+def _is_suspect(cell: str) -> bool:
+    return cell[:1] in _FORMULA or ";" in cell or "\n" in cell or "\r" in cell
 
 
 def _guard(cell: str) -> str:
