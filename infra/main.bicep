@@ -58,6 +58,8 @@ param exportDefaultColumns string = ''
 param exportAllowedRoles string = ''
 @description('Hosts that may be called back, with commas.')
 param exportCallbackHosts string = ''
+@description('Exports that one caller may have running.')
+param exportMaxRunning string = ''
 
 // ---- Network and operations ------------------------------------------------------------------------------------------
 
@@ -166,6 +168,7 @@ module function 'app/function.bicep' = {
       EXPORT_ALLOWED_ROLES: exportAllowedRoles
       EXPORT_CALLBACK_HOSTS: exportCallbackHosts
       EXPORT_RETENTION_DAYS: string(exportRetentionDays)
+      EXPORT_MAX_RUNNING: exportMaxRunning
     }
   }
 }

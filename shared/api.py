@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from shared import listing, operations, page, removal, request
+from shared import listing, load, operations, page, removal, request, starting
 from shared.access import Caller, Refused, caller_of
 from shared.columns import AUTHENTICATION, COLUMN_SETS, COLUMNS
 from shared.operations import Operations, Shown
@@ -65,6 +65,9 @@ async def answer(body: Body, incoming: Incoming, read_settings: Read, connect: C
     except Refused as problem:
         challenge = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else {}
         return _problem(problem.status, problem.title, problem.detail, headers=challenge)
+    except load.TooManyRunning as problem:
+        pause = {"Retry-After": str(load.RETRY_AFTER)}
+        return _problem(429, "Too many exports are running", str(problem), headers=pause)
     except BadRequest as problem:
         return _problem(problem.status, "The request can't be taken", str(problem), problem.problems)
 
@@ -82,7 +85,7 @@ async def start_export(incoming: Incoming, caller: Caller, on: Operations) -> Ou
     if key and not _IDEMPOTENCY_KEY.fullmatch(key):
         raise BadRequest(Problem("", "Idempotency-Key must be 1 to 255 visible ASCII characters."))
     wanted = request.parse(incoming.body, on.settings, on.now())
-    export_id = await operations.start(on, wanted, caller, key)
+    export_id = await starting.start(on, wanted, caller, key)
     status_url = f"{_exports_url(incoming)}/{export_id}"
     return _json(202, {"id": export_id, "status": "NotStarted", "statusUrl": status_url}, _polling(status_url))
 

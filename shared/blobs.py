@@ -8,6 +8,7 @@ Names in the container, all private:
     {id}/deleted            stands for an export that was deleted, and says whose it was
     work/{id}/...           plan, list of selected users, state of a chain; removed when the export ends
     keys/{hash}             Idempotency-Key to export id
+    running/{hash}/{id}     a running export, by caller
 
 Ids sort newest first, so a plain listing of the container is the list of operations.
 """
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
 BLOCK_BYTES = 4 * 1024 * 1024
+MAX_BLOCKS = 50_000
+"""Of one blob, as Azure has it."""
 DELETE_BATCH = 256
 _CLOCK_SKEW = timedelta(minutes=15)
 """A link is valid from some minutes ago: the clocks of the app and of the storage are not the same."""
@@ -44,13 +47,16 @@ class Storage:
     """Signed in with an identity: links are signed with a user delegation key, not with the account's key."""
 
 
-def connect(settings: Settings, credential: "AsyncTokenCredential | None") -> Storage:
-    """Opens nothing yet. `credential` is used when the setting is an address and not a connection string."""
+def connect(settings: Settings, credential: "AsyncTokenCredential | None", **retries: Any) -> Storage:
+    """Opens nothing yet. `credential` is used when the setting is an address and not a connection string.
+
+    `retries`: options of the SDK's retry that are to be others.
+    """
     from azure.storage.blob.aio import BlobServiceClient
 
     by_identity = settings.storage.startswith("http")
     # The SDK's own retry: exponential, for 408, 429, 5xx and broken connections.
-    options: dict[str, Any] = {"retry_total": 8, "initial_backoff": 1, "increment_base": 2}
+    options: dict[str, Any] = {"retry_total": 8, "initial_backoff": 1, "increment_base": 2} | retries
     if by_identity:
         service = BlobServiceClient(settings.storage, credential=credential, **options)
     else:
@@ -84,30 +90,32 @@ async def commit(storage: Storage, name: str, parts: Sequence[str], content_type
 
 async def write(storage: Storage, name: str, data: bytes, summary: Any = None) -> None:
     """A small blob, replacing what was there. `summary` is JSON that a listing brings along."""
+    await _upload(storage, name, data, summary, overwrite=True)
+
+
+async def write_once(storage: Storage, name: str, data: bytes, summary: Any = None) -> bool:
+    """A small blob, unless there is one: then False, and nothing is changed."""
+    from azure.core.exceptions import ResourceExistsError
+
+    try:
+        await _upload(storage, name, data, summary, overwrite=False)
+    except ResourceExistsError as problem:
+        # So the SDK calls every 409: a container that is being deleted, say.
+        if problem.error_code != "BlobAlreadyExists":  # type: ignore[attr-defined]  # set by the SDK
+            raise
+        return False
+    return True
+
+
+async def _upload(storage: Storage, name: str, data: bytes, summary: Any, *, overwrite: bool) -> None:
     from azure.core.exceptions import ResourceNotFoundError
 
     blob = storage.container.get_blob_client(name)
     try:
-        await blob.upload_blob(data, overwrite=True, metadata=_metadata(summary))
+        await blob.upload_blob(data, overwrite=overwrite, metadata=_metadata(summary))
     except ResourceNotFoundError:
         await _create_container(storage)
-        await blob.upload_blob(data, overwrite=True, metadata=_metadata(summary))
-
-
-async def write_once(storage: Storage, name: str, data: bytes) -> bool:
-    """A small blob, unless there is one: then False, and nothing is changed."""
-    from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
-
-    blob = storage.container.get_blob_client(name)
-    try:
-        try:
-            await blob.upload_blob(data, overwrite=False)
-        except ResourceNotFoundError:
-            await _create_container(storage)
-            await blob.upload_blob(data, overwrite=False)
-    except ResourceExistsError:
-        return False
-    return True
+        await blob.upload_blob(data, overwrite=overwrite, metadata=_metadata(summary))
 
 
 async def _create_container(storage: Storage) -> None:

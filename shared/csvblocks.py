@@ -3,7 +3,8 @@
 Excel runs a cell that begins with = + - @ (also behind a tab or CR) as a formula, which lets a user's display name
 act on the administrator's computer (CWE-1236, OWASP: CSV injection). The guard puts an apostrophe before such a cell.
 Phone numbers and plain numbers stay as they are: they can do nothing, and an apostrophe would spoil them. Where Excel's
-list separator is a semicolon, as in much of Europe, it may cut a cell there: what follows is guarded the same way.
+list separator is a semicolon, as in much of Europe, it may cut a cell there or at a line break, because a quote counts
+only at the beginning of what it takes for a cell: what follows is guarded the same way.
 """
 
 import csv
@@ -20,7 +21,7 @@ _NUMBER = r"\d+(?:[.,]\d+)?"
 _PHONE = r"\(?\d[\d ().\-/]*(?:\s*(?:x|ext\.?)\s*\d+)?"
 """As in +31 20 123 4567 and +1 (425) 555-0100x12, behind the plus."""
 _FORMULA = re.compile(rf"[=@\t\r]|-(?!{_NUMBER}\Z)|\+(?!(?:{_NUMBER}|{_PHONE})\Z)", re.ASCII)
-_CUT_FORMULA = re.compile(r"(;\t?)(?=[=+\-@])")
+_CUT_FORMULA = re.compile(r"([;\r\n]\t?)(?=[=+\-@])")
 
 
 def header(columns: Sequence[Column], excel: bool) -> bytes:
@@ -39,7 +40,11 @@ def rows(users: Sequence[User], columns: Sequence[Column], excel: bool) -> bytes
 def _guarded(cells: Iterable[Cell]) -> list[Cell]:
     """What begins a formula sorts before the letters, so most cells need no closer look: each page has 20,000."""
     return [
-        _guard(cell) if cell and cell is not True and ((cell < "A" and _FORMULA.match(cell)) or ";" in cell) else cell
+        _guard(cell)
+        if cell
+        and cell is not True
+        and ((cell < "A" and _FORMULA.match(cell)) or ";" in cell or "\n" in cell or "\r" in cell)
+        else cell
         for cell in cells
     ]
 

@@ -27,11 +27,13 @@ from shared.records import (
     Record,
     block_name,
     csv_name,
+    ids_name,
     part_name,
     progress_name,
     read_plan,
     read_record,
     results_name,
+    users_name,
     work_name,
 )
 from shared.transport import Tally
@@ -55,26 +57,29 @@ class BlockWriter:
     separator: bytes = b""
     blocks: int = 0
     size: int = 0
-    _pieces: list[bytes] = field(default_factory=list)
+    entries: int = 0
+    """How many were added of those that are staged."""
+    pieces: list[bytes] = field(default_factory=list)
+    """What is not staged yet."""
     _waiting: int = 0
 
-    async def add(self, data: bytes) -> None:
-        if data:
-            self._pieces.append(data)
-            self._waiting += len(data)
+    async def add(self, *data: bytes) -> None:
+        self.pieces += filter(None, data)
+        self._waiting += sum(map(len, data))
         if self._waiting >= blobs.BLOCK_BYTES:
             await self.flush()
 
     async def flush(self) -> None:
-        if not self._pieces:
+        if not self.pieces:
             return
-        data = self.separator.join(self._pieces)
+        data = self.separator.join(self.pieces)
         if self.separator:
             await blobs.stage(self.storage, self.name, block_name(self.part, self.blocks, "s"), self.separator)
         await blobs.stage(self.storage, self.name, block_name(self.part, self.blocks), data)
         self.blocks += 1
         self.size += len(data)
-        self._pieces.clear()
+        self.entries += len(self.pieces)
+        self.pieces.clear()
         self._waiting = 0
 
 
@@ -83,6 +88,9 @@ class _State(msgspec.Struct):
 
     link: str
     seen: list[bytes]
+    rows: list[bytes] = []
+    errors: list[bytes] = []
+    """What did not fill a block yet: small ones would be too many in a chain of thousands of segments."""
 
 
 async def export(edges: Edges, task: Json) -> Json:
@@ -120,14 +128,17 @@ async def _export_once(edges: Edges, record: Record, made: Plan, part: Range, ta
     name = part_name(task["range"], task["segment"], execution)
     rows = BlockWriter(edges.storage, csv_name(record), name)
     errors = BlockWriter(edges.storage, results_name(record.id), name, results.SEPARATOR)
-    count = problems = 0
+    count = 0
     columns = columns_of(record.columns)
     per_user = [column.header for column in columns if column.source == AUTHENTICATION]
     if AUTHENTICATION in made.unreadable:
         per_user = []
 
     state = await _state(edges, record, task)
-    seen = set(state.seen)
+    left = await selection.left_to_others(edges.storage, record.id, task["range"]) if part.kind == "users" else set()
+    seen = left.union(state.seen)
+    await rows.add(*state.rows)
+    await errors.add(*state.errors)
     started = looked = edges.clock()
     link: str | None = None
     async for users, failures, link in _steps(edges, record, made, part, state.link, tally, bool(per_user)):
@@ -135,11 +146,9 @@ async def _export_once(edges: Edges, record: Record, made: Plan, part: Range, ta
         if per_user:
             failed = await authentication.add_methods(edges.graph, fresh, tally)
             failures += [authentication.error_entry(user, problem, per_user) for user, problem in failed]
-        for failure in failures:
-            await errors.add(msgspec.json.encode(failure))
+        await errors.add(*map(msgspec.json.encode, failures))
         await rows.add(csvblocks.rows(fresh, columns, record.excel))
         count += len(fresh)
-        problems += len(failures)
         now = edges.clock()
         # In the middle of a page it begins at that page again: without anyone new it would never end.
         if link and (count or link != state.link) and now - started > SEGMENT_SECONDS:
@@ -151,21 +160,31 @@ async def _export_once(edges: Edges, record: Record, made: Plan, part: Range, ta
             await _note(edges, task, len(seen), done=False)
     if await read_plan(edges.storage, record.id) is None:
         return {"stopped": True}  # What it would write now, nobody would remove.
-    await rows.flush()
-    await errors.flush()
+    if not link:
+        await rows.flush()
+        await errors.flush()
     result: Json = {
-        "part": [task["range"], task["segment"], execution, rows.blocks, errors.blocks, count, rows.size, problems],
+        "part": [
+            task["range"],
+            task["segment"],
+            execution,
+            rows.blocks,
+            errors.blocks,
+            count,
+            rows.size,
+            errors.entries,
+        ],
         "requests": tally.requests,
         "retries": tally.retries,
         "restarts": tally.restarts,
     }
-    if renames.by_name(part):
-        ids = msgspec.msgpack.encode(list(seen.difference(state.seen)))
-        await blobs.write(edges.storage, renames.ids_name(record.id, result["part"]), ids)
+    if renames.by_name(part) or part.kind == "users":
+        ids = msgspec.msgpack.encode(list(seen.difference(state.seen, left)))
+        await blobs.write(edges.storage, ids_name(record.id, result["part"]), ids)
     await _note(edges, task, len(seen), done=not link)
     if link:
         result["state"] = f"chain-{name}"
-        saved = msgspec.msgpack.encode(_State(link, list(seen)))
+        saved = msgspec.msgpack.encode(_State(link, list(seen), rows.pieces, errors.pieces))
         await blobs.write(edges.storage, work_name(record.id, result["state"]), saved)
     return result
 
@@ -185,7 +204,7 @@ async def _steps(
     """
     if part.kind == "users":
         select = select_of(column for column in columns_of(record.columns) if column.source not in made.unreadable)
-        listed = await blobs.read(edges.storage, work_name(record.id, "users.json"))
+        listed = await blobs.read(edges.storage, users_name(record))
         async for read in selection.read(edges.graph, listed or b"[]", part, select, tally, start):
             yield read
         return

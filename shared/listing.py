@@ -43,7 +43,7 @@ async def by_export(storage: Storage) -> AsyncIterator[tuple[str, dict[str, Any]
     current, names = "", dict[str, Any]()
     async for blob in blobs.listing(storage):
         export_id, _, name = blob.name.partition("/")
-        if export_id in {"keys", "work"}:
+        if export_id in {"keys", "running", "work"}:
             break  # They sort behind every id.
         if export_id != current and current:
             yield current, names

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from shared import blobs, operations
-from shared.records import Edges, Json, read_record, work_name
+from shared.records import Edges, Json, callback_name, read_record
 from shared.request import host_matches
 
 TIMEOUT_SECONDS = 30.0
@@ -20,13 +20,13 @@ Post = Callable[[str, bytes], Awaitable[int]]
 
 async def notify(edges: Edges, task: Json, post: Post) -> Json:
     """`{"id"}` to `{}` or `{"warning": {code, reason}}`. Raises when asking again may help."""
-    url = await blobs.read(edges.storage, work_name(task["id"], "callback"))
+    record = await read_record(edges.storage, task["id"])
+    url = await blobs.read(edges.storage, callback_name(record))
     if url is None:
         return {}
     host = urlsplit(url.decode()).hostname or ""
     if not any(host_matches(host, pattern) for pattern in edges.settings.callback_hosts):
         return _warning(f"The host {host} is not one of EXPORT_CALLBACK_HOSTS any more; nothing was posted.")
-    record = await read_record(edges.storage, task["id"])
     found = await operations.read_results(edges.storage, record.id, operations.ERRORS_SHOWN)
     body = await operations.ended(edges.storage, edges.settings, record, found or {}, operations.utc_now())
     status = await post(url.decode(), msgspec.json.encode(body))

@@ -1,28 +1,23 @@
-"""The operations that a person sees: start, show, cancel. (`listing` lists them, `removal` deletes.)
+"""The operations that a person sees: show, cancel. (`starting` starts them, `listing` lists, `removal` deletes.)
 
 Where the truth is: an export runs as long as Durable says so; when it has ended, its results.json says how. Its
 request.json says who asked for what. There is no other store.
 """
 
-import hashlib
 import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
-from urllib.parse import urlsplit
-
-import msgspec
 
 from shared import blobs, results
 from shared.access import Caller
 from shared.blobs import Storage
-from shared.records import Json, Record, cancelled_name, csv_name, find_record, record_name, results_name, work_name
-from shared.request import ExportRequest
+from shared.records import Json, Record, cancelled_name, csv_name, find_record, results_name, work_name
 from shared.running import is_running, progress_of, running_status
 from shared.settings import Settings
-from shared.workflow import CANCEL, EXPORT
+from shared.workflow import CANCEL
 
 ERRORS_SHOWN = 100
 RETRY_AFTER = 5
@@ -76,52 +71,6 @@ def new_id(now: datetime) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-async def start(operations: Operations, request: ExportRequest, caller: Caller, idempotency_key: str = "") -> str:
-    """Starts an export and returns its id. The same caller's same key again gives the first one's id."""
-    now = operations.now()
-    export_id = new_id(now)
-    if idempotency_key:
-        digest = hashlib.sha256(f"{caller.id}\n{idempotency_key}".encode()).hexdigest()
-        if not await blobs.write_once(operations.storage, f"keys/{digest}", export_id.encode()):
-            export_id = (await blobs.read(operations.storage, f"keys/{digest}") or export_id.encode()).decode()
-            # The first POST may have ended between taking the key and starting: then this one starts it.
-            if await _was_started(operations, export_id):
-                return export_id
-    record = Record(
-        id=export_id,
-        created_date_time=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        requested_by={"id": caller.id, "name": caller.name},
-        file_name=request.file_name,
-        columns=list(request.columns),
-        filter=request.filter,
-        users=len(request.users),
-        excel=request.excel,
-        callback_host=urlsplit(request.callback_url).hostname or "",
-    )
-    if request.callback_url:
-        await blobs.write(operations.storage, work_name(export_id, "callback"), request.callback_url.encode())
-    if request.users:
-        await blobs.write(operations.storage, work_name(export_id, "users.json"), msgspec.json.encode(request.users))
-    summary: Json = {"fileName": record.file_name, "createdDateTime": record.created_date_time}
-    summary |= {"requestedBy": record.requested_by}
-    await blobs.write(operations.storage, record_name(export_id), msgspec.json.encode(record), summary)
-    try:
-        await operations.durable.start_new(EXPORT, export_id, {"id": export_id})
-    except Exception:
-        # Durable refuses what runs already: a POST with the same key at the same moment was first.
-        if not idempotency_key or not await operations.durable.get_status(export_id):
-            raise
-    logging.info("Export %s was started by %s.", export_id, caller.id)
-    return export_id
-
-
-async def _was_started(operations: Operations, export_id: str) -> bool:
-    """Also one that was deleted since: a key never brings it back."""
-    if await find_record(operations.storage, export_id):
-        return bool(await operations.durable.get_status(export_id))
-    return await blobs.read(operations.storage, f"{export_id}/deleted") is not None
-
-
 async def find(operations: Operations, export_id: str, caller: Caller) -> Record | Shown:
     """The request of an export that this caller may see; or the answer that there is none, or none any more.
 
@@ -136,19 +85,27 @@ async def find(operations: Operations, export_id: str, caller: Caller) -> Record
     return Shown(404, {"title": "Not found", "detail": "There is no such export, or it is not yours."})
 
 
-async def show(operations: Operations, export_id: str, caller: Caller) -> Shown:
-    """The state of an export: 202 while it runs, then 200 or (failed) 500 with the results; 404 or 410."""
+async def find_with_status(operations: Operations, export_id: str, caller: Caller) -> tuple[Record, Any] | Shown:
+    """As `find`, with what Durable says of it."""
     record = await find(operations, export_id, caller)
     if isinstance(record, Shown):
         return record
-    status = await operations.durable.get_status(export_id)
+    return record, await operations.durable.get_status(export_id)
+
+
+async def show(operations: Operations, export_id: str, caller: Caller) -> Shown:
+    """The state of an export: 202 while it runs, then 200 or (failed) 500 with the results; 404 or 410."""
+    found = await find_with_status(operations, export_id, caller)
+    if isinstance(found, Shown):
+        return found
+    record, status = found
     if is_running(status):
         return Shown(202, await _running(operations, record, status))
-    found = await read_results(operations.storage, export_id, ERRORS_SHOWN)
-    if found is None:
-        found = _lost(record, str(status.runtime_status.value) if status else "unknown to Durable")
-    body = await ended(operations.storage, operations.settings, record, found, operations.now())
-    return Shown(500 if found["status"] == results.FAILED else 200, body)
+    end = await read_results(operations.storage, export_id, ERRORS_SHOWN)
+    if end is None:
+        end = _lost(record, str(status.runtime_status.value) if status else "unknown to Durable")
+    body = await ended(operations.storage, operations.settings, record, end, operations.now())
+    return Shown(500 if end["status"] == results.FAILED else 200, body)
 
 
 async def _running(operations: Operations, record: Record, status: Any) -> Json:
@@ -199,10 +156,10 @@ def _lost(record: Record, runtime_status: str) -> Json:
 
 async def cancel(operations: Operations, export_id: str, caller: Caller) -> Shown:
     """Asks a running export to end: 202; it writes its results as Cancelled within seconds. An ended one: 409."""
-    record = await find(operations, export_id, caller)
-    if isinstance(record, Shown):
-        return record
-    status = await operations.durable.get_status(export_id)
+    found = await find_with_status(operations, export_id, caller)
+    if isinstance(found, Shown):
+        return found
+    record, status = found
     if not is_running(status):
         return _ended_already(export_id)
     # What is being planned or read stops when it sees these; the orchestrator may wait for just that.

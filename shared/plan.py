@@ -18,6 +18,8 @@ from shared.transport import Tally
 
 LEAST_PAGES = 5
 """A range that is smaller is read sooner, but finding it takes more round trips than that saves."""
+MAX_RANGES = 10_000
+"""Each leaves a block of its own, or more, and a blob has 50,000 at most."""
 PER_USER_LANES = 8
 """With 4 batches of 20 in each at the same time."""
 ONE_CHAIN = (
@@ -41,7 +43,7 @@ async def plan(edges: Edges, task: Json) -> Json:
     """`{"id"}` to `{"ranges", "lanes", "check", "expected", "found", "warnings", "requests", "retries"}` or
     `{"failed"}`, or `{"stopped"}` when it was cancelled meanwhile.
 
-    `found`: errors that hold for all users. `check`: whether renames are to be looked for when all is read.
+    `found`: errors that hold for all users. `check`: whether doubles and renames are to be looked for when all is read.
     """
     tally = Tally()
     record = await read_record(edges.storage, task["id"])
@@ -64,7 +66,7 @@ async def plan(edges: Edges, task: Json) -> Json:
     return {
         "ranges": len(ranges),
         "lanes": splitting.share(ranges, lanes_of(record, edges.settings)),
-        "check": bool(made.delta_link),
+        "check": bool(made.delta_link) or (record.users > 0 and len(ranges) > 1),
         "expected": made.expected,
         "found": made.found,
         "warnings": made.warnings,
@@ -111,8 +113,11 @@ async def _split(edges: Edges, record: Record, tally: Tally) -> Plan:
 
 
 def range_size(total: int, most: int, lanes: int) -> int:
-    """Users per range: at most as set, but fewer in a small tenant, so that all lanes have something to read."""
-    return min(most, max(math.ceil(total / lanes), LEAST_PAGES * graph.PAGE))
+    """Users per range: at most as set, but fewer in a small tenant, so that all lanes have something to read.
+
+    More than is set where it would be too many ranges.
+    """
+    return max(min(most, max(math.ceil(total / lanes), LEAST_PAGES * graph.PAGE)), math.ceil(total / MAX_RANGES))
 
 
 def lanes_of(record: Record, settings: Settings) -> int:

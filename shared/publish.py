@@ -12,7 +12,9 @@ from shared.records import (
     Record,
     block_name,
     csv_name,
+    find_record,
     part_name,
+    place_name,
     progress,
     read_record,
     results_name,
@@ -35,10 +37,12 @@ async def publish(edges: Edges, task: Json) -> Json:
     """
     record = await read_record(edges.storage, task["id"])
     parts: list[Part] = sorted(task["parts"])
-    rows, size, errors = (sum(part[at] for part in parts) for at in (5, 6, 7))
+    rows, size = (sum(part[at] for part in parts) for at in (5, 6))
     failed: Json | None = task.get("failed")
     if not failed and not task.get("cancelled"):
-        failed = _implausible(record, task["expected"], rows)
+        failed = _too_many_blocks(parts) or _implausible(record, task["expected"], rows)
+    listed = parts if _error_blocks(parts) <= blobs.MAX_BLOCKS else []
+    errors = sum(part[7] for part in listed)
     file: Json | None = None
     if not failed and not task.get("cancelled"):
         file, failed = await _publish_csv(edges, record, parts, rows, size)
@@ -71,7 +75,7 @@ async def publish(edges: Edges, task: Json) -> Json:
         "file": file,
         "warnings": [*task["warnings"], *_difference(record, task["expected"], rows, status)],
     }
-    await _publish_results(edges, record, fields, found, parts)
+    await _publish_results(edges, record, fields, found, listed)
     # The alerts read this line.
     logging.info(
         "Export %s ended: %s (%d users, %d errors, %d requests, %d retries)",
@@ -89,6 +93,9 @@ async def publish(edges: Edges, task: Json) -> Json:
 
 async def clean(edges: Edges, task: Json) -> Json:
     """The activity `clean`: removes what only a running export needs."""
+    record = await find_record(edges.storage, task["id"])
+    if record:
+        await blobs.delete(edges.storage, place_name(record.requested_by["id"], record.id))
     await blobs.delete_all(edges.storage, work_name(task["id"], ""))
     return {}
 
@@ -130,6 +137,20 @@ async def _publish_results(edges: Edges, record: Record, fields: Json, found: li
     summary = {key: fields[key] for key in ("status", "completedDateTime", "counts", "file")}
     summary["file"] = summary["file"] and {**summary["file"], "columns": len(record.columns)}
     await blobs.commit(edges.storage, name, [*ids, block_name(_OWN, 1)], "application/json", summary)
+
+
+def _too_many_blocks(parts: list[Part]) -> Json | None:
+    """Why no blob can be made of these blocks; None when one can. Ranges and blocks are so large that this is far."""
+    needed = max(1 + sum(part[3] for part in parts), _error_blocks(parts))
+    if needed <= blobs.MAX_BLOCKS:
+        return None
+    reason = f"The files need {needed} blocks, and Azure takes {blobs.MAX_BLOCKS}. Export in parts, with a filter each."
+    return {"code": "TooManyBlocks", "reason": reason}
+
+
+def _error_blocks(parts: list[Part]) -> int:
+    """Of the results file: beginning, end, and each block of errors with its separator."""
+    return 2 + 2 * int(sum(part[4] for part in parts))
 
 
 def _implausible(record: Record, expected: int | None, rows: int) -> Json | None:

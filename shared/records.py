@@ -1,5 +1,6 @@
 """What the activities share: their edges, the request of an export, and how its blobs and blocks are named."""
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -40,11 +41,13 @@ class Record(msgspec.Struct, rename="camel", omit_defaults=True):
     users: int = 0
     excel: bool = True
     callback_host: str = ""
+    attempt: str = ""
+    """Of the POSTs with one Idempotency-Key: whose list of users and callback count."""
 
     def shown(self) -> Json:
         """The request as the results and the API show it: of a list of users the length, of a callback the host."""
         shown = msgspec.to_builtins(self)
-        return {key: shown[key] for key in shown if key not in {"id", "createdDateTime", "requestedBy"}}
+        return {key: shown[key] for key in shown if key not in {"id", "createdDateTime", "requestedBy", "attempt"}}
 
 
 class Plan(msgspec.Struct, rename="camel"):
@@ -79,9 +82,34 @@ def work_name(export_id: str, name: str) -> str:
     return f"work/{export_id}/{name}"
 
 
+def users_name(record: Record) -> str:
+    """The list of selected users, as the POST has given it that the request came with."""
+    return work_name(record.id, f"users-{record.attempt}.json" if record.attempt else "users.json")
+
+
+def callback_name(record: Record) -> str:
+    """The callback's address, a secret."""
+    return work_name(record.id, f"callback-{record.attempt}" if record.attempt else "callback")
+
+
+def place_name(caller_id: str, export_id: str = "") -> str:
+    """The blob of a caller's running export; without an id: what these names begin with."""
+    return f"running/{hashlib.sha256(caller_id.encode()).hexdigest()[:32]}/{export_id}"
+
+
 def progress_name(export_id: str, number: int | None = None) -> str:
     """Where a range notes how far it is, in the blob's summary; without a number: what these names begin with."""
     return work_name(export_id, "progress-") + ("" if number is None else f"{number:07d}")
+
+
+def ids_name(export_id: str, part: Part) -> str:
+    """Where an execution of a range that others may overlap lists whom it has staged."""
+    return work_name(export_id, f"ids-{part_name(*part[:3])}")
+
+
+def elsewhere_name(export_id: str, number: int) -> str:
+    """Where the users are listed that a range of selected users leaves to an earlier one."""
+    return work_name(export_id, f"elsewhere-{number:07d}")
 
 
 def cancelled_name(export_id: str) -> str:
@@ -116,6 +144,12 @@ async def read_record(storage: Storage, export_id: str) -> Record:
 async def progress(storage: Storage, export_id: str) -> list[Json]:
     """How far the ranges are, as their activities have noted: `{"rows", "done"}` each."""
     return [blobs.summary_of(blob) async for blob in blobs.listing(storage, progress_name(export_id))]
+
+
+async def read_ids(storage: Storage, name: str) -> list[bytes] | None:
+    """A list of users' ids, None when there is none."""
+    found = await blobs.read(storage, name)
+    return None if found is None else msgspec.msgpack.decode(found, type=list[bytes])
 
 
 async def read_plan(storage: Storage, export_id: str) -> Plan | None:

@@ -7,10 +7,8 @@ from datetime import timedelta
 from shared import blobs
 from shared.access import Caller
 from shared.listing import by_export
-from shared.operations import Operations, Shown, find, new_id
-from shared.records import (
-    work_name,
-)
+from shared.operations import Operations, Shown, find_with_status, new_id
+from shared.records import find_record, place_name, work_name
 from shared.running import is_running
 
 PURGE_ROUNDS = 40
@@ -20,10 +18,10 @@ PURGE_PAUSE = 0.25
 
 async def delete(operations: Operations, export_id: str, caller: Caller) -> Shown:
     """Removes an ended export's files and history, and remembers for a while that it was there: 204."""
-    record = await find(operations, export_id, caller)
-    if isinstance(record, Shown):
-        return record
-    status = await operations.durable.get_status(export_id)
+    found = await find_with_status(operations, export_id, caller)
+    if isinstance(found, Shown):
+        return found
+    record, status = found
     if is_running(status):
         detail = f"Export {export_id} is running; cancel it first."
         return Shown(409, {"title": "Still running", "detail": detail})
@@ -38,6 +36,9 @@ async def delete(operations: Operations, export_id: str, caller: Caller) -> Show
 
 async def _remove(operations: Operations, export_id: str, keep: tuple[str, ...] = ()) -> None:
     """An export's blobs and history."""
+    if record := await find_record(operations.storage, export_id):
+        # `clean` gave it back, unless the orchestration never came to that.
+        await blobs.delete(operations.storage, place_name(record.requested_by["id"], export_id))
     await blobs.delete_all(operations.storage, work_name(export_id, ""))
     # The request goes last: while it is there, an interrupted removal can be begun again.
     names = [blob.name.partition("/")[2] async for blob in blobs.listing(operations.storage, f"{export_id}/")]
@@ -87,7 +88,8 @@ async def remove_old(operations: Operations) -> int:
         except Exception:
             # One that can't be removed must not keep all others.
             logging.exception("Export %s is older than the retention and could not be removed.", export_id)
-    async for blob in blobs.listing(operations.storage, "keys/"):
-        if blob.creation_time < oldest:
-            await blobs.delete(operations.storage, blob.name)
+    for prefix in ("keys/", "running/"):
+        async for blob in blobs.listing(operations.storage, prefix):
+            if blob.creation_time < oldest:
+                await blobs.delete(operations.storage, blob.name)
     return removed

@@ -3,17 +3,17 @@
 createdDateTime never changes, but a userPrincipalName can at any time: a user renamed from "zoe" to "ann" after the
 range of "a" was read and before that of "z" is in neither, and the other way round in both. So where a plan has ranges
 by name, it notes a delta link before anything is read; when all is read, Graph tells whose name has changed since, and
-the ranges in which these users were found or belong now are read again.
+the ranges in which these users were found or belong now are read again. (Ranges of selected users: see `selection`.)
 https://learn.microsoft.com/graph/delta-query-users
 """
 
 import msgspec
 
-from shared import batches, blobs, graph
+from shared import batches, graph, selection
 from shared.errors import ExportError, GraphError, Transient
 from shared.graph import Query
 from shared.ranges import Range, from_dict, keeps
-from shared.records import Edges, Json, Part, part_name, read_plan, read_record, work_name
+from shared.records import Edges, Json, Part, ids_name, read_ids, read_plan, read_record
 from shared.transport import Graph, Tally
 from shared.users import User
 
@@ -23,11 +23,6 @@ _NAMES = Query(("id", "createdDateTime", "userPrincipalName"))
 def by_name(part: Range) -> bool:
     """True for a range that a rename can move a user into or out of."""
     return bool(part.prefixes or part.except_prefixes)
-
-
-def ids_name(export_id: str, part: Part) -> str:
-    """Where an execution of a range by name lists whom it has staged."""
-    return work_name(export_id, f"ids-{part_name(*part[:3])}")
 
 
 async def delta_link(connection: Graph, tally: Tally) -> str:
@@ -51,6 +46,8 @@ async def check(edges: Edges, task: Json) -> Json:
     made = await read_plan(edges.storage, record.id)
     if made is None:
         return {"again": [], "stopped": True}
+    if record.users:
+        return {"again": await selection.leave_doubles(edges.storage, record.id, task["parts"])}
     again: set[int] = set()
     try:
         ranges = {at: part for at, each in enumerate(made.ranges) if by_name(part := from_dict(each))}
@@ -96,10 +93,10 @@ async def _found_in(edges: Edges, export_id: str, parts: list[Part]) -> tuple[di
     found: dict[bytes, int] = {}
     twice: set[int] = set()
     for part in parts:
-        listed = await blobs.read(edges.storage, ids_name(export_id, part))
+        listed = await read_ids(edges.storage, ids_name(export_id, part))
         if listed is None:
             raise ExportError("StateLost", "The list of users of a range can't be found.")
-        for key in msgspec.msgpack.decode(listed, type=list[bytes]):
+        for key in listed:
             if found.setdefault(key, part[0]) != part[0]:
                 twice |= {found[key], part[0]}
     return found, twice

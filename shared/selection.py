@@ -1,19 +1,23 @@
 """Selected users: read one by one, 20 to a `$batch`, in the order in which the caller named them.
 
-The same user may be named by id and by userPrincipalName, in places that different ranges read. The place that is
-named first keeps the user: each range looks that up in the whole list.
+The same user may be named by id and by userPrincipalName, in places that different ranges read, and be renamed between
+them. So when all is read, `leave_doubles` compares ids: the first range that has a user keeps it, and the others are
+read again without.
 """
 
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from shared import batches
+from shared import batches, blobs
 from shared.batches import Answer
+from shared.blobs import Storage
 from shared.errors import GraphError
 from shared.ranges import Range
+from shared.records import Part, elsewhere_name, ids_name, read_ids
 from shared.transport import Graph, Tally
 from shared.users import User
 
@@ -39,9 +43,6 @@ async def read(
     step begins, as text (None: nowhere). `start`: such a place.
     """
     names = msgspec.json.decode(listed, type=list[str])
-    first_place: dict[str, int] = {}
-    for at, name in enumerate(names):
-        first_place.setdefault(name.lower(), at)
     end = part.high or 0
     for first in range(int(start or part.low or 0), end, STEP):
         places = range(first, min(first + STEP, end))
@@ -50,14 +51,29 @@ async def read(
         failed: list[dict[str, Any]] = []
         for at, answer in zip(places, await batches.batch(connection, urls, tally), strict=True):
             try:
-                user = _user_of(answer)
+                users.append(_user_of(answer))
             except GraphError as problem:
                 failed.append({**problem.as_dict(), "user": names[at]})
-                continue
-            places_of_user = (first_place.get((key or "").lower(), at) for key in (user.id, user.user_principal_name))
-            if min(places_of_user) >= at:
-                users.append(user)
         yield users, failed, str(places.stop) if places.stop < end else None
+
+
+async def leave_doubles(storage: Storage, export_id: str, parts: list[Part]) -> list[int]:
+    """Notes for each range whom an earlier one has too; returns the numbers of these ranges, to be read again."""
+    keeper: dict[bytes, int] = {}
+    doubles: defaultdict[int, set[bytes]] = defaultdict(set)
+    for part in sorted(parts, key=lambda part: int(part[0])):
+        for key in await read_ids(storage, ids_name(export_id, part)) or ():
+            if keeper.setdefault(key, part[0]) != part[0]:
+                doubles[part[0]].add(key)
+    for number, keys in doubles.items():
+        left = keys | await left_to_others(storage, export_id, number)
+        await blobs.write(storage, elsewhere_name(export_id, number), msgspec.msgpack.encode(list(left)))
+    return sorted(doubles)
+
+
+async def left_to_others(storage: Storage, export_id: str, number: int) -> set[bytes]:
+    """Whom this range leaves to an earlier one."""
+    return set(await read_ids(storage, elsewhere_name(export_id, number)) or ())
 
 
 def _user_of(answer: Answer) -> User:

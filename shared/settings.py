@@ -57,6 +57,8 @@ class Settings:
     allowed_roles: frozenset[str]
     callback_hosts: tuple[str, ...]
     retention_days: int
+    max_running: int
+    """Exports of one caller at the same time."""
     development: bool
     """On a person's own machine, where no Easy Auth can be (Core Tools set AZURE_FUNCTIONS_ENVIRONMENT)."""
     easy_auth: bool
@@ -83,6 +85,7 @@ class Settings:
             allowed_roles=read("EXPORT_ALLOWED_ROLES", ",".join(DEFAULT_ROLES), _roles),
             callback_hosts=read("EXPORT_CALLBACK_HOSTS", "*.logic.azure.com", _hosts),
             retention_days=read("EXPORT_RETENTION_DAYS", "7", _whole(1, 3650)),
+            max_running=read("EXPORT_MAX_RUNNING", "10", _whole(1, 1000)),
             development=env.get("AZURE_FUNCTIONS_ENVIRONMENT") == "Development" and not env.get("WEBSITE_INSTANCE_ID"),
             easy_auth=env.get("WEBSITE_AUTH_ENABLED", "").lower() == "true",
         )

@@ -3,6 +3,8 @@
 Decoded by msgspec straight from the response's bytes. A property that was not selected, or is null, is None.
 """
 
+from typing import Annotated
+
 import msgspec
 
 
@@ -31,7 +33,7 @@ class AuthenticationMethods(msgspec.Struct, gc=False):
 class User(msgspec.Struct, rename="camel", gc=False):
     """One user. `authentication_methods` is filled in later and never comes with the list."""
 
-    id: str
+    id: Annotated[str, msgspec.Meta(min_length=1)]
     created_date_time: str | None = None
     user_principal_name: str | None = None
     display_name: str | None = None

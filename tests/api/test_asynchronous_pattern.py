@@ -18,7 +18,7 @@ from azure.storage.blob import BlobServiceClient
 from durable import Durable
 from edges import settings_for
 
-from shared import blobs, operations
+from shared import blobs, starting
 from shared.access import Caller
 from shared.operations import Operations, new_id
 from shared.request import ExportRequest
@@ -115,7 +115,7 @@ async def test_of_two_that_start_it_at_once_the_second_is_no_error(api: Api) -> 
     on = Operations(blobs.connect(settings, None), durable, settings)
     wanted = ExportRequest(file_name="users", columns=("objectId",))
     async with on.storage.service:
-        both = [operations.start(on, wanted, Caller("a", "A", administrator=False), "key") for _ in range(2)]
+        both = [starting.start(on, wanted, Caller("a", "A", administrator=False), "key") for _ in range(2)]
         ids = await asyncio.gather(*both)
     assert durable.starts == [ids[0]] == [ids[1]]
 
@@ -145,8 +145,9 @@ def test_a_post_that_died_before_it_started_the_export_is_taken_up_by_the_next(a
         container.upload_blob(f"keys/{key}", export_id.encode())
         if with_request:
             done = app.start(key="other")
-            request = container.download_blob(f"{done}/request.json").readall()
-            container.upload_blob(f"{export_id}/request.json", request.replace(done.encode(), export_id.encode()))
+            request = container.download_blob(f"{done}/request.json")
+            content = request.readall().replace(done.encode(), export_id.encode())
+            container.upload_blob(f"{export_id}/request.json", content, metadata=request.properties.metadata)
     ended, _ = http_action(app, app.post(key="run"))
     assert ended.status_code == 200
     assert ended.json()["id"] == export_id

@@ -10,7 +10,7 @@ from durable import Durable
 from edges import settings_for
 
 from local.serve import Serving
-from shared import blobs, operations, removal
+from shared import blobs, removal, starting
 from shared.access import Caller
 from shared.operations import Operations, new_id
 from shared.request import ExportRequest
@@ -38,7 +38,7 @@ def days_later(on: Operations, days: float) -> Operations:
 
 async def started(on: Operations, durable: Durable, days: float = 0, status: str = "Completed", key: str = "") -> str:
     """An export that began so many days after NOW, with a file and two lanes."""
-    export_id = await operations.start(days_later(on, days), WANTED, ANN, key)
+    export_id = await starting.start(days_later(on, days), WANTED, ANN, key)
     await blobs.write(on.storage, f"{export_id}/users.csv", b"objectId")
     durable.instances |= dict.fromkeys([export_id, lane_id(export_id, 0, 0), lane_id(export_id, 1, 0)], status)
     return export_id
@@ -63,7 +63,7 @@ async def test_what_still_runs_stays_however_old_it_is(serving: Serving) -> None
     async with app(serving) as (on, durable):
         running = await started(on, durable, status="Running")
         assert await removal.remove_old(days_later(on, 100)) == 0
-        assert f"work/{running}/callback" in await names(on)
+        assert any(name.startswith(f"work/{running}/callback") for name in await names(on))
 
 
 async def test_one_whose_lane_still_runs_does_not_keep_the_others(serving: Serving) -> None:

@@ -1,10 +1,10 @@
 """What is read user by user: authentication columns, sign-ins, selected users."""
 
 import pytest
-from runner import run_export
+from runner import Context, run_export
 from truth import check_complete, check_results, rows_of
 
-from local.tenant import Tenant
+from local.tenant import Tenant, update_user
 
 AUTHENTICATION_COLUMNS = ("authenticationPhoneNumber", "authenticationAlternativePhoneNumber", "authenticationEmail")
 
@@ -148,3 +148,48 @@ async def test_a_long_filter_leaves_room_for_the_ranges(connected, text):
         done = await run_export(edges, columns="portal", filter=text)
     check_results(done.results, "Completed")
     assert {row["id"] for row in rows_of(done.csv)} == {user["id"] for user in tenant.all_users()}
+
+
+async def renamed_between_slices(connected, list_users, rename):
+    """An export of a list of 1,500 in two slices, one after the other; users are renamed between the two."""
+    tenant = Tenant(users=1500)
+    users = tenant.all_users()
+    waiting = [rename]
+
+    class Renaming(Context):
+        async def _call(self, name, task):
+            result = await Context._call(self, name, task)
+            if name == "export" and task["range"] == 0 and waiting:
+                waiting.pop()(tenant, users)
+            return result
+
+    async with connected(tenant, EXPORT_PARALLEL="1") as edges:
+        done = await run_export(edges, users=list_users(users), context=Renaming(edges, {}))
+    assert waiting == []
+    assert done.results["counts"]["ranges"] == 2
+    check_results(done.results, "CompletedWithErrors")
+    check_complete(done.csv, tenant)
+    return done
+
+
+async def test_one_who_is_named_twice_and_renamed_between_is_there_once(connected):
+    def list_users(users):
+        named = [user["id"] for user in users]
+        return [users[1400]["userPrincipalName"], *named, "nobody@example.com"]
+
+    def rename(tenant, users):
+        update_user(tenant, users[1400]["id"], {"userPrincipalName": "new@example.com"})
+
+    done = await renamed_between_slices(connected, list_users, rename)
+    assert done.results["counts"]["restarts"] == 1
+
+
+async def test_one_who_gets_a_name_that_was_not_found_before_is_not_lost(connected):
+    def list_users(users):
+        return ["new@example.com", *(user["id"] for user in users)]
+
+    def rename(tenant, users):
+        update_user(tenant, users[1400]["id"], {"userPrincipalName": "new@example.com"})
+
+    done = await renamed_between_slices(connected, list_users, rename)
+    assert [error["user"] for error in done.results["errors"]] == ["new@example.com"]

@@ -216,3 +216,17 @@ def test_filters_are_joined_in_parentheses_and_empty_ones_are_left_out() -> None
 @pytest.mark.parametrize("text", ["companyName ne null and NOT(companyName eq 'Microsoft')", "a EQ 1 AND b Eq NULL"])
 def test_operators_are_known_in_any_case(text: str) -> None:
     check(text)
+
+
+@given(expressions)
+def test_joined_with_a_ranges_question_a_filter_stays_on_its_own_side(text: str) -> None:
+    """The parenthesis that the filter is put in is closed at its end, and not before."""
+    joined = both(text, "createdDateTime ge 2026-01-01T00:00:00Z")
+    depth, inside = 0, False
+    for at, letter in enumerate(joined):
+        inside ^= letter == "'"
+        depth += 0 if inside else {"(": 1, ")": -1}.get(letter, 0)
+        if depth == 0:
+            assert joined[at:] in {") and (createdDateTime ge 2026-01-01T00:00:00Z)", ")"} or at > len(text) + 1
+            break
+    assert at == len(text) + 1

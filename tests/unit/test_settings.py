@@ -34,6 +34,7 @@ def test_the_defaults_are_those_of_the_readme() -> None:
         allowed_roles=frozenset({GLOBAL_ADMINISTRATOR, USER_ADMINISTRATOR, APP_ROLE}),
         callback_hosts=("*.logic.azure.com",),
         retention_days=7,
+        max_running=10,
         development=False,
         easy_auth=False,
     )
@@ -52,6 +53,7 @@ def test_every_setting_can_be_set() -> None:
             "EXPORT_ALLOWED_ROLES": " Exports.Run , f2ef992c-3afb-46b9-b7cf-a126ee74c451,",
             "EXPORT_CALLBACK_HOSTS": "*.logic.azure.us, Hooks.Contoso.com",
             "EXPORT_RETENTION_DAYS": "30",
+            "EXPORT_MAX_RUNNING": "3",
             "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
             "WEBSITE_AUTH_ENABLED": "True",
         }
@@ -68,6 +70,7 @@ def test_every_setting_can_be_set() -> None:
         allowed_roles=frozenset({"Exports.Run", "f2ef992c-3afb-46b9-b7cf-a126ee74c451"}),
         callback_hosts=("*.logic.azure.us", "hooks.contoso.com"),
         retention_days=30,
+        max_running=3,
         development=True,
         easy_auth=True,
     )
@@ -88,6 +91,7 @@ def test_all_problems_are_told_together_and_by_name() -> None:
         "EXPORT_DEFAULT_COLUMNS": "all",
         "EXPORT_ALLOWED_ROLES": sorted(NEVER_ALLOWED)[0],
         "EXPORT_RETENTION_DAYS": "1.5",
+        "EXPORT_MAX_RUNNING": "0",
     }
     told = refusal(**wrong)
 
@@ -105,6 +109,7 @@ def test_all_problems_are_told_together_and_by_name() -> None:
         ("EXPORT_PARALLEL", "+4"),
         ("EXPORT_SAS_MINUTES", "10081"),
         ("EXPORT_RETENTION_DAYS", "3651"),
+        ("EXPORT_MAX_RUNNING", "1001"),
         ("EXPORT_CONTAINER", "ab"),
         ("EXPORT_CONTAINER", "a" * 64),
         ("EXPORT_CONTAINER", "a--b"),

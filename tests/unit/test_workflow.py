@@ -1,5 +1,6 @@
 """The orchestrators, driven by the SDK's own replay: lanes side by side, and whatever goes wrong ends in results."""
 
+import json
 import random
 from typing import Any
 
@@ -388,3 +389,51 @@ def test_whatever_happens_to_its_ranges_a_lane_returns_each_of_them_whole(ranges
 
     assert host.output["parts"] == [part(at, segment) for at in ranges for segment in range(segments[at] + 1)]
     assert host.output["restarts"] == sum(restarts.values())
+
+
+# Messages of a queue hold 64 KiB; what is larger Durable keeps in a blob, which costs time.
+
+MESSAGE = 64 * 1024
+
+
+def realistic(number: int) -> list[Any]:
+    """A range of 40,000 users: a dozen megabytes in three blocks."""
+    return [number, 0, "a1b2c3d4e5f6", 3, 1, 40_000, 12_345_678, 123]
+
+
+@pytest.mark.parametrize(("ranges", "large"), [(250, False), (2_000, True)], ids=["10 million users", "2,000 ranges"])
+def test_what_goes_through_durable_is_small_but_for_the_one_list_of_all_parts(ranges: int, large: bool) -> None:
+    lanes = [list(range(lane, ranges, 32)) for lane in range(32)]
+    host = started(ranges=ranges, expected=ranges * 40_000, lanes=lanes, check=True)
+    sizes: dict[str, int] = {"plan": len(json.dumps(PLANNED | {"lanes": lanes}))}
+
+    def measure(name: str, given: Any) -> None:
+        sizes[name] = max(sizes.get(name, 0), len(json.dumps(given)))
+
+    for open_lane in host.named(LANE):
+        task = host.asked(open_lane)
+        measure("lane in", task)
+        output = {"parts": [realistic(number) for number in task["ranges"]], "requests": 99_999, "retries": 9_999}
+        measure("lane out", output)
+        host.complete(open_lane, output)
+    measure("check", host.asked(host.named("check")[0]))
+    host.complete(host.named("check")[0], {"again": [], "requests": 99, "retries": 0})
+    measure("publish", host.asked(host.named("publish")[0]))
+
+    assert max(sizes["plan"], sizes["lane in"], sizes["lane out"]) < MESSAGE / 4
+    assert (max(sizes["check"], sizes["publish"]) > MESSAGE) is large
+    assert max(sizes["check"], sizes["publish"]) < 2 * MESSAGE
+
+
+def test_a_lane_asks_for_and_gets_little_whatever_it_has_to_read() -> None:
+    host = lane(*range(63))
+    largest = 0
+    while not host.done:
+        task = host.asked(host.named("export")[0])
+        result = exported(task["range"], task["segment"]) | {"part": realistic(task["range"])}
+        if not task["segment"]:
+            result["state"] = f"chain-{task['range']:07d}-00000-a1b2c3d4e5f6"
+        largest = max(largest, len(json.dumps(task)), len(json.dumps(result)))
+        answer(host, result)
+
+    assert largest < 500

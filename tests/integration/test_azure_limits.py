@@ -1,0 +1,99 @@
+"""The limits of Azure: blocks in a blob, what goes through queues, and how long an activity may take."""
+
+import itertools
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from runner import Context, run_export
+from truth import check_complete, check_results
+
+from local.tenant import Tenant
+from shared import blobs, export, plan, transport
+from shared.publish import publish
+
+
+@pytest.mark.parametrize("most", [1, 100, 40_000])
+@pytest.mark.parametrize("total", [10, 50_000, 10_000_000, 200_000_000])
+def test_whatever_is_set_ranges_are_few_enough_for_a_blob(total: int, most: int) -> None:
+    """Splitting may make some more than this; a fifth of the blocks leaves room for that, and for the bytes."""
+    assert total / plan.range_size(total, most, lanes=32) <= plan.MAX_RANGES
+    assert plan.MAX_RANGES * 5 <= blobs.MAX_BLOCKS
+
+
+def hurried(edges):
+    """The same edges with a clock on which every page takes a minute."""
+    return replace(edges, clock=itertools.count(step=60).__next__)
+
+
+@pytest.mark.parametrize("method_errors", [0.0, 0.3])
+async def test_the_segments_of_a_chain_share_their_blocks(connected, method_errors):
+    """A block for each would be 50,000 after some days of throttling."""
+    tenant = Tenant(users=700, method_errors=method_errors)
+    async with connected(tenant) as edges:
+        done = await run_export(edges, columns="documented", context=Context(hurried(edges), {}))
+    check_results(done.results, "CompletedWithErrors" if method_errors else "Completed")
+    check_complete(done.csv, tenant)
+    parts = [result["part"] for name, _, result in done.context.calls if name == "export"]
+    assert len(parts) > 2
+    assert sum(part[3] for part in parts) == 1
+    assert sum(part[4] for part in parts) == (1 if method_errors else 0)
+    users = [error["user"] for error in done.results["errors"]]
+    assert len(users) == len(set(users)) == done.results["counts"]["errors"]
+
+
+async def test_blocks_fill_up_over_segments(connected, monkeypatch):
+    monkeypatch.setattr(blobs, "BLOCK_BYTES", 300_000)  # a number, so that megabytes need not be made
+    tenant = Tenant(users=8000, shape="b2c")
+    async with connected(tenant) as edges:
+        done = await run_export(edges, context=Context(hurried(edges), {}, twice=0.5))
+    check_results(done.results, "Completed")
+    check_complete(done.csv, tenant)
+    blocks = sum(result["part"][3] for name, _, result in done.context.calls if name == "export")
+    assert done.results["file"]["bytes"] / 600_000 < blocks < done.results["file"]["bytes"] / 300_000 + 1
+
+
+def publishing(done, **changed):
+    """What publish is asked for again, with other parts."""
+    (task,) = [task for name, task, _ in done.context.calls if name == "publish"]
+    return task | changed
+
+
+@pytest.mark.parametrize("blocks", [(blobs.MAX_BLOCKS, 0), (0, blobs.MAX_BLOCKS // 2)], ids=["rows", "errors"])
+async def test_too_many_blocks_are_a_failure_with_its_reason_and_without_a_file(connected, blocks):
+    async with connected(Tenant(users=5)) as edges:
+        done = await run_export(edges)
+        task = publishing(done, parts=[[0, 0, "0" * 12, *blocks, 5, 1000, 7 if blocks[1] else 0]])
+        assert (await publish(edges, task))["status"] == "Failed"
+        file = json.loads(await blobs.read(edges.storage, f"{done.id}/results.json"))
+    assert file["errors"][-1]["code"] == "TooManyBlocks"
+    assert len(file["errors"]) == file["counts"]["errors"]
+    assert file["file"] is None
+
+
+async def test_a_blob_of_as_many_blocks_as_azure_takes_can_be_committed(connected):
+    """One less than the limit in rows, and the header. The same block ids stand in the list, so one is staged."""
+    async with connected(Tenant(users=1)) as edges:
+        await blobs.write(edges.storage, "x/request.json", b"")
+        await blobs.stage(edges.storage, "x/users.csv", "0", b"row\r\n")
+        size = await blobs.commit(edges.storage, "x/users.csv", ["0"] * blobs.MAX_BLOCKS, "text/csv")
+    assert size == 5 * blobs.MAX_BLOCKS
+
+
+async def test_what_an_export_activity_is_given_and_gives_is_small(connected):
+    tenant = Tenant(users=900, shape="null90", method_errors=0.2)
+    async with connected(tenant, EXPORT_RANGE_USERS="100") as edges:
+        done = await run_export(edges, columns="documented", context=Context(hurried(edges), {}))
+    sizes = [len(json.dumps([task, result])) for name, task, result in done.context.calls if name == "export"]
+    assert len(sizes) > 9
+    assert max(sizes) < 500
+
+
+def test_one_question_to_graph_leaves_an_activity_time_to_end() -> None:
+    """The longest that an activity waits: until its segment is over, and then for one more answer."""
+    host = json.loads(Path("host.json").read_text())
+    hours, minutes, seconds = map(int, host["functionTimeout"].split(":"))
+    read = transport.TIMEOUT.read or 0
+    longest = export.SEGMENT_SECONDS + transport.Retries().seconds + transport.MAX_WAIT + read
+    assert longest < hours * 3600 + minutes * 60 + seconds
