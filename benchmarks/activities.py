@@ -1,7 +1,7 @@
 """`python -m benchmarks.activities TENANT`: the project's own activities in one process, without Durable and host.
 
-Real HTTP to the tenant and to the storage in EXPORT_STORAGE: plan, all ranges in lanes side by side, publish. Done twice;
-the first time, which loads the packages, does not count.
+Real HTTP to the tenant and to the storage in EXPORT_STORAGE: plan, all ranges in lanes side by side, publish. Done
+twice; the first time, which loads the packages, does not count.
 """
 
 import asyncio

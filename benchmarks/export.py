@@ -54,7 +54,9 @@ def serving(*arguments: str, environment: dict[str, str] | None = None) -> Itera
     """A `serve` with two workers and 32 ranges side by side, in a folder that is removed."""
     with TemporaryDirectory(prefix="benchmark-serve-", ignore_cleanup_errors=True) as folder:
         settings = {"EXPORT_PARALLEL": "32"} | (environment or {})
-        with serve.launch(Path(folder), "--workers", "2", "--concurrency", "16", *arguments, environment=settings) as on:
+        with serve.launch(
+            Path(folder), "--workers", "2", "--concurrency", "16", *arguments, environment=settings
+        ) as on:
             yield on
 
 

@@ -13,9 +13,7 @@ import msgspec
 from benchmarks.clock import timed
 from benchmarks.peers.query import HEADERS, SELECT, first_page
 
-User = msgspec.defstruct(
-    "User", [(name, str | bool | list[str] | None, None) for name in SELECT], gc=False
-)
+User = msgspec.defstruct("User", [(name, str | bool | list[str] | None, None) for name in SELECT], gc=False)
 Page = msgspec.defstruct(
     "Page", [("value", list[User]), ("next", str | None, msgspec.field(name="@odata.nextLink", default=None))]
 )
