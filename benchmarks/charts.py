@@ -79,9 +79,7 @@ def compare(data: dict[str, Any]) -> Figure:
     axes.spines["left"].set_visible(False)
     _logarithmic(axes, "x", _seconds, axes.get_xlim())
     axes.grid(visible=True, axis="x", zorder=0)
-    axes.set_xlabel(
-        "time (logarithmic); the dark line is the spread of the runs, * is scaled from some pages", fontsize=8.5
-    )
+    axes.set_xlabel("time, logarithmic; dark lines: the spread of the runs; *: scaled from some pages", fontsize=8.5)
     keys = {"ours": "this project", "peer": "other ways", "limit": "limits: tenant or storage alone"}
     handles = [axes.barh(0, 0, color=COLOURS[kind], label=label) for kind, label in keys.items()]
     axes.legend(handles=handles, loc="upper right", frameon=False, fontsize=8.5)

@@ -1,5 +1,6 @@
 """The project itself: whole exports through the HTTP API of a running `python -m local serve`."""
 
+import json
 import re
 import sqlite3
 import time
@@ -16,6 +17,7 @@ from azure.durable_functions.models.history import HistoryEventType as EventType
 from benchmarks import truth
 from benchmarks.processes import Usage, usages
 from local import serve
+from local.durable_store import seconds
 from local.serve import Serving
 
 POLL_SECONDS = 0.1
@@ -38,6 +40,8 @@ class Exported:
     blocks: list[int]
     events: int
     turns: int
+    planning: float
+    """Seconds from the start of the activity `plan` to its end; part of `seconds`."""
 
     @property
     def own_cpu(self) -> float:
@@ -52,12 +56,13 @@ class Exported:
 @contextmanager
 def serving(*arguments: str, environment: dict[str, str] | None = None) -> Iterator[Serving]:
     """A `serve` with two workers and 32 ranges side by side, in a folder that is removed."""
-    with TemporaryDirectory(prefix="benchmark-serve-", ignore_cleanup_errors=True) as folder:
-        settings = {"EXPORT_PARALLEL": "32"} | (environment or {})
-        with serve.launch(
-            Path(folder), "--workers", "2", "--concurrency", "16", *arguments, environment=settings
-        ) as on:
-            yield on
+    settings = {"EXPORT_PARALLEL": "32"} | (environment or {})
+    arguments = ("--workers", "2", "--concurrency", "16", *arguments)
+    with (
+        TemporaryDirectory(prefix="benchmark-serve-", ignore_cleanup_errors=True) as folder,
+        serve.launch(Path(folder), *arguments, environment=settings) as on,
+    ):
+        yield on
 
 
 def export(on: Serving, ids: set[str], columns: str = "profile") -> Exported:
@@ -68,22 +73,23 @@ def export(on: Serving, ids: set[str], columns: str = "profile") -> Exported:
         results = _run(http, on.url, {"fileName": "users", "columns": columns})
         file = on.data / "users.csv"
         _download(http, results["download"]["csv"], file)
-        seconds = time.perf_counter() - started
+        elapsed = time.perf_counter() - started
         used = usages(serve.look(on.data).pids)
         listed = http.get(f"{results['download']['csv']}&comp=blocklist&blocklisttype=committed").raise_for_status()
     _check(ids, file, "objectId")
     file.unlink()
-    events, turns = _history(on.data / "durable.db", results["id"])
+    events, turns, planning = _history(on.data / "durable.db", results["id"])
     return Exported(
         id=results["id"],
         users=results["counts"]["exported"],
-        seconds=seconds,
+        seconds=elapsed,
         cpu={name: used[name].cpu - before.get(name, Usage(0, 0)).cpu for name in used},
         rss={name: each.rss for name, each in used.items()},
         counts=results["counts"],
         blocks=[int(size) for size in re.findall(r"<Size>(\d+)</Size>", listed.text)],
         events=events,
         turns=turns,
+        planning=planning,
     )
 
 
@@ -110,9 +116,14 @@ def _check(ids: set[str], file: Path, column: str) -> None:
         raise truth.WrongFileError(f"The export's file does not match the tenant: {found}")
 
 
-def _history(store: Path, export_id: str) -> tuple[int, int]:
-    """Events and turns of all instances of an export."""
+def _history(store: Path, export_id: str) -> tuple[int, int, float]:
+    """Events and turns of all instances of an export, and the seconds that its first activity took."""
     query = "SELECT count(*), sum(json_extract(event, '$.EventType') = ?) FROM history WHERE instance LIKE ? || '%'"
+    first = "SELECT event FROM history WHERE instance = ? AND json_extract(event, '$.EventType') = ? ORDER BY number"
     with closing(sqlite3.connect(store, timeout=30)) as db:
         events, turns = db.execute(query, (int(EventType.ORCHESTRATOR_COMPLETED), export_id)).fetchone()
-    return events, turns
+        began, ended = (
+            seconds(json.loads(db.execute(first, (export_id, int(kind))).fetchone()[0])["Timestamp"])
+            for kind in (EventType.TASK_SCHEDULED, EventType.TASK_COMPLETED)
+        )
+    return events, turns, ended - began

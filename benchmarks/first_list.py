@@ -5,8 +5,11 @@ BINDING: the durable client's, as the host gives it.
 
 import asyncio
 import json
+import os
 import sys
 import time
+
+from benchmarks.processes import usage
 
 
 async def main(binding: str) -> None:
@@ -21,6 +24,7 @@ async def main(binding: str) -> None:
     answer = await functions["list_exports"](req=request, client=binding)
     ended = time.perf_counter()
     found = {"import": loaded - started, "first": ended - loaded, "cpu": time.process_time() - cpu}
+    found["rss"] = usage(os.getpid()).rss
     print(json.dumps(found | {"status": answer.status_code}))
 
 

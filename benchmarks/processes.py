@@ -21,16 +21,21 @@ class ProgramError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A program that has ended: seconds, CPU seconds (user and system) and peak memory in bytes, of the whole process.
+    """A program that has ended: seconds and CPU seconds (user and system) of the whole process.
 
-    `said` is its last line, JSON: what it measured itself, without its own start.
+    `said` is its last line, JSON: what it measured itself, without its own start. Peak memory is there as well: what
+    wait4 tells begins with that of the process which started it.
     """
 
     wall: float
     cpu: float
-    rss: int
     said: dict[str, Any]
     errors: str
+
+    @property
+    def rss(self) -> int:
+        """Peak memory in bytes."""
+        return int(self.said["rss"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +72,7 @@ def program(command: Sequence[str], environment: dict[str, str] | None = None) -
         said, complaints = out.read().decode().splitlines(), errors.read().decode(errors="replace")
     if process.returncode:
         raise ProgramError(f"{' '.join(command[:4])} ended with {process.returncode}: {complaints[-2000:]}")
-    # Linux counts it in KiB, macOS in bytes.
-    rss = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return Ended(wall, used.ru_utime + used.ru_stime, rss, json.loads(said[-1]) if said else {}, complaints)
+    return Ended(wall, used.ru_utime + used.ru_stime, json.loads(said[-1]) if said else {}, complaints)
 
 
 def usage(pid: int) -> Usage:

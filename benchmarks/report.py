@@ -28,19 +28,17 @@ def markdown(sections: list[Section], charts: list[str]) -> str:
         table = [[each.what, each.goal, each.found, "reached" if each.reached else "**not reached**"] for each in goals]
         lines += _table(["", "goal", "found", ""], table)
     for section in sections:
-        lines += ["", f"## {section.title}", "", *_table(section.columns, section.rows), ""]
-        lines += [line for note in section.notes for line in (note, "")]
-    return "\n".join(lines).rstrip() + "\n"
+        lines += ["", f"## {section.title}", "", *_table(section.columns, section.rows)]
+        lines += [line for note in section.notes for line in ("", note)]
+    return "\n".join(lines) + "\n"
 
 
 def _table(columns: list[str], rows: list[list[str]]) -> list[str]:
     """Columns as wide as their cells, so that it can be read as plain text as well."""
     table = [columns, *rows]
     widths = [max(3, *(len(row[at]) for row in table)) for at in range(len(columns))]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in table
-    ]
-    return [lines[0], "| " + " | ".join("-" * width for width in widths) + " |", *lines[1:]]
+    padded = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in table]
+    return [f"| {' | '.join(row)} |" for row in (padded[0], ["-" * width for width in widths], *padded[1:])]
 
 
 def write(folder: Path, sections: list[Section], charts: list[str]) -> str:

@@ -22,8 +22,7 @@ AT_ONCE = 32
 CONTAINER = "raw-staging"
 
 
-async def main(file: str) -> None:
-    sizes: list[int] = json.loads(Path(file).read_text())
+async def main(sizes: list[int]) -> None:
     url = _blob(os.environ["EXPORT_STORAGE"])
     data = os.urandom(max(sizes))
     found: dict[str, Any] = {"blocks": len(sizes), "bytes": sum(sizes)}
@@ -60,4 +59,4 @@ def _blob(connection: str) -> str:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    asyncio.run(main(json.loads(Path(sys.argv[1]).read_text())))

@@ -35,7 +35,7 @@ class Row:
 
 
 def steps(effort: Effort) -> int:
-    return 4 * effort.repeats + 2 * effort.slow_repeats + effort.slow_repeats + 2
+    return 4 * effort.repeats + 3 * effort.slow_repeats + 2
 
 
 def run(effort: Effort, step: Step) -> Section:
@@ -81,7 +81,9 @@ def _stage(on: Serving, blocks: list[int], folder: Path) -> Ended:
 def _own_row(name: str, exports: list[Exported]) -> Row:
     last = exports[-1]
     each = ", ".join(f"{name} {mebibytes(size)}" for name, size in last.rss.items())
-    note = f"{last.counts['requests']} requests, {last.counts['ranges']} ranges; {each}"
+    planning = spread([run.planning for run in exports]).median
+    note = f"{number(planning)} s of it planning; {last.counts['requests']} requests, {last.counts['ranges']} ranges"
+    note += f"; {each}"
     cpu = spread([run.own_cpu for run in exports])
     return Row(name, "ours", spread([run.seconds for run in exports]), cpu, max(run.own_rss for run in exports), note)
 

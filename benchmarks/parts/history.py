@@ -33,6 +33,10 @@ _SENT = frozenset(
 """Written when a turn ends; what else stands in history is what the turn began with."""
 
 
+REPEATS = 2
+"""Of each turn; the quicker one counts, as a collection of garbage can hit any."""
+
+
 @dataclass(frozen=True, slots=True)
 class Turns:
     """The turns of one instance: how many, CPU seconds of all, and of the longest."""
@@ -101,11 +105,15 @@ def _turns(row: sqlite3.Row, events: list[dict[str, Any]], orchestrator: Callabl
         past = [json.dumps(each) for each in events[:begin]]
         news = [each for each in events[begin : at + 1] if each["EventType"] not in _SENT]
         text = durable_turn.context_json(durable_turn.Claim(row, "", past, []), news)
-        started = time.process_time()
-        orchestrator(text)
-        costs.append(time.process_time() - started)
+        costs.append(min(_cost(orchestrator, text) for _ in range(REPEATS)))
         begin = at + 1
     return Turns(row["id"], len(events), len(costs), sum(costs), max(costs))
+
+
+def _cost(orchestrator: Callable[[str], str], text: str) -> float:
+    started = time.process_time()
+    orchestrator(text)
+    return time.process_time() - started
 
 
 def _section(found: list[Recorded]) -> Section:
@@ -149,8 +157,8 @@ def _section(found: list[Recorded]) -> Section:
         ],
         notes=[
             f"The ranges are shared out to {len(found[-1].lanes)} lanes. A turn replays all of its own instance, so a"
-            f" lane's cost grows with the square of its ranges: over these sizes all turns together grow to the power of"
-            f" {number(power)}, and are {share:.0%} of our CPU with {ranges[-1]:,} ranges. At the default of"
+            f" lane's cost grows with the square of its ranges: over these sizes all turns together grow to the power"
+            f" of {number(power)}, and are {share:.0%} of our CPU with {ranges[-1]:,} ranges. At the default of"
             f" 40,000 users a range, {ranges[-1]:,} ranges are {ranges[-1] * 40_000:,} users.",
         ],
         targets=[

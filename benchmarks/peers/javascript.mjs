@@ -1,6 +1,6 @@
 // `node benchmarks/peers/javascript.mjs TENANT OUT.csv SELECT`: Microsoft's Graph client for JavaScript and its
 // PageIterator, as its documentation shows them.
-import { createWriteStream } from "node:fs";
+import { createWriteStream, readFileSync } from "node:fs";
 import { once } from "node:events";
 import { createRequire } from "node:module";
 
@@ -52,6 +52,7 @@ console.log(
     users,
     pages: Math.ceil(users / top),
     seconds: Number(process.hrtime.bigint() - started) / 1e9,
+    rss: Number(/VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))[1]) * 1024,
     cpu: (used.user + used.system) / 1e6,
   }),
 );

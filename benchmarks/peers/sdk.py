@@ -6,7 +6,7 @@ import asyncio
 import csv
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from kiota_abstractions.authentication import AccessTokenProvider, AllowedHostsValidator
 from kiota_abstractions.authentication import BaseBearerTokenAuthenticationProvider as Bearer
@@ -35,12 +35,17 @@ def cell(user: User, name: str) -> Any:
     return "; ".join(value) if isinstance(value, list) else value
 
 
-async def main(tenant: str, out: str) -> None:
+def main(tenant: str, out: str) -> None:
+    with Path(out).open("w", encoding="utf-8", newline="") as file:
+        asyncio.run(_export(tenant, file))
+
+
+async def _export(tenant: str, file: TextIO) -> None:
     adapter = GraphRequestAdapter(Bearer(Token()))
     adapter.base_url = f"{tenant}/v1.0"
     client = GraphServiceClient(request_adapter=adapter)
     found: dict[str, Any] = {"users": 0}
-    with timed(found), Path(out).open("w", encoding="utf-8", newline="") as file:
+    with timed(found):
         writer = csv.writer(file)
         writer.writerow(SELECT)
 
@@ -53,8 +58,9 @@ async def main(tenant: str, out: str) -> None:
         configuration = UsersRequestBuilder.UsersRequestBuilderGetRequestConfiguration(query_parameters=parameters)
         users = await client.users.get(request_configuration=configuration)
         await PageIterator(users, client.request_adapter).iterate(write)
+        file.flush()
         found["pages"] = -(-found["users"] // TOP)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    main(*sys.argv[1:])

@@ -7,7 +7,7 @@ import csv
 import string
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import httpx
 
@@ -24,17 +24,21 @@ def filters() -> list[str]:
     return [*starts, " and ".join(f"not({start})" for start in starts)]
 
 
-async def main(tenant: str, out: str) -> None:
-    found: dict[str, Any] = {"users": 0, "pages": 0, "shards": len(filters())}
-    limits = httpx.Limits(max_connections=None)
+def main(tenant: str, out: str) -> None:
     with Path(out).open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, SELECT)
-        writer.writeheader()
-        async with httpx.AsyncClient(timeout=300, limits=limits, trust_env=False) as http:
-            await _index(http, tenant)
-            with timed(found):
-                await asyncio.gather(*(_shard(http, tenant, each, writer, found) for each in filters()))
-                file.flush()
+        asyncio.run(_export(tenant, file))
+
+
+async def _export(tenant: str, file: TextIO) -> None:
+    found: dict[str, Any] = {"users": 0, "pages": 0, "shards": len(filters())}
+    writer = csv.DictWriter(file, SELECT)
+    writer.writeheader()
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(timeout=300, limits=limits, trust_env=False) as http:
+        await _index(http, tenant)
+        with timed(found):
+            await asyncio.gather(*(_shard(http, tenant, each, writer, found) for each in filters()))
+            file.flush()
 
 
 async def _index(http: httpx.AsyncClient, tenant: str) -> None:
@@ -59,4 +63,4 @@ async def _shard(
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    main(*sys.argv[1:])
