@@ -14,6 +14,8 @@ from benchmarks.section import Section
 OURS, PEER, LIMIT = "#1f6feb", "#9aa4b2", "#dfe4ea"
 COLOURS = {"ours": OURS, "peer": PEER, "limit": LIMIT}
 INK, FAINT = "#1c2430", "#5b6675"
+_TICKS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000, 10_000)
+MOST_TICKS = 6
 STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
@@ -56,19 +58,27 @@ def compare(data: dict[str, Any]) -> Figure:
     axes.set_xlim(low / 2.5, high * 6)
     for at, row in enumerate(rows):
         mine = row["name"] == data["ours"]
-        axes.barh(at, row["seconds"], height=0.62, color=COLOURS[row["kind"]], alpha=1 if mine else 0.9, zorder=2)
+        axes.barh(at, row["seconds"], height=0.62, color=COLOURS[row["kind"]], zorder=2)
         if row["runs"] > 1:
             axes.plot([row["low"], row["high"]], [at, at], color=INK, linewidth=1, solid_capstyle="butt", zorder=3)
-        ratio = "" if mine else f"   {_ratio(row['seconds'] / ours)}"
-        end = max(row["high"], row["seconds"])
-        axes.annotate(
-            f"{_seconds(row['seconds'])}{ratio}",
-            (end, at),
+        label = axes.annotate(
+            _seconds(row["seconds"]),
+            (row["high"], at),
             xytext=(7, 0),
             textcoords="offset points",
-            va="center",
-            weight="bold" if mine else "normal",
-            color=OURS if mine else INK,
+            va="center_baseline",
+            weight="bold",
+            color=OURS if row["kind"] == "ours" else INK,
+        )
+        ratio = "1x" if mine else times(row["seconds"] / ours)
+        axes.annotate(
+            ratio,
+            (1, 0.5),
+            xycoords=label,
+            xytext=(9, 0),
+            textcoords="offset points",
+            va="center_baseline",
+            color=FAINT,
         )
     names = [row["name"] + (" *" if row["note"].startswith("scaled") else "") for row in rows]
     axes.set_yticks(range(len(rows)), names)
@@ -79,7 +89,10 @@ def compare(data: dict[str, Any]) -> Figure:
     axes.spines["left"].set_visible(False)
     _logarithmic(axes, "x", _seconds, axes.get_xlim())
     axes.grid(visible=True, axis="x", zorder=0)
-    axes.set_xlabel("time, logarithmic; dark lines: the spread of the runs; *: scaled from some pages", fontsize=8.5)
+    axes.set_xlabel(
+        "time, logarithmic, and its ratio to ours; dark lines: the spread of the runs; *: scaled from some pages",
+        fontsize=8.5,
+    )
     keys = {"ours": "this project", "peer": "other ways", "limit": "limits: tenant or storage alone"}
     handles = [axes.barh(0, 0, color=COLOURS[kind], label=label) for kind, label in keys.items()]
     axes.legend(handles=handles, loc="upper right", frameon=False, fontsize=8.5)
@@ -139,9 +152,9 @@ def _points(axes: Axes, users: list[float], values: list[float], labels: list[st
 def _logarithmic(axes: Axes, which: str, shown: Any, limits: tuple[float, float]) -> None:
     """A few ticks at round numbers, and none between."""
     axis = axes.xaxis if which == "x" else axes.yaxis
-    ticks = [tick for tick in (0.1, 0.3, 1, 3, 10, 30, 60, 120, 300, 600, 1800, 3600) if limits[0] <= tick <= limits[1]]
-    if len(ticks) > 8:
-        ticks = ticks[::2]
+    ticks = [tick for tick in _TICKS if limits[0] <= tick <= limits[1]]
+    if len(ticks) > MOST_TICKS:
+        ticks = [tick for tick in ticks if f"{tick:g}".strip("0.") == "1"]
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_major_formatter(FuncFormatter(lambda value, _: shown(value)))
     axis.set_minor_locator(NullLocator())
@@ -149,10 +162,4 @@ def _logarithmic(axes: Axes, which: str, shown: Any, limits: tuple[float, float]
 
 
 def _seconds(value: float) -> str:
-    if value >= 600:
-        return f"{value / 60:.0f} min"
-    return f"{value:g} s" if value == round(value, 1) else f"{number(value)} s"
-
-
-def _ratio(value: float) -> str:
-    return f"{times(value)} ours"
+    return f"{value:,g} s" if value in _TICKS else f"{number(value)} s"

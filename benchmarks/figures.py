@@ -27,7 +27,7 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
-    """k of `cost = c * size ** k`, as a straight line through the logarithms. 1: linear, 2: quadratic."""
+    """`k` of `cost = c * size ** k`, as a straight line through the logarithms. 1: linear, 2: quadratic."""
     return statistics.linear_regression([math.log(each) for each in sizes], [math.log(each) for each in costs]).slope
 
 
@@ -53,8 +53,8 @@ def shown(found: Spread, unit: str = "") -> str:
 
 
 def times(value: float) -> str:
-    """`14.2x`"""
-    return f"{number(value)}x"
+    """`14.2x`, and with two digits below one: `0.12x`"""
+    return f"{value:.2g}x" if value < 1 else f"{number(value)}x"
 
 
 def mebibytes(size: float) -> str:
