@@ -71,15 +71,9 @@ def compare(data: dict[str, Any]) -> Figure:
             color=OURS if row["kind"] == "ours" else INK,
         )
         ratio = "1x" if mine else times(row["seconds"] / ours)
-        axes.annotate(
-            ratio,
-            (1, 0.5),
-            xycoords=label,
-            xytext=(9, 0),
-            textcoords="offset points",
-            va="center_baseline",
-            color=FAINT,
-        )
+        beside = (label, axes.transData)
+        place = {"xytext": (9, 0), "textcoords": "offset points", "va": "center_baseline"}
+        axes.annotate(ratio, (1, at), xycoords=beside, color=FAINT, **place)
     names = [row["name"] + (" *" if row["note"].startswith("scaled") else "") for row in rows]
     axes.set_yticks(range(len(rows)), names)
     for label, row in zip(axes.get_yticklabels(), rows, strict=True):

@@ -12,8 +12,8 @@ class Effort:
     repeats: int = 3
     slow_repeats: int = 2
     """Of what takes minutes."""
-    sdk_pages: int = 5
-    javascript_pages: int = 20
+    sdk_pages: int = 4
+    javascript_pages: int = 10
     cpu_users: int = 100_000
     scale: tuple[int, ...] = (10_000, 100_000, 1_000_000)
     history_users: int = 40_000
