@@ -15,12 +15,12 @@ import httpx
 from azure.durable_functions.models.history import HistoryEventType as EventType
 
 from benchmarks import truth
-from benchmarks.processes import Usage, usages
+from benchmarks.processes import usages
 from local import serve
 from local.durable_store import seconds
 from local.serve import Serving
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.2
 OURS = ("host", "worker")
 """What runs the project's own code; the others stand in for Azure."""
 
@@ -65,16 +65,20 @@ def serving(*arguments: str, environment: dict[str, str] | None = None) -> Itera
         yield on
 
 
-def export(on: Serving, ids: set[str], columns: str = "profile") -> Exported:
-    """One export, checked: WrongFileError unless each of these ids is in the file exactly once."""
-    before = usages(serve.look(on.data).pids)
+def export(on: Serving, ids: set[str], columns: str = "profile", beside: dict[str, int] | None = None) -> Exported:
+    """One export, checked: WrongFileError unless each of these ids is in the file exactly once.
+
+    `beside`: processes that are no part of `on` and whose cost is shown too, by name.
+    """
+    pids = serve.look(on.data).pids | (beside or {})
+    before = usages(pids)
     with httpx.Client(timeout=120, trust_env=False) as http:
         started = time.perf_counter()
         results = _run(http, on.url, {"fileName": "users", "columns": columns})
         file = on.data / "users.csv"
         _download(http, results["download"]["csv"], file)
         elapsed = time.perf_counter() - started
-        used = usages(serve.look(on.data).pids)
+        used = usages(pids)
         listed = http.get(f"{results['download']['csv']}&comp=blocklist&blocklisttype=committed").raise_for_status()
     _check(ids, file, "objectId")
     file.unlink()
@@ -83,7 +87,7 @@ def export(on: Serving, ids: set[str], columns: str = "profile") -> Exported:
         id=results["id"],
         users=results["counts"]["exported"],
         seconds=elapsed,
-        cpu={name: used[name].cpu - before.get(name, Usage(0, 0)).cpu for name in used},
+        cpu={name: used[name].cpu - before[name].cpu for name in used},
         rss={name: each.rss for name, each in used.items()},
         counts=results["counts"],
         blocks=[int(size) for size in re.findall(r"<Size>(\d+)</Size>", listed.text)],

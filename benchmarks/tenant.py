@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,9 +15,17 @@ from benchmarks.processes import ROOT, ProgramError
 START_SECONDS = 120.0
 
 
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """Its address, such as http://127.0.0.1:40123, and its process."""
+
+    url: str
+    pid: int
+
+
 @contextmanager
-def running(users: int, latency_ms: float = 0) -> Iterator[str]:
-    """Yields its address, such as http://127.0.0.1:40123."""
+def running(users: int, latency_ms: float = 0) -> Iterator[Tenant]:
+    """Starts it, and ends it at the end."""
     command = [sys.executable, "-m", "local.tenant", "--users", str(users), "--latency-ms", str(latency_ms)]
     command += ["--parent-pid", str(os.getpid())]
     with TemporaryDirectory(prefix="benchmark-tenant-") as folder:
@@ -24,7 +33,7 @@ def running(users: int, latency_ms: float = 0) -> Iterator[str]:
         with log.open("wb") as file:
             process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file)
         try:
-            yield _wait(process, log)
+            yield Tenant(_wait(process, log), process.pid)
         finally:
             process.terminate()
             process.wait()

@@ -15,6 +15,7 @@ from benchmarks.figures import Spread, mebibytes, number, shown, spread, times
 from benchmarks.peers.query import SELECT, TOP
 from benchmarks.processes import ROOT, Ended, module, program
 from benchmarks.section import Section, Step, Target
+from benchmarks.tenant import Tenant
 from local.serve import Serving
 
 CLIENT = ROOT / "benchmarks/node_modules/@microsoft/microsoft-graph-client"
@@ -32,6 +33,8 @@ class Row:
     cpu: Spread
     rss: int
     note: str = ""
+    processes: str = ""
+    """What each process has cost, of ours."""
 
 
 def steps(effort: Effort) -> int:
@@ -41,26 +44,26 @@ def steps(effort: Effort) -> int:
 def run(effort: Effort, step: Step) -> Section:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="benchmark-")))
-        address = stack.enter_context(tenant.running(effort.users, effort.latency_ms))
-        ids = truth.ids(address)
+        asked = stack.enter_context(tenant.running(effort.users, effort.latency_ms))
+        ids = truth.ids(asked.url)
         step("once uncounted, so that the tenant has rendered every row")
-        module("benchmarks.limits.fetch", address)
-        rows = _ours_and_limits(effort, step, address, ids, folder)
-        rows += _peers(effort, step, address, ids, folder)
+        module("benchmarks.limits.fetch", asked.url)
+        rows = _ours_and_limits(effort, step, asked, ids, folder)
+        rows += _peers(effort, step, asked.url, ids, folder)
     return _section(effort, rows)
 
 
-def _ours_and_limits(effort: Effort, step: Step, address: str, ids: set[str], folder: Path) -> list[Row]:
-    with export.serving("--graph", address) as on:
+def _ours_and_limits(effort: Effort, step: Step, asked: Tenant, ids: set[str], folder: Path) -> list[Row]:
+    with export.serving("--graph", asked.url) as on:
         step(f"{OURS}, first export after the start")
-        first = export.export(on, ids)
+        first = export.export(on, ids, beside={"tenant": asked.pid})
         exports, fetches, stagings = [], [], []
         # In turns, so that a slow minute of the machine is in all of them.
         for _ in range(effort.repeats):
             step(OURS)
-            exports.append(export.export(on, ids))
+            exports.append(export.export(on, ids, beside={"tenant": asked.pid}))
             step("raw fetch")
-            fetches.append(module("benchmarks.limits.fetch", address))
+            fetches.append(module("benchmarks.limits.fetch", asked.url))
             step("raw staging")
             stagings.append(_stage(on, first.blocks, folder))
     pages, blocks = fetches[0].said["pages"], stagings[0].said["blocks"]
@@ -80,12 +83,13 @@ def _stage(on: Serving, blocks: list[int], folder: Path) -> Ended:
 
 def _own_row(name: str, exports: list[Exported]) -> Row:
     last = exports[-1]
-    each = ", ".join(f"{name} {mebibytes(size)}" for name, size in last.rss.items())
+    each = ", ".join(f"{name} {number(last.cpu[name])} s {mebibytes(size)}" for name, size in last.rss.items())
     planning = spread([run.planning for run in exports]).median
     note = f"{number(planning)} s of it planning; {last.counts['requests']} requests, {last.counts['ranges']} ranges"
-    note += f"; {each}"
     cpu = spread([run.own_cpu for run in exports])
-    return Row(name, "ours", spread([run.seconds for run in exports]), cpu, max(run.own_rss for run in exports), note)
+    return Row(
+        name, "ours", spread([run.seconds for run in exports]), cpu, max(run.own_rss for run in exports), note, each
+    )
 
 
 def _peers(effort: Effort, step: Step, address: str, ids: set[str], folder: Path) -> list[Row]:
@@ -107,13 +111,13 @@ def _peers(effort: Effort, step: Step, address: str, ids: set[str], folder: Path
     rows.append(_row("sequential loop", "peer", ended, note=_match(ids, out)))
     if CLIENT.exists():
         with tenant.running(effort.javascript_pages * TOP, effort.latency_ms) as small:
-            command = ["node", "benchmarks/peers/javascript.mjs", small, str(out), ",".join(SELECT)]
+            command = ["node", "benchmarks/peers/javascript.mjs", small.url, str(out), ",".join(SELECT)]
             ended = repeated("JavaScript client", effort.slow_repeats, lambda: program(command))
             rows.append(_row("JavaScript client, PageIterator", "peer", ended, users=len(ids)))
     else:
         step("JavaScript client: not installed, left out")
     with tenant.running(effort.sdk_pages * TOP, effort.latency_ms) as small:
-        ended = repeated("msgraph-sdk", effort.slow_repeats, python("sdk", small))
+        ended = repeated("msgraph-sdk", effort.slow_repeats, python("sdk", small.url))
         rows.append(_row("msgraph-sdk, PageIterator", "peer", ended, users=len(ids)))
     return rows
 
@@ -124,7 +128,7 @@ def _row(name: str, kind: str, ended: list[Ended], note: str = "", users: int = 
     if users:
         pages = ended[0].said["pages"]
         factor = -(-users // TOP) / pages
-        note = f"scaled from {pages} pages"
+        note = f"scaled from {pages} page{'' if pages == 1 else 's'}"
     seconds, cpu = (spread([each.said[what] for each in ended]).scaled(factor) for what in ("seconds", "cpu"))
     return Row(name, kind, seconds, cpu, max(each.rss for each in ended), note)
 
@@ -142,6 +146,7 @@ def _section(effort: Effort, rows: list[Row]) -> Section:
         ratio = median[name] / ours
         return Target(f"whole export against {name}", f"{goal:g}x faster", times(ratio), ratio >= goal)
 
+    processes = next(row.processes for row in rows if row.name == OURS)
     raw = ours / median["raw fetch"]
     return Section(
         name="compare",
@@ -162,6 +167,7 @@ def _section(effort: Effort, rows: list[Row]) -> Section:
             "Ours: from the POST to the downloaded CSV; each file has every user of the tenant exactly once, or this"
             " stops. CPU of host and workers together, memory of the largest of them; Azurite and the tenant run beside"
             f" them on the same {os.cpu_count()} cores.",
+            f"One export of ours, CPU and peak memory of each process: {processes}.",
             "Peers: from the first request to the closed file, without the start of the program. Limits: the same"
             " pages, and the same blocks, without anything else.",
         ],

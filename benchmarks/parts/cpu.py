@@ -13,19 +13,19 @@ def steps(effort: Effort) -> int:
 
 def run(effort: Effort, step: Step) -> Section:
     exports, alone, base = [], [], []
-    with tenant.running(effort.cpu_users) as address:
-        ids = truth.ids(address)
-        with export.serving("--graph", address) as on:
+    with tenant.running(effort.cpu_users) as asked:
+        ids = truth.ids(asked.url)
+        with export.serving("--graph", asked.url) as on:
             step("once uncounted, which loads the packages")
             export.export(on, ids)
-            environment = {"EXPORT_STORAGE": on.storage, "GRAPH_ENDPOINT": address}
+            environment = {"EXPORT_STORAGE": on.storage, "GRAPH_ENDPOINT": asked.url}
             for _ in range(effort.repeats):
                 step("whole export")
                 exports.append(export.export(on, ids).own_cpu)
                 step("activities alone")
-                alone.append(module("benchmarks.activities", address, environment=environment).said["cpu"])
+                alone.append(module("benchmarks.activities", asked.url, environment=environment).said["cpu"])
                 step("JSON to CSV")
-                base.append(module("benchmarks.limits.decode", address).said["cpu"])
+                base.append(module("benchmarks.limits.decode", asked.url).said["cpu"])
 
     found = {
         "whole export (host and workers)": spread(exports),

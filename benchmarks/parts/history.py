@@ -73,11 +73,11 @@ def run(effort: Effort, step: Step) -> Section:
     functions = host_functions.load("function_app:app").orchestrators
     orchestrators = {name: each.call for name, each in functions.items()}
     found = []
-    with tenant.running(effort.history_users) as address:
-        ids = truth.ids(address)
+    with tenant.running(effort.history_users) as asked:
+        ids = truth.ids(asked.url)
         for ranges in effort.history_ranges:
             users = effort.history_users // ranges
-            with export.serving("--graph", address, environment={"EXPORT_RANGE_USERS": str(users)}) as on:
+            with export.serving("--graph", asked.url, environment={"EXPORT_RANGE_USERS": str(users)}) as on:
                 step(f"about {ranges:,} ranges")
                 exported = export.export(on, ids)
                 step("its turns again")

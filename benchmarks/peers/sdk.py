@@ -35,6 +35,11 @@ def cell(user: User, name: str) -> Any:
     return "; ".join(value) if isinstance(value, list) else value
 
 
+def _asking(top: int) -> Any:
+    parameters = UsersRequestBuilder.UsersRequestBuilderGetQueryParameters(select=list(SELECT), top=top)
+    return UsersRequestBuilder.UsersRequestBuilderGetRequestConfiguration(query_parameters=parameters)
+
+
 def main(tenant: str, out: str) -> None:
     with Path(out).open("w", encoding="utf-8", newline="") as file:
         asyncio.run(_export(tenant, file))
@@ -44,6 +49,8 @@ async def _export(tenant: str, file: TextIO) -> None:
     adapter = GraphRequestAdapter(Bearer(Token()))
     adapter.base_url = f"{tenant}/v1.0"
     client = GraphServiceClient(request_adapter=adapter)
+    # The first answer loads the modules of the models, which takes seconds: it must not be scaled to all pages.
+    await client.users.get(request_configuration=_asking(top=1))
     found: dict[str, Any] = {"users": 0}
     with timed(found):
         writer = csv.writer(file)
@@ -54,9 +61,7 @@ async def _export(tenant: str, file: TextIO) -> None:
             found["users"] += 1
             return True
 
-        parameters = UsersRequestBuilder.UsersRequestBuilderGetQueryParameters(select=list(SELECT), top=TOP)
-        configuration = UsersRequestBuilder.UsersRequestBuilderGetRequestConfiguration(query_parameters=parameters)
-        users = await client.users.get(request_configuration=configuration)
+        users = await client.users.get(request_configuration=_asking(TOP))
         await PageIterator(users, client.request_adapter).iterate(write)
         file.flush()
         found["pages"] = -(-found["users"] // TOP)

@@ -18,7 +18,7 @@ USERS = 2500
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     with tenant.running(USERS) as found:
-        yield found
+        yield found.url
 
 
 def test_a_spread_is_the_middle_run_with_the_lowest_and_the_highest() -> None:
@@ -93,8 +93,8 @@ def test_the_javascript_client_exports_the_tenant(address: str, tmp_path: Path) 
 def test_the_sdk_exports_a_tenant_of_a_few(tmp_path: Path) -> None:
     out = tmp_path / "users.csv"
     with tenant.running(20) as small:
-        processes.module("benchmarks.peers.sdk", small, str(out))
-        assert truth.compare(truth.ids(small), out).exact
+        processes.module("benchmarks.peers.sdk", small.url, str(out))
+        assert truth.compare(truth.ids(small.url), out).exact
 
 
 def test_the_limits_and_the_activities_run_on_the_same_users(address: str, tmp_path: Path) -> None:
