@@ -21,7 +21,7 @@ PARTS = {
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="NAME", help=f"{', '.join(PARTS)} (default: all)")
-    parser.add_argument("--quick", action="store_true", help="fewer users: two or three minutes")
+    parser.add_argument("--quick", action="store_true", help="fewer users: about three minutes")
     parser.add_argument("--large", action="store_true", help="scale to 5,000,000 users")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"), help="the folder for the results")
     options = parser.parse_args()

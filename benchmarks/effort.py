@@ -25,14 +25,14 @@ class Effort:
 FULL = Effort()
 LARGE = replace(FULL, scale=(*FULL.scale, 5_000_000))
 QUICK = Effort(
-    users=40_000,
+    users=20_000,
     repeats=2,
     slow_repeats=1,
-    sdk_pages=2,
-    javascript_pages=5,
-    cpu_users=40_000,
-    scale=(10_000, 40_000, 160_000),
-    history_users=8_000,
-    history_ranges=(100, 200, 400),
-    batch_users=5_000,
+    sdk_pages=1,
+    javascript_pages=4,
+    cpu_users=20_000,
+    scale=(10_000, 30_000, 100_000),
+    history_users=4_000,
+    history_ranges=(50, 100, 200),
+    batch_users=2_000,
 )
