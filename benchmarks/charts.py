@@ -115,9 +115,8 @@ def scale(data: dict[str, Any]) -> Figure:
     _title(memory, "Peak memory of the largest process")
     sizes_mb = [size["rss"] / 2**20 for size in sizes]
     memory.axhline(200, color=PEER, linewidth=1, linestyle=(0, (4, 3)))
-    memory.annotate(
-        "goal: below 200 MiB", (users[0], 200), xytext=(0, 4), textcoords="offset points", fontsize=8.5, color=FAINT
-    )
+    at_right = {"xytext": (0, -4), "textcoords": "offset points", "ha": "right", "va": "top"}
+    memory.annotate("goal: below 200 MiB", (users[-1] * 2, 200), fontsize=8.5, color=FAINT, **at_right)
     memory.plot(users, sizes_mb, color=OURS, linewidth=2, marker="o", markersize=6)
     memory.set_ylim(0, max([*sizes_mb, 200]) * 1.25)
     memory.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f} MiB"))
@@ -125,7 +124,7 @@ def scale(data: dict[str, Any]) -> Figure:
 
     for axes in (time, memory):
         axes.set_xscale("log")
-        axes.set_xlim(users[0] / 1.8, users[-1] * 2.2)
+        axes.set_xlim(users[0] / 4, users[-1] * 2.2)
         axes.xaxis.set_major_locator(FixedLocator(users))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         axes.xaxis.set_minor_locator(NullLocator())
@@ -140,7 +139,7 @@ def _title(axes: Axes, text: str) -> None:
 
 def _points(axes: Axes, users: list[float], values: list[float], labels: list[str]) -> None:
     for x, y, label in zip(users, values, labels, strict=True):
-        axes.annotate(label, (x, y), xytext=(0, 9), textcoords="offset points", ha="center", fontsize=9)
+        axes.annotate(label, (x, y), xytext=(-7, 6), textcoords="offset points", ha="right", fontsize=9)
 
 
 def _logarithmic(axes: Axes, which: str, shown: Any, limits: tuple[float, float]) -> None:
