@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser)
 
-.PHONY: help setup chromium demo serve test check lint types clean
+.PHONY: help setup chromium demo serve test bench check lint types clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    export a simulated tenant of USERS=$(USERS) users into demo/, from POST to CSV"
 	@echo "make serve   keep the API and the page up on http://localhost:7071"
 	@echo "make test    run all the tests"
+	@echo "make bench   measure the export and other ways to the same file (QUICK=1 for a first look)"
 	@echo "make check   lint, types and tests"
 	@echo "make clean   remove what the set-up installed"
 
@@ -56,7 +57,20 @@ lint: $(VENV)/.ready
 types: $(VENV)/.ready
 	@$(BIN)/mypy
 
+bench: setup $(VENV)/.benchmarks-ready benchmarks/node_modules/.ready
+	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(LARGE),--large)
+
+$(VENV)/.benchmarks-ready: $(VENV)/.ready benchmarks/requirements.txt
+	@echo "Setting up what the benchmarks need in $(VENV) (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	@touch $@
+
+benchmarks/node_modules/.ready: benchmarks/package.json benchmarks/package-lock.json
+	@echo "Setting up Microsoft's Graph client for JavaScript in benchmarks/node_modules (once) ..."
+	@cd benchmarks && npm ci --silent --ignore-scripts --no-fund --no-audit
+	@touch $@
+
 check: lint types test
 
 clean:
-	rm -rf $(VENV) local/node_modules .local demo
+	rm -rf $(VENV) local/node_modules benchmarks/node_modules .local demo

@@ -1,0 +1,47 @@
+"""`python -m benchmarks [--quick | --large] [NAME...]`: measures all parts or those named, prints and writes them."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmarks import charts, effort, report
+from benchmarks.parts import batches, cold, compare, cpu, history, scale
+from benchmarks.progress import Progress
+
+PARTS = {
+    "compare": compare,
+    "cpu": cpu,
+    "scale": scale,
+    "history": history,
+    "cold": cold,
+    "batches": batches,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="NAME", help=f"{', '.join(PARTS)} (default: all)")
+    parser.add_argument("--quick", action="store_true", help="fewer users: about three minutes")
+    parser.add_argument("--large", action="store_true", help="scale to 5,000,000 users")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"), help="the folder for the results")
+    options = parser.parse_args()
+    names = options.parts or list(PARTS)
+    if unknown := [name for name in names if name not in PARTS]:
+        parser.error(f"no part is called {', '.join(unknown)}: {', '.join(PARTS)}")
+    chosen = effort.QUICK if options.quick else effort.LARGE if options.large else effort.FULL
+    progress = Progress(sum(PARTS[name].steps(chosen) for name in names))
+    sections = []
+    options.out.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        progress.part = name
+        sections.append(PARTS[name].run(chosen, progress.step))
+        # Written after each part: what was measured is not lost when a later part fails.
+        text = report.write(options.out, sections, charts.draw(options.out, sections))
+    progress.end()
+    print(text)
+    print(f"Written to {options.out}/results.md, results.json and the charts.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""`python -m benchmarks.activities TENANT`: the project's own activities in one process, without Durable and host.
+
+Real HTTP to the tenant and to the storage in EXPORT_STORAGE: plan, all ranges in lanes side by side, publish. Done
+twice; the first time, which loads the packages, does not count.
+"""
+
+import asyncio
+import os
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from benchmarks.clock import timed
+from benchmarks.limits import pages
+from shared import blobs, export, plan, publish, transport
+from shared.operations import new_id
+from shared.records import Edges, Json, record_name
+from shared.settings import Settings
+
+
+async def main(tenant: str) -> None:
+    settings = Settings.from_env(os.environ)
+    edges = Edges(pages.connection(tenant), blobs.connect(settings, None), settings)
+    await _export(edges)
+    found: dict[str, Any] = {}
+    with timed(found):
+        found |= await _export(edges)
+    await transport.close(edges.graph)
+    await edges.storage.service.close()
+
+
+async def _export(edges: Edges) -> dict[str, Any]:
+    record = msgspec.structs.replace(
+        pages.RECORD, id=new_id(datetime.now(UTC)), created_date_time=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    )
+    await blobs.write(edges.storage, record_name(record.id), msgspec.json.encode(record))
+    planned = await plan.plan(edges, {"id": record.id})
+    parts = await asyncio.gather(*(_lane(edges, record.id, numbers) for numbers in planned.pop("lanes")))
+    task: Json = {"id": record.id, "retries": 0, "restarts": 0, **planned}
+    task["parts"] = [part for lane in parts for part in lane]
+    status = (await publish.publish(edges, task))["status"]
+    return {"status": status, "users": sum(part[5] for part in task["parts"])}
+
+
+async def _lane(edges: Edges, export_id: str, numbers: list[int]) -> list[Any]:
+    parts = []
+    for number in numbers:
+        task: Json = {"id": export_id, "range": number, "segment": 0}
+        while task:
+            result = await export.export(edges, task)
+            parts.append(result["part"])
+            more = {"segment": task["segment"] + 1, "state": result.get("state")}
+            task = {**task, **more} if more["state"] else {}
+    return parts
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

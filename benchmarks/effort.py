@@ -1,0 +1,38 @@
+"""How much is measured: all of it, the quick look, or with the largest tenant as well."""
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """Sizes in users unless said otherwise; repeats in runs."""
+
+    users: int = 200_000
+    latency_ms: int = 500
+    repeats: int = 3
+    slow_repeats: int = 2
+    """Of what takes minutes."""
+    sdk_pages: int = 4
+    javascript_pages: int = 10
+    cpu_users: int = 100_000
+    scale: tuple[int, ...] = (10_000, 100_000, 1_000_000)
+    history_users: int = 40_000
+    history_ranges: tuple[int, ...] = (500, 1000, 2000)
+    batch_users: int = 20_000
+    batch_latency_ms: int = 300
+
+
+FULL = Effort()
+LARGE = replace(FULL, scale=(*FULL.scale, 5_000_000))
+QUICK = Effort(
+    users=20_000,
+    repeats=2,
+    slow_repeats=1,
+    sdk_pages=1,
+    javascript_pages=4,
+    cpu_users=20_000,
+    scale=(10_000, 30_000, 100_000),
+    history_users=4_000,
+    history_ranges=(50, 100, 200),
+    batch_users=2_000,
+)

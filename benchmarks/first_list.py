@@ -1,0 +1,32 @@
+"""`python -m benchmarks.first_list BINDING`: a fresh process imports function_app and answers one `GET /api/exports`.
+
+BINDING: the durable client's, as the host gives it.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import time
+
+from benchmarks.processes import usage
+
+
+async def main(binding: str) -> None:
+    started, cpu = time.perf_counter(), time.process_time()
+    import azure.functions as func
+
+    import function_app
+
+    loaded = time.perf_counter()
+    functions = {each.get_function_name(): each.get_user_function() for each in function_app.app.get_functions()}
+    request = func.HttpRequest(method="GET", url="http://127.0.0.1/api/exports", body=b"")
+    answer = await functions["list_exports"](req=request, client=binding)
+    ended = time.perf_counter()
+    found = {"import": loaded - started, "first": ended - loaded, "cpu": time.process_time() - cpu}
+    found["rss"] = usage(os.getpid()).rss
+    print(json.dumps(found | {"status": answer.status_code}))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

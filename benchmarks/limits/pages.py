@@ -1,0 +1,54 @@
+"""The export's own ranges and the URLs of their first pages, found before any clock starts."""
+
+import time
+from typing import Any
+
+from azure.core.credentials import AccessToken
+
+from shared import batches, graph, splitting, transport
+from shared.columns import COLUMN_SETS
+from shared.plan import lanes_of, range_size
+from shared.queries import range_query
+from shared.ranges import Range
+from shared.records import Record
+from shared.settings import Settings
+
+RECORD = Record(
+    id="benchmark", created_date_time="", requested_by={}, file_name="users", columns=list(COLUMN_SETS["profile"])
+)
+
+
+class Credential:
+    """The simulated tenant takes any token."""
+
+    async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        return AccessToken("dummy", int(time.time()) + 3600)
+
+    async def close(self) -> None:
+        return
+
+
+def connection(tenant: str) -> transport.Graph:
+    return transport.connect(tenant, Credential, transport.Retries())  # type: ignore[arg-type]  # has what is called
+
+
+async def lanes(on: transport.Graph, settings: Settings) -> list[list[graph.Query]]:
+    """What each lane asks, one query for each of its ranges: split by the project's own planner."""
+    ranges = await _ranges(on, settings)
+    queries = [range_query(on, RECORD, part, advanced=False) for part in ranges]
+    shared = splitting.share(ranges, lanes_of(RECORD, settings))
+    return [[queries[number] for number in numbers] for numbers in shared]
+
+
+async def _ranges(on: transport.Graph, settings: Settings) -> list[Range]:
+    tally = transport.Tally()
+    total = (await batches.counts(on, [""], tally))[0] or 0
+    size = range_size(total, settings.range_users, lanes_of(RECORD, settings))
+    planner = splitting.split(total, size, int(time.time()))
+    try:
+        questions = next(planner)
+        while True:
+            asked = [range_query(on, RECORD, part, advanced=False).filter for part in questions]
+            questions = planner.send(await batches.counts(on, asked, tally))
+    except StopIteration as end:
+        return end.value or [Range(kind="all", expected=total)]

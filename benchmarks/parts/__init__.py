@@ -1,0 +1,1 @@
+"""What is measured. Each module has `steps(effort)`, for the progress, and `run(effort, step)`, giving a Section."""

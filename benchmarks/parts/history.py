@@ -1,0 +1,186 @@
+"""What orchestrators' turns cost when there are many ranges: each turn replays its instance's history.
+
+The histories are recorded by real exports, and then each turn is run again here: the SDK's replay and the project's
+orchestrators, and nothing else.
+"""
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from azure.durable_functions.models.history import HistoryEventType as EventType
+
+from benchmarks import export, tenant, truth
+from benchmarks.effort import Effort
+from benchmarks.export import Exported
+from benchmarks.figures import exponent, line, number
+from benchmarks.section import Section, Step, Target
+from local import durable_turn, host_functions
+
+_SENT = frozenset(
+    {
+        EventType.TASK_SCHEDULED,
+        EventType.TIMER_CREATED,
+        EventType.SUB_ORCHESTRATION_INSTANCE_CREATED,
+        EventType.ORCHESTRATOR_COMPLETED,
+    }
+)
+"""Written when a turn ends; what else stands in history is what the turn began with."""
+
+
+REPEATS = 2
+"""Of each turn; the quicker one counts, as a collection of garbage can hit any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """The turns of one instance: how many, CPU seconds of all, and of the longest."""
+
+    instance: str
+    events: int
+    turns: int
+    cpu: float
+    longest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An export and the turns of its instances, the export's own first."""
+
+    exported: Exported
+    instances: list[Turns]
+
+    @property
+    def ranges(self) -> int:
+        return self.exported.counts["ranges"]
+
+    @property
+    def lanes(self) -> list[Turns]:
+        return self.instances[1:]
+
+
+def steps(effort: Effort) -> int:
+    return 2 * len(effort.history_ranges)
+
+
+def run(effort: Effort, step: Step) -> Section:
+    durable_turn.remember_timestamps()
+    functions = host_functions.load("function_app:app").orchestrators
+    orchestrators = {name: each.call for name, each in functions.items()}
+    found = []
+    with tenant.running(effort.history_users) as asked:
+        ids = truth.ids(asked.url)
+        for ranges in effort.history_ranges:
+            users = effort.history_users // ranges
+            with export.serving("--graph", asked.url, environment={"EXPORT_RANGE_USERS": str(users)}) as on:
+                step(f"about {ranges:,} ranges")
+                exported = export.export(on, ids)
+                step("its turns again")
+                found.append(Recorded(exported, _again(on.data / "durable.db", exported.id, orchestrators)))
+    return _section(found)
+
+
+def _again(store: Path, export_id: str, orchestrators: dict[str, Callable[[str], str]]) -> list[Turns]:
+    with closing(sqlite3.connect(store, timeout=30)) as db:
+        db.row_factory = sqlite3.Row
+        instances = db.execute("SELECT * FROM instances WHERE id LIKE ? || '%' ORDER BY id", (export_id,)).fetchall()
+        found = []
+        for row in instances:
+            query = "SELECT event FROM history WHERE instance = ? ORDER BY number"
+            events = [json.loads(event) for (event,) in db.execute(query, (row["id"],))]
+            found.append(_turns(row, events, orchestrators[row["name"]]))
+    return found
+
+
+def _turns(row: sqlite3.Row, events: list[dict[str, Any]], orchestrator: Callable[[str], str]) -> Turns:
+    costs, begin = [], 0
+    for at, event in enumerate(events):
+        if event["EventType"] != EventType.ORCHESTRATOR_COMPLETED:
+            continue
+        past = [json.dumps(each) for each in events[:begin]]
+        news = [each for each in events[begin : at + 1] if each["EventType"] not in _SENT]
+        text = durable_turn.context_json(durable_turn.Claim(row, "", past, []), news)
+        costs.append(min(_cost(orchestrator, text) for _ in range(REPEATS)))
+        begin = at + 1
+    return Turns(row["id"], len(events), len(costs), sum(costs), max(costs))
+
+
+def _cost(orchestrator: Callable[[str], str], text: str) -> float:
+    started = time.process_time()
+    orchestrator(text)
+    return time.process_time() - started
+
+
+def _section(found: list[Recorded]) -> Section:
+    ranges = [each.ranges for each in found]
+    # The longest lane: its turns are one after the other, while the lanes are side by side.
+    lanes = [max(each.lanes, key=lambda lane: lane.cpu) for each in found]
+    own = [each.instances[0] for each in found]
+    events, fixed = line(ranges, [each.exported.events for each in found])
+    total = [sum(turns.cpu for turns in each.instances) for each in found]
+    power = exponent(ranges, total)
+    share = total[-1] / found[-1].exported.own_cpu
+    return Section(
+        name="history",
+        title="Turns of the orchestrators, with many ranges",
+        columns=[
+            "ranges",
+            "events",
+            "for a range",
+            "turns",
+            "CPU of all turns",
+            "for a range",
+            "longest lane, all its turns",
+            "longest lane's longest turn",
+            "export_users, all its turns",
+            "whole export",
+        ],
+        rows=[
+            [
+                f"{each.ranges:,}",
+                f"{each.exported.events:,}",
+                number(each.exported.events / each.ranges),
+                f"{each.exported.turns:,}",
+                f"{number(cpu)} s",
+                f"{number(1000 * cpu / each.ranges)} ms",
+                f"{number(1000 * lane.cpu)} ms",
+                f"{number(1000 * lane.longest)} ms",
+                f"{number(1000 * main.cpu)} ms",
+                f"{number(each.exported.seconds)} s",
+            ]
+            for each, lane, main, cpu in zip(found, lanes, own, total, strict=True)
+        ],
+        notes=[
+            f"The ranges are shared out to {len(found[-1].lanes)} lanes. A turn replays all of its own instance, so a"
+            f" lane's cost grows with the square of its ranges: over these sizes all turns together grow to the power"
+            f" of {number(power)}, and are {share:.0%} of our CPU with {ranges[-1]:,} ranges. At the default of"
+            f" 40,000 users a range, {ranges[-1]:,} ranges are {ranges[-1] * 40_000:,} users.",
+        ],
+        targets=[
+            Target(
+                f"history events for one more range, beside {fixed:,.0f} fixed", "below 6", number(events), events < 6
+            ),
+            Target("all turns grow with ranges to the power of", "below 1.5", number(power), power < 1.5),
+        ],
+        data={
+            "recorded": [
+                {
+                    "ranges": each.ranges,
+                    "events": each.exported.events,
+                    "turns": each.exported.turns,
+                    "cpu": cpu,
+                    "longestLaneCpu": lane.cpu,
+                    "longestTurn": lane.longest,
+                    "mainCpu": main.cpu,
+                    "seconds": each.exported.seconds,
+                }
+                for each, lane, main, cpu in zip(found, lanes, own, total, strict=True)
+            ],
+            "exponent": power,
+        },
+    )
