@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from azure.storage.blob import BlobProperties
     from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
-BLOCK_BYTES = 4 * 1024 * 1024
+BLOCK_BYTES = 1024 * 1024
+"""A range that is being read holds so much, and a copy while it is staged."""
 MAX_BLOCKS = 50_000
 """Of one blob, as Azure has it."""
 DELETE_BATCH = 256

@@ -43,8 +43,15 @@ MAX_RESTARTS = 5
 SEGMENT_SECONDS = 120.0
 """After about so long an activity ends and another goes on, so that none outlives a Functions time-out."""
 STILL_WANTED_SECONDS = 3.0
+USER_BYTES = 2_000
+"""More than a user takes in a file with all columns, so that blocks are large enough. About 270 is usual."""
 PER_USER_STEP = batches.BATCH * batches.BATCHES_AT_ONCE
 """Users whose authentication methods are read before the clock is looked at."""
+
+
+def block_bytes(expected: int | None) -> int:
+    """How large a block of an export of so many users is: larger from 13 million on, as a blob takes 50,000."""
+    return max(blobs.BLOCK_BYTES, (expected or 0) * USER_BYTES * 2 // blobs.MAX_BLOCKS)
 
 
 @dataclass(slots=True)
@@ -54,6 +61,7 @@ class BlockWriter:
     storage: Storage
     name: str
     part: str
+    enough: int
     separator: bytes = b""
     blocks: int = 0
     size: int = 0
@@ -66,7 +74,7 @@ class BlockWriter:
     async def add(self, *data: bytes) -> None:
         self.pieces += filter(None, data)
         self._waiting += sum(map(len, data))
-        if self._waiting >= blobs.BLOCK_BYTES:
+        if self._waiting >= self.enough:
             await self.flush()
 
     async def flush(self) -> None:
@@ -126,8 +134,9 @@ async def export(edges: Edges, task: Json) -> Json:
 async def _export_once(edges: Edges, record: Record, made: Plan, part: Range, task: Json, tally: Tally) -> Json:
     execution = secrets.token_hex(6)
     name = part_name(task["range"], task["segment"], execution)
-    rows = BlockWriter(edges.storage, csv_name(record), name)
-    errors = BlockWriter(edges.storage, results_name(record.id), name, results.SEPARATOR)
+    enough = block_bytes(made.expected)
+    rows = BlockWriter(edges.storage, csv_name(record), name, enough)
+    errors = BlockWriter(edges.storage, results_name(record.id), name, enough, results.SEPARATOR)
     count = 0
     columns = columns_of(record.columns)
     per_user = [column.header for column in columns if column.source == AUTHENTICATION]

@@ -107,7 +107,7 @@ def _finer(slices: list[Range], size: int) -> Splitting:
     for level in range(MAX_LEVELS):
         # Small slices fill ranges evenly, but a burst that fits in one range is not worth more round trips.
         most = max(size // GRAINS, 1) if level < LEVELS_FOR_GRAINS else size
-        crowded = [part for part in slices if _count(part) > most and _seconds(part) > 1]
+        crowded = dict.fromkeys(part for part in slices if _count(part) > most and _seconds(part) > 1)
         if not crowded:
             break
         wanted = [_pieces(part, size) for part in crowded]

@@ -22,6 +22,14 @@ def test_whatever_is_set_ranges_are_few_enough_for_a_blob(total: int, most: int)
     assert plan.MAX_RANGES * 5 <= blobs.MAX_BLOCKS
 
 
+@pytest.mark.parametrize("users", [1, 10_000, 13_000_000, 500_000_000])
+def test_blocks_grow_before_there_are_too_many(users: int) -> None:
+    """Half of what a blob takes, which leaves room for those that are not full: one for each range."""
+    assert users * export.USER_BYTES / export.block_bytes(users) <= blobs.MAX_BLOCKS / 2 + 1
+    assert export.block_bytes(users) >= blobs.BLOCK_BYTES
+    assert export.block_bytes(None) == blobs.BLOCK_BYTES
+
+
 def hurried(edges):
     """The same edges with a clock on which every page takes a minute."""
     return replace(edges, clock=itertools.count(step=60).__next__)
