@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser)
 
-.PHONY: help setup chromium demo serve test check lint types clean
+.PHONY: help setup chromium demo serve test check lint types guards clean
 .DEFAULT_GOAL := help
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo "make serve   keep the API and the page up on http://localhost:7071"
 	@echo "make test    run all the tests"
 	@echo "make check   lint, types and tests"
+	@echo "make guards  break each guard on purpose: its test must fail"
 	@echo "make clean   remove what the set-up installed"
 
 setup: $(VENV)/.ready local/node_modules/.ready
@@ -57,6 +58,9 @@ types: $(VENV)/.ready
 	@$(BIN)/mypy
 
 check: lint types test
+
+guards: setup
+	@$(BIN)/python -m tests.guards
 
 clean:
 	rm -rf $(VENV) local/node_modules .local demo

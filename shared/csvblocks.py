@@ -18,7 +18,7 @@ from shared.users import User
 BOM = b"\xef\xbb\xbf"
 
 _FORMULA = frozenset("=+-@\t\r")
-_CUT_FORMULA = re.compile(r"([;\r\n]\t?)(?=[=+\-@])")
+_CUT_FORMULA = re.compile(r"([;\r\n][\t\"]*)(?=[=+\-@])")
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?|\+\(?\d[\d ().\-/]*(?:\s*(?:x|ext\.?)\s*\d+)?", re.ASCII)
 """A plain number, or a phone number: +31 20 123 4567, +1 (425) 555-0100x12."""
 

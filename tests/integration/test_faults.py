@@ -9,7 +9,8 @@ from runner import Context, run_export
 from truth import check_complete, check_results
 
 from local.tenant import Tenant, create_user, delete_user, update_user
-from shared import plan
+from shared import graph, plan, transport
+from shared.errors import Transient
 
 PAGE_TOKEN_ERRORS = ("Directory_ExpiredPageToken", "DirectoryPageTokenNotFoundException", "Request_BadRequest")
 
@@ -218,3 +219,14 @@ async def test_letters_that_only_look_like_others_are_nobody_elses(connected):
         done = await run_export(edges)
     check_results(done.results, "Completed")
     check_complete(done.csv, tenant)
+
+
+@pytest.mark.parametrize(("status", "times"), [(503, 8), (401, 4)])
+async def test_a_request_is_sent_a_bounded_number_of_times(connected, status, times):
+    tenant = Tenant(users=9)
+    tenant.faults.add("status", status=status, rate=1.0)
+    tally = transport.Tally()
+    async with connected(tenant) as edges:
+        with pytest.raises(Transient):
+            await anext(graph.chain(edges.graph, graph.Query(("id",)), tally))
+    assert tally.requests == times
