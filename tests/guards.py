@@ -1,7 +1,8 @@
 """Breaks each guard on purpose and demands that its test notices: `python -m tests.guards [word]`.
 
 Each guard is one place in the code, a text that stands there once, what it becomes, and the test that must fail then.
-With `--table` it writes them into docs/reliability.md. All of it happens in a copy of the tree. First the tests run as they are: one that fails anyway proves nothing.
+All of it happens in a copy of the tree. First the tests run as they are: one that fails anyway proves nothing.
+With `--table` it only writes the table into docs/reliability.md.
 """
 
 import shutil
@@ -100,7 +101,7 @@ GUARDS = (
         "shared/plan.py",
         "if not await blobs.write_once(edges.storage, name, msgspec.json.encode(made)):",
         "if await blobs.write(edges.storage, name, msgspec.json.encode(made)):",
-        f"{WHOLE}test_faults.py::test_a_second_plan_does_not_replace_the_one_that_is_being_read",
+        f"{WHOLE}test_faults.py::test_of_two_plans_made_at_once_one_counts_for_both",
     ),
     Guard(
         "who was renamed meanwhile is looked for",
