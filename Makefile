@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser)
 
-.PHONY: help setup chromium demo serve test bench check lint types clean
+.PHONY: help setup chromium demo serve test bench check lint types guards clean
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make test    run all the tests"
 	@echo "make bench   measure the export and other ways to the same file (QUICK=1 for a first look)"
 	@echo "make check   lint, types and tests"
+	@echo "make guards  break each guard on purpose: its test must fail"
 	@echo "make clean   remove what the set-up installed"
 
 setup: $(VENV)/.ready local/node_modules/.ready
@@ -71,6 +72,9 @@ benchmarks/node_modules/.ready: benchmarks/package.json benchmarks/package-lock.
 	@touch $@
 
 check: lint types test
+
+guards: setup
+	@$(BIN)/python -m tests.guards
 
 clean:
 	rm -rf $(VENV) local/node_modules benchmarks/node_modules .local demo

@@ -21,7 +21,7 @@ _NUMBER = r"\d+(?:[.,]\d+)?"
 _PHONE = r"\(?\d[\d ().\-/]*(?:\s*(?:x|ext\.?)\s*\d+)?"
 """As in +31 20 123 4567 and +1 (425) 555-0100x12, behind the plus."""
 _FORMULA = re.compile(rf"[=@\t\r]|-(?!{_NUMBER}\Z)|\+(?!(?:{_NUMBER}|{_PHONE})\Z)", re.ASCII)
-_CUT_FORMULA = re.compile(r"([;\r\n]\t?)(?=[=+\-@])")
+_CUT_FORMULA = re.compile(r"([;\r\n][\t\"]*)(?=[=+\-@])")
 
 
 def header(columns: Sequence[Column], excel: bool) -> bytes:

@@ -154,6 +154,17 @@ async def test_two_bodies_with_one_key_at_the_same_moment_never_mix(serving: Ser
             assert "attempt" not in record.shown()
 
 
+async def test_a_request_that_was_written_stays_whatever_comes_with_its_key(serving: Serving) -> None:
+    """The first POST died before it started the export; another body with its key starts what the first one asked."""
+    async with app(serving) as (on, durable):
+        first = await starting.start(on, replace(WANTED, file_name="first"), ANN, "key")
+        durable.instances.pop(first)
+        assert await starting.start(on, replace(WANTED, file_name="second"), ANN, "key") == first
+        record = await find_record(on.storage, first)
+        assert record
+        assert record.file_name == "first"
+
+
 def test_the_refusal_says_when_to_come_again(slow: Api) -> None:
     ann = slow.as_caller(program(uuid4().hex))
     started = [ann.start() for _ in range(10)]

@@ -15,6 +15,7 @@ import pytest
 from api_client import Api, administrator, program, wait
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
+from local import azurite
 from local.serve import launch
 
 SIGNATURE = "sig=a-secret-signature"
@@ -29,6 +30,8 @@ class Told:
     blobs: dict[str, bytes]
     answers: str
     """Of requests that were refused, and of lists."""
+    files: dict[str, bytes]
+    """Everything in the folder of `serve`: Durable's store, all logs, Azurite's own files."""
     tokens: list[str]
     users: list[dict[str, str]]
 
@@ -50,7 +53,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         waiting = api.start(callbackUrl=f"https://127.0.0.1/workflows/1?{SIGNATURE}")
         wait(container.get_blob_client(f"{waiting}/results.json").exists, "the results before the callback")
         tokens = httpx.get(f"{serving.graph}/_tenant/stats").json()["tokens"]
-        yield Told(api.log(), _text(data), _blobs(container), answers, tokens, users)
+        yield Told(api.log(), _text(data), _blobs(container), answers, _files(data), tokens, users)
 
 
 def _exports(api: Api, names: list[str]) -> str:
@@ -72,6 +75,10 @@ def _exports(api: Api, names: list[str]) -> str:
 def _text(data: Path) -> str:
     """Durable's store as it is on the disk: every table, and what is only in its journal yet."""
     return "".join(file.read_bytes().decode(errors="replace") for file in data.glob("durable.db*"))
+
+
+def _files(data: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(data)): file.read_bytes() for file in data.rglob("*") if file.is_file()}
 
 
 def _blobs(container: ContainerClient) -> dict[str, bytes]:
@@ -112,6 +119,15 @@ def test_no_token_is_kept_or_logged_anywhere(told: Told) -> None:
     ]
     assert [token for token in told.tokens for text in everything if token in text] == []
     assert not re.findall(r"Bearer (?!challenge)[\w-]{20,}", "".join(everything))
+
+
+def test_no_token_and_no_key_is_in_any_file_on_the_disk(told: Told) -> None:
+    assert {"durable.db", "serve.log", "azurite.log"} <= set(told.files)
+    assert any(name.startswith("azurite/") for name in told.files)
+    # serve.json tells programs on this machine where the storage is: it has the emulator's well-known key.
+    secrets = [azurite.KEY.encode(), *(token.encode() for token in told.tokens)]
+    holders = {name for name, content in told.files.items() if any(secret in content for secret in secrets)}
+    assert holders == {"serve.json"}
 
 
 @pytest.mark.parametrize("property_", ["userPrincipalName", "displayName", "mail", "id"])

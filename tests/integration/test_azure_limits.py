@@ -80,6 +80,18 @@ async def test_too_many_blocks_are_a_failure_with_its_reason_and_without_a_file(
     assert file["file"] is None
 
 
+@pytest.mark.parametrize("lost", [1, -1])
+async def test_a_file_of_another_size_than_was_staged_is_removed(connected, lost):
+    async with connected(Tenant(users=5)) as edges:
+        done = await run_export(edges)
+        (part,) = publishing(done)["parts"]
+        task = publishing(done, parts=[[*part[:6], part[6] + lost, *part[7:]]])
+        assert (await publish(edges, task))["status"] == "Failed"
+        file = json.loads(await blobs.read(edges.storage, f"{done.id}/results.json"))
+        assert await blobs.read(edges.storage, f"{done.id}/users.csv") is None
+    assert file["errors"][-1]["code"] == "FileIncomplete"
+
+
 async def test_a_blob_of_as_many_blocks_as_azure_takes_can_be_committed(connected):
     """One less than the limit in rows, and the header. The same block ids stand in the list, so one is staged."""
     async with connected(Tenant(users=1)) as edges:

@@ -9,7 +9,9 @@ from runner import Context, run_export
 from truth import check_complete, check_results
 
 from local.tenant import Tenant, create_user, delete_user, update_user
-from shared import plan
+from shared import graph, plan, transport
+from shared.errors import Transient
+from shared.records import read_plan
 
 PAGE_TOKEN_ERRORS = ("Directory_ExpiredPageToken", "DirectoryPageTokenNotFoundException", "Request_BadRequest")
 
@@ -218,3 +220,37 @@ async def test_letters_that_only_look_like_others_are_nobody_elses(connected):
         done = await run_export(edges)
     check_results(done.results, "Completed")
     check_complete(done.csv, tenant)
+
+
+@pytest.mark.parametrize(("status", "times"), [(503, 8), (401, 4)])
+async def test_a_request_is_sent_a_bounded_number_of_times(connected, status, times):
+    tenant = Tenant(users=9)
+    tenant.faults.add("status", status=status, rate=1.0)
+    tally = transport.Tally()
+    async with connected(tenant) as edges:
+        with pytest.raises(Transient):
+            await anext(graph.chain(edges.graph, graph.Query(("id",)), tally))
+    assert tally.requests == times
+
+
+async def test_of_two_plans_made_at_once_one_counts_for_both(connected):
+    tenant, smaller = Tenant(users=3000), Tenant(users=2000)
+    counted = []
+
+    class Counted(Watched):
+        def hits(self, target, *arguments, **options):
+            if "$count" in target:
+                counted.append(target)
+                if len(counted) == 2:  # The other's first question: it sees another tenant.
+                    tenant.directory = smaller.directory
+            return self.faults.hits(target, *arguments, **options)
+
+    async with connected(tenant, EXPORT_RANGE_USERS="200") as edges:
+        done = await run_export(edges)
+        counted.clear()
+        tenant.faults = Counted(tenant.faults, None)
+        both = await asyncio.gather(*(plan.plan(edges, {"id": done.id}) for _ in range(2)))
+        stored = await read_plan(edges.storage, done.id)
+    assert len(counted) > 2
+    assert both[0]["ranges"] == both[1]["ranges"] == len(stored.ranges)
+    assert both[0]["expected"] == both[1]["expected"] == stored.expected

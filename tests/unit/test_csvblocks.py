@@ -143,6 +143,8 @@ def test_booleans_are_true_and_false_as_in_the_portals_file_and_null_is_empty(
         ("a;\t@x", "a;\t'@x"),
         ("Main Street 1\r\n=cmd|' /C calc'!A0;b", "Main Street 1\r\n'=cmd|' /C calc'!A0;b"),
         ("a\n+1+1", "a\n'+1+1"),
+        ('a\n"=1', "a\n\"'=1"),
+        ('a;""=1', 'a;""\'=1'),
         ("+1\n=1", "'+1\n'=1"),
         ("\r=1+1", "'\r'=1+1"),
         ("Main Street 1\r\nBerlin", "Main Street 1\r\nBerlin"),

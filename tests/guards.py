@@ -1,0 +1,277 @@
+"""Breaks each guard on purpose and demands that its test notices: `python -m tests.guards [word]`.
+
+Each guard is one place in the code, a text that stands there once, what it becomes, and the test that must fail then.
+All of it happens in a copy of the tree. First the tests run as they are: one that fails anyway proves nothing.
+With `--table` it only writes the table into docs/reliability.md.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+DOCUMENT = ROOT / "docs/reliability.md"
+HEADING = "## Guards and the tests that hold them\n"
+SECONDS = 120
+FAILED = 1
+"""How pytest ends when tests failed; other numbers say that it could not run them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """`test` is what pytest takes: a file, or a test in it."""
+
+    what: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+UNIT, WHOLE, API = "tests/unit/", "tests/integration/", "tests/api/"
+GUARDS = (
+    Guard(
+        "a border belongs to one range: half-open keep",
+        "shared/ranges.py",
+        "kept = part.high is None or created < part.high",
+        "kept = True",
+        f"{UNIT}test_ranges.py",
+    ),
+    Guard(
+        "a row outside of what was asked shows that the filter was ignored",
+        "shared/ranges.py",
+        "if (part.low is not None and created < part.low) or (part.high is not None and created > part.high):",
+        "if False:",
+        f"{UNIT}test_ranges.py",
+    ),
+    Guard(
+        "each execution stages under an id of its own",
+        "shared/export.py",
+        "execution = secrets.token_hex(6)",
+        'execution = "0" * 12',
+        f"{WHOLE}test_exports.py::test_the_same_activity_twice_at_once_leaves_no_row_twice",
+    ),
+    Guard(
+        "a user who is sent twice is kept once",
+        "shared/export.py",
+        "    if key in seen:",
+        "    if False:",
+        f"{WHOLE}test_chains.py::test_a_user_sent_again_in_a_later_segment_is_there_once",
+    ),
+    Guard(
+        "a nextLink to another host is not followed",
+        "shared/graph.py",
+        "if (asked.scheme, asked.netloc) != (root.scheme, root.netloc):",
+        "if False:",
+        f"{WHOLE}test_faults.py::test_a_token_never_goes_to_another_host",
+    ),
+    Guard(
+        "a request is tried a bounded number of times",
+        "shared/transport.py",
+        "return tries < policy.attempts and failures[401] <= MAX_UNAUTHORIZED",
+        "return True",
+        f"{WHOLE}test_faults.py::test_a_request_is_sent_a_bounded_number_of_times",
+    ),
+    Guard(
+        "the file has the bytes that were staged",
+        "shared/publish.py",
+        "if size != len(header) + staged:",
+        "if False:",
+        f"{WHOLE}test_azure_limits.py::test_a_file_of_another_size_than_was_staged_is_removed",
+    ),
+    Guard(
+        "far fewer rows than were counted are no export",
+        "shared/publish.py",
+        "if rows < expected * PLAUSIBLE:",
+        "if False:",
+        f"{WHOLE}test_faults.py::test_an_empty_answer_where_users_were_counted_is_a_failure",
+    ),
+    Guard(
+        "more blocks than a blob takes are told before the commit",
+        "shared/publish.py",
+        "failed = _too_many_blocks(parts) or ",
+        "failed = ",
+        f"{WHOLE}test_azure_limits.py::test_too_many_blocks_are_a_failure_with_its_reason_and_without_a_file",
+    ),
+    Guard(
+        "the first plan stays",
+        "shared/plan.py",
+        "if not await blobs.write_once(edges.storage, name, msgspec.json.encode(made)):",
+        "if await blobs.write(edges.storage, name, msgspec.json.encode(made)):",
+        f"{WHOLE}test_faults.py::test_of_two_plans_made_at_once_one_counts_for_both",
+    ),
+    Guard(
+        "who was renamed meanwhile is looked for",
+        "shared/plan.py",
+        "delta_link=link, expected=total)",
+        'delta_link="", expected=total)',
+        f"{WHOLE}test_faults.py::test_users_created_deleted_and_renamed_meanwhile_cost_nobody_else",
+    ),
+    Guard(
+        "of selected users the first range keeps one, the others leave it",
+        "shared/selection.py",
+        "doubles[part[0]].add(key)",
+        "pass",
+        f"{WHOLE}test_columns_and_users.py::test_one_who_is_named_twice_and_renamed_between_is_there_once",
+    ),
+    Guard(
+        "a user without an id is no user",
+        "shared/users.py",
+        "msgspec.Meta(min_length=1)",
+        "msgspec.Meta(min_length=0)",
+        f"{WHOLE}test_hostile_graph.py::test_what_can_not_be_a_page_fails_the_export_and_leaves_no_file",
+    ),
+    Guard(
+        "only a blob that is there was written before",
+        "shared/blobs.py",
+        'if problem.error_code != "BlobAlreadyExists":',
+        "if False:",
+        f"{WHOLE}test_storage_faults.py::test_only_a_blob_that_is_there_counts_as_one_that_was_written_before",
+    ),
+    Guard(
+        "orchestrators ask for the same as when an export began",
+        "shared/workflow.py",
+        '    yield context.call_activity_with_retry("clean", retry, {"id": export_id})\n',
+        "",
+        f"{UNIT}test_histories.py",
+    ),
+    Guard(
+        "a cell is no formula",
+        "shared/csvblocks.py",
+        'cell = "\'" + cell',
+        "pass",
+        f"{UNIT}test_csvblocks.py",
+    ),
+    Guard(
+        "a caller's filter stays in its parentheses",
+        "shared/filters.py",
+        'f"({text})" for text in given',
+        'f"{text}" for text in given',
+        f"{UNIT}test_filters.py",
+    ),
+    Guard(
+        "callbacks go to allowed hosts only",
+        "shared/request.py",
+        "return host.endswith(pattern[1:])",
+        "return host.endswith(pattern[2:])",
+        f"{UNIT}test_request.py",
+    ),
+    Guard(
+        "a caller needs a role",
+        "shared/access.py",
+        "    if not roles:",
+        "    if False:",
+        f"{UNIT}test_access.py",
+    ),
+    Guard(
+        "without authentication switched on nobody is believed (503)",
+        "shared/access.py",
+        "if not settings.easy_auth and not settings.development:",
+        "if False:",
+        f"{UNIT}test_access.py",
+    ),
+    Guard(
+        "another's export is not found",
+        "shared/operations.py",
+        'if record and (caller.administrator or record.requested_by["id"] == caller.id):',
+        "if record:",
+        f"{API}test_lists.py::test_what_is_not_ones_own_is_not_found_whatever_one_does",
+    ),
+    Guard(
+        "another site's page can do nothing",
+        "shared/api.py",
+        "        _refuse_other_sites(incoming)\n",
+        "",
+        f"{API}test_hostile.py::test_another_sites_page_can_start_cancel_and_delete_nothing",
+    ),
+    Guard(
+        "links are for reading",
+        "shared/blobs.py",
+        "BlobSasPermissions(read=True)",
+        "BlobSasPermissions(read=True, write=True, delete=True)",
+        f"{API}test_links.py::test_nothing_can_be_changed_with_it",
+    ),
+    Guard(
+        "a caller has a bounded number of exports running",
+        "shared/load.py",
+        "if await _taken(operations, caller_id) > limit:",
+        "if False:",
+        f"{API}test_load.py::test_one_more_than_the_limit_is_refused_and_leaves_nothing",
+    ),
+    Guard(
+        "of two bodies with one key one counts, whole",
+        "shared/starting.py",
+        "await blobs.write_once(operations.storage, record_name(export_id), msgspec.json.encode(record), summary)",
+        "await blobs.write(operations.storage, record_name(export_id), msgspec.json.encode(record), summary)",
+        f"{API}test_load.py::test_a_request_that_was_written_stays_whatever_comes_with_its_key",
+    ),
+)
+
+
+def table() -> str:
+    """The document's section."""
+    lines = [f"| {guard.what} | `{guard.file}` | `{guard.test.removeprefix('tests/')}` |" for guard in GUARDS]
+    text = "`make guards` breaks each of these on purpose, in a copy of the tree, and demands that its test fails then."
+    return "\n".join([HEADING, text, "", "| guard | in | test |", "| --- | --- | --- |", *lines, ""])
+
+
+def documented(text: str) -> str:
+    """The document with the section as it should be."""
+    before, _, rest = text.partition(HEADING)
+    _, found, after = rest.partition("\n## ")
+    return before + table() + (found + after if found else "")
+
+
+def main(word: str) -> None:
+    """Runs what has this word in it. Exits with 1 when a guard can be broken without anyone noticing."""
+    if word == "--table":
+        DOCUMENT.write_text(documented(DOCUMENT.read_text()))
+        return
+    guards = [guard for guard in GUARDS if word in f"{guard.what} {guard.file} {guard.test}"]
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder)
+        _copy(tree)
+        if _run(tree, *dict.fromkeys(guard.test for guard in guards), seconds=SECONDS * 5):
+            sys.exit("The tests fail as they are; see above.")
+        unnoticed = [guard for guard in guards if not _noticed(tree, guard)]
+    if unnoticed:
+        sys.exit(f"{len(unnoticed)} of {len(guards)} guards can be broken without anyone noticing.")
+    print(f"All {len(guards)} guards are held by their tests.")
+
+
+def _copy(tree: Path) -> None:
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines():
+        if (ROOT / name).is_file():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, tree / name)
+    (tree / "local/node_modules").symlink_to((ROOT / "local/node_modules").resolve())
+
+
+def _noticed(tree: Path, guard: Guard) -> bool:
+    file = tree / guard.file
+    text = file.read_text()
+    if text.count(guard.old) != 1:
+        print(f"NOT FOUND  {guard.what}: {guard.file} does not have this text once: {guard.old!r}", flush=True)
+        return False
+    file.write_text(text.replace(guard.old, guard.new))
+    ended = _run(tree, guard.test, quiet=True)
+    file.write_text(text)
+    print(f"{'noticed   ' if ended == FAILED else f'NOT ({ended})   '} {guard.what}", flush=True)
+    return ended == FAILED
+
+
+def _run(tree: Path, *tests: str, quiet: bool = False, seconds: int = SECONDS) -> int:
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+    output = subprocess.DEVNULL if quiet else None
+    try:
+        return subprocess.run(command, cwd=tree, stdout=output, stderr=output, timeout=seconds, check=False).returncode
+    except subprocess.TimeoutExpired:
+        return -1
+
+
+if __name__ == "__main__":
+    main("".join(sys.argv[1:]))
