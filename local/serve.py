@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -112,7 +112,7 @@ def _serve(options: argparse.Namespace, data: Path, stack: ExitStack) -> None:
         environment["EXPORT_STORAGE"] = storage
     if storage:
         environment.setdefault("AzureWebJobsStorage", storage)
-    graph = options.graph or _start_tenant(children, options, environment)
+    graph = options.graph or _start_tenant(children, options, environment, data)
     environment["GRAPH_ENDPOINT"] = graph
     if identity.is_loopback(graph):
         environment |= identity.environment(base, secrets.token_urlsafe(24))
@@ -142,8 +142,9 @@ def _start_azurite(children: list[Child], data: Path) -> str:
     return started.connection_string
 
 
-def _start_tenant(children: list[Child], options: argparse.Namespace, environment: dict[str, str]) -> str:
-    port = free_port()
+def _start_tenant(children: list[Child], options: argparse.Namespace, environment: dict[str, str], data: Path) -> str:
+    """The address is that of the last `serve` on this folder: an export that goes on has links to it."""
+    port = _port_kept_in(data / "tenant.port")
     command = ["-m", "local.tenant", "--port", str(port), "--parent-pid", str(os.getpid())]
     for name in ("users", "seed", "latency_ms", "shape"):
         if (value := getattr(options, name)) is not None:
@@ -154,6 +155,18 @@ def _start_tenant(children: list[Child], options: argparse.Namespace, environmen
 
     _add(children, "tenant", start, "tenant ready")
     return f"http://127.0.0.1:{port}"
+
+
+def _port_kept_in(file: Path) -> int:
+    """The same as last time, if nobody else has taken it meanwhile."""
+    if file.exists():
+        port = int(file.read_text())
+        # Without SO_REUSEADDR what is left of the last one's connections would make it look taken.
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    port = free_port()
+    file.write_text(str(port))
+    return port
 
 
 def _python(
