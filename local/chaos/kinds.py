@@ -56,13 +56,13 @@ def _blow(rng: random.Random, phase: int, longest: float, what: str | Sequence[s
 
 def _kills(most: int, *targets: str) -> Draw:
     def draw(rng: random.Random) -> list[Blow]:
-        return [_blow(rng, READING, 2.0, targets) for _ in range(rng.randint(1, most))]
+        return [_blow(rng, READING, 1.5, targets) for _ in range(rng.randint(1, most))]
 
     return draw
 
 
 def _mixed(rng: random.Random) -> list[Blow]:
-    return [_blow(rng, rng.choice((PLANNING, READING)), 1.5, TARGETS) for _ in range(rng.randint(3, 6))]
+    return [_blow(rng, rng.choice((PLANNING, READING)), 1.5, (*TARGETS, STOP)) for _ in range(rng.randint(3, 6))]
 
 
 def _start(rng: random.Random) -> list[Blow]:
@@ -77,7 +77,7 @@ def _zombie(rng: random.Random) -> list[Blow]:
     """Its first execution goes on while the second runs, or when all is over; sometimes it is `publish` itself."""
     if rng.random() < 0.4:
         return [_blow(rng, PUBLISHING, 0.1, STOP_TO_END)]
-    return [_blow(rng, READING, 1.5, (STOP, STOP_TO_END))]
+    return [_blow(rng, rng.choice((PLANNING, READING, READING)), 1.0, (STOP, STOP_TO_END))]
 
 
 def _cancel(rng: random.Random) -> list[Blow]:
@@ -127,7 +127,7 @@ def draw(kind: str, seed: int) -> Round:
         seed=seed,
         users=users + rng.randrange(200),
         shape=rng.choice(("normal", "normal", "null90")),
-        latency_ms=rng.randrange(50, 101),
+        latency_ms=rng.randrange(100, 201),
         range_users=range_users,
         parallel=8,
         columns=columns,
