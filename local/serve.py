@@ -29,6 +29,7 @@ from local.processes import die_with_parent, free_port
 READY_SECONDS = 120.0
 LOOK_SECONDS = 0.1
 RESTART_SECONDS = 0.5
+PORT_SECONDS = 5.0
 PAGE = "/api/bulk-operations"
 
 
@@ -158,12 +159,13 @@ def _start_tenant(children: list[Child], options: argparse.Namespace, environmen
 
 
 def _port_kept_in(file: Path) -> int:
-    """The same as last time, if nobody else has taken it meanwhile."""
-    if file.exists():
+    """The same as last time, unless someone else has it: the last one's tenant ends within a second."""
+    deadline = time.monotonic() + PORT_SECONDS
+    while file.exists() and time.monotonic() < deadline:
         port = int(file.read_text())
-        # Without SO_REUSEADDR what is left of the last one's connections would make it look taken.
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
+        time.sleep(LOOK_SECONDS)
     port = free_port()
     file.write_text(str(port))
     return port
