@@ -13,6 +13,7 @@ from shared.records import (
     block_name,
     cancelled_name,
     csv_name,
+    find_record,
     part_name,
     progress,
     read_record,
@@ -91,9 +92,9 @@ async def publish(edges: Edges, task: Json) -> Json:
 async def clean(edges: Edges, task: Json) -> Json:
     """The activity `clean`: removes what only a running export needs; with `unpublish` also its files."""
     if task.get("unpublish"):
-        record = await read_record(edges.storage, task["id"])
-        for name in (results_name(record.id), csv_name(record)):
-            await blobs.delete(edges.storage, name)
+        await blobs.delete(edges.storage, results_name(task["id"]))
+        if record := await find_record(edges.storage, task["id"]):
+            await blobs.delete(edges.storage, csv_name(record))
     # First what lets the notes of a cancelled export count: who sees that it is gone takes away its own.
     await blobs.delete(edges.storage, cancelled_name(task["id"]))
     await blobs.delete_all(edges.storage, work_name(task["id"], ""))
