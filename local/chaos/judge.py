@@ -73,7 +73,7 @@ def _file(seen: Evidence) -> list[str]:
     if seen.csv is None:
         return ["the link to the CSV gives nothing"]
     found = []
-    header, *rows = csv.reader(io.StringIO(seen.csv.decode("utf-8-sig"), newline=""))
+    header, *rows = [*csv.reader(io.StringIO(seen.csv.decode("utf-8-sig"), newline=""))] or [[]]
     if tuple(header) != seen.columns:
         return [f"the header is {header}"]
     if ragged := sum(len(row) != len(header) for row in rows):
@@ -97,8 +97,9 @@ def _results(seen: Evidence) -> list[str]:
         return ["the link to the results gives nothing"]
     found = [] if _same(seen) else ["results.json is not what GET shows"]
     users, file = len(seen.users), seen.results["file"] or {}
-    if (file.get("rows"), seen.results["counts"]["exported"]) != (users, users):
-        found.append(f"the results count {file.get('rows')} rows of {users} users")
+    exported = seen.results["counts"]["exported"]
+    if (file.get("rows"), exported) != (users, users):
+        found.append(f"the results count {file.get('rows')} rows of {users} users and {exported} as exported")
     if file.get("bytes") != len(seen.csv or b""):
         found.append(f"the results say {file.get('bytes')} bytes and the CSV has {len(seen.csv or b'')}")
     if bool(seen.results["errors"]) != (seen.results["status"] == "CompletedWithErrors"):
