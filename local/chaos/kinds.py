@@ -12,7 +12,7 @@ TARGETS = ("worker", "workers", "host", "azurite", "tenant", "serve", "everythin
 """What is killed. `serve` takes its children along, only Azurite ends in good order; `everything` is killed by -9."""
 
 POSTING, PLANNING, READING, PUBLISHING, ENDED = range(5)
-PHASES = ("before the start", "planning", "reading", "publishing", "after the end")
+PHASES = ("before the start", "while planning", "while reading", "while publishing", "after the end")
 
 STOP, STOP_TO_END, CANCEL, POST_AGAIN = "stop", "stop to the end", "cancel", "post again"
 
@@ -70,7 +70,7 @@ def _start(rng: random.Random) -> list[Blow]:
 
 
 def _end(rng: random.Random) -> list[Blow]:
-    return [_blow(rng, PUBLISHING, 0.3, TARGETS)]
+    return [_blow(rng, PUBLISHING, 0.15, TARGETS)]
 
 
 def _zombie(rng: random.Random) -> list[Blow]:

@@ -12,9 +12,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from local.chaos import caller
+from local.chaos import caller, kinds
 from local.chaos.judge import GOOD, Evidence, judge
-from local.chaos.kinds import CANCEL, PHASES, STOP, Blow, Round
+from local.chaos.kinds import PHASES, Blow, Round
 from local.chaos.stage import LOOK_SECONDS, Stage, StageError, built, go_on, kill, phase, stop_worker
 from local.serve import ServeError
 
@@ -79,7 +79,7 @@ def _first_export(
     export_id, seconds = first.result()
     for pid in list(stage.stopped):
         go_on(stage, pid)
-    cancelled = any(blow.what == CANCEL for blow in stage.round.blows)
+    cancelled = any(blow.what == kinds.CANCEL for blow in stage.round.blows)
     asked.append(threads.submit(_post, stage, deadline))
     others = {future.result() for future in asked} - {export_id}
     if others:
@@ -126,13 +126,13 @@ def _strike(
     time.sleep(blow.after)
     blows.append(f"{blow.what} {PHASES[phase(stage)]}")
     match blow.what:
-        case "cancel":
+        case kinds.CANCEL:
             asked.append(threads.submit(_cancel, stage, deadline))
-        case "post again":
+        case kinds.POST_AGAIN:
             asked.append(threads.submit(_post, stage, deadline))
-        case "stop" | "stop to the end":
+        case kinds.STOP | kinds.STOP_TO_END:
             pid = stop_worker(stage, blow.pick)
-            if pid and blow.what == STOP:
+            if pid and blow.what == kinds.STOP:
                 go_on(stage, pid)
         case target:
             kill(stage, target, blow.pick)

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from local.chaos.kinds import KINDS
+from local.chaos.kinds import KINDS, PHASES
 from local.chaos.play import Played
 
 BEGIN, END = "<!-- chaos: begin -->", "<!-- chaos: end -->"
@@ -22,8 +22,10 @@ def table(rounds: Sequence[Played], seed: int, day: str) -> str:
     lines = [_line(kind, KINDS[kind][0], [each for each in rounds if each.round.kind == kind]) for kind in kinds]
     lines.append(_line("all", "", rounds))
     slowest = max(rounds, key=lambda played: played.seconds)
+    fell = [(phase, sum(blow.endswith(phase) for played in rounds for blow in played.blows)) for phase in PHASES]
     about = (
-        f"{len(rounds)} rounds, seed {seed}, {day}. The slowest took {slowest.seconds:.0f} s"
+        f"{len(rounds)} rounds, seed {seed}, {day}. What happened to the exports happened"
+        f" {', '.join(f'{count} times {phase}' for phase, count in fell)}. The slowest took {slowest.seconds:.0f} s"
         f" ({slowest.round.kind}, seed {slowest.round.seed}): {describe(slowest)}."
     )
     return "\n".join([about, "", *_HEAD, *lines])

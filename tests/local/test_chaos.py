@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from local.chaos import chaos
 from local.chaos.kinds import KINDS, Round, draw
 from local.chaos.play import Played, play
+from local.chaos.rounds import chaos
 from local.chaos.table import BEGIN, END, put, table
 
 
 def played(kind: str, *violations: str, status: str = "Completed", reason: str = "", seconds: float = 1.0) -> Played:
-    return Played(draw(kind, 1), status, reason, seconds, 2, ("host reading",), violations)
+    return Played(draw(kind, 1), status, reason, seconds, 2, ("host while reading",), violations)
 
 
 def options(**changes: object) -> argparse.Namespace:
@@ -75,9 +75,9 @@ def test_the_table_counts_by_kind_and_names_the_slowest() -> None:
         played("azurite", status="Failed", reason="StateLost", seconds=70.0),
     ]
     lines = table(rounds, 7, "2026-01-01").splitlines()
-    assert lines[0].startswith(
-        "3 rounds, seed 7, 2026-01-01. The slowest took 70 s (azurite, seed 1): Failed (StateLost)"
-    )
+    assert lines[0].startswith("3 rounds, seed 7, 2026-01-01. ")
+    assert "0 times while planning, 3 times while reading, " in lines[0]
+    assert "The slowest took 70 s (azurite, seed 1): Failed (StateLost) after host while reading." in lines[0]
     assert "| host | the HTTP host, one to three times | 2 | 4 | 2 | 0 | 0 | 1 | 3.0 s | 4.0 s |" in lines
     assert lines[-1] == "| all |  | 3 | 6 | 2 | 0 | 1 StateLost | 1 | 4.0 s | 70.0 s |"
 
