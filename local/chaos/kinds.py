@@ -70,7 +70,7 @@ def _start(rng: random.Random) -> list[Blow]:
 
 
 def _end(rng: random.Random) -> list[Blow]:
-    return [_blow(rng, PUBLISHING, 0.15, TARGETS)]
+    return [_blow(rng, PUBLISHING, 0.3, TARGETS)]
 
 
 def _zombie(rng: random.Random) -> list[Blow]:

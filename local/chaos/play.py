@@ -15,7 +15,7 @@ from pathlib import Path
 from local.chaos import caller, kinds
 from local.chaos.judge import GOOD, Evidence, judge
 from local.chaos.kinds import PHASES, Blow, Round
-from local.chaos.stage import LOOK_SECONDS, Stage, StageError, built, go_on, kill, phase, stop_worker
+from local.chaos.stage import LOOK_SECONDS, Stage, StageError, built, exports, go_on, kill, phase, stop_worker
 from local.serve import ServeError
 
 END_SECONDS = 300.0
@@ -93,6 +93,8 @@ def _first_export(
         caller.settle(stage, deadline, each)
     seen.append(caller.evidence(stage, deadline, export_id, users, stage.round.columns, cancelled=cancelled))
     seen.append(caller.evidence(stage, deadline, fresh_id, users[:FRESH_USERS], "profile"))
+    if strange := set(exports(stage)) - {export_id, fresh_id}:
+        violations.append(f"exports that no POST has answered for: {sorted(strange)}")
     violations += judge(seen[0])
     violations += [f"a fresh export afterwards: {each}" for each in judge(seen[1])]
     if seen[1].shown.get("status") not in GOOD:
@@ -140,6 +142,6 @@ def _strike(
 
 def _cancel(stage: Stage, deadline: float) -> str:
     """Of the one export that there is: cancels it and returns its id."""
-    (export_id,) = stage.db.execute("SELECT id FROM instances WHERE name = 'export_users'").fetchone()
+    export_id = exports(stage)[0]
     caller.cancel(stage, deadline, export_id)
-    return str(export_id)
+    return export_id

@@ -79,6 +79,13 @@ def phase(stage: Stage) -> int:
     return READING if lanes else PLANNING
 
 
+def exports(stage: Stage) -> list[str]:
+    """The ids of all exports that the engine knows, oldest first."""
+    return [
+        row["id"] for row in stage.db.execute("SELECT id FROM instances WHERE name = 'export_users' ORDER BY created")
+    ]
+
+
 def kill(stage: Stage, what: str, pick: int) -> None:
     """kill -9. `serve` starts again what it has lost; a `serve` that was hit itself is started again here."""
     pids = dict(stage.serving.pids) | serve.look(stage.data).pids
