@@ -1,17 +1,19 @@
 # Every target does its own set-up: a virtual environment in .venv and Azurite in local/node_modules.
 PYTHON ?= python3
 USERS ?= 20000
+ROUNDS ?= 39
 VENV := .venv
 BIN := $(VENV)/bin
 
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser)
 
-.PHONY: help setup chromium demo serve test bench check lint types guards clean
+.PHONY: help setup chromium demo serve chaos test bench check lint types guards clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    export a simulated tenant of USERS=$(USERS) users into demo/, from POST to CSV"
 	@echo "make serve   keep the API and the page up on http://localhost:7071"
+	@echo "make chaos   kill processes at random moments of ROUNDS=$(ROUNDS) exports, and judge what comes out"
 	@echo "make test    run all the tests"
 	@echo "make bench   measure the export and other ways to the same file (QUICK=1 for a first look)"
 	@echo "make check   lint, types and tests"
@@ -48,6 +50,9 @@ demo: setup
 
 serve: setup
 	@$(BIN)/python -m local serve --users $(USERS)
+
+chaos: setup
+	@$(BIN)/python -m local chaos --rounds $(ROUNDS)
 
 test: setup chromium
 	@$(BIN)/python -m pytest

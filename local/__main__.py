@@ -1,10 +1,12 @@
-"""`python -m local serve|demo`: everything on one machine. `host` and `worker` are started by `serve`."""
+"""`python -m local serve|demo|chaos`: everything on one machine. `host` and `worker` are started by `serve`."""
 
 import argparse
 import logging
 import os
 import signal
 import sys
+
+from local.chaos.kinds import KINDS
 
 
 def parser() -> argparse.ArgumentParser:
@@ -23,6 +25,12 @@ def parser() -> argparse.ArgumentParser:
     _tenant(demo, users=20_000)
     demo.add_argument("--out", default="demo", help="the folder for the files (default: demo)")
     _work(demo)
+
+    chaos = commands.add_parser("chaos", help="kill processes at random moments of exports, and judge what comes out")
+    chaos.add_argument("--rounds", type=int, default=39, help="three of each kind by default")
+    chaos.add_argument("--seed", type=int, default=1, help="of the first round; the next has the next (default: 1)")
+    chaos.add_argument("--only", choices=KINDS, help="rounds of one kind")
+    chaos.add_argument("--write", metavar="FILE", help="put the table between the markers of this file")
 
     for name in ("host", "worker"):
         child = commands.add_parser(name, help=f"one {name} process, as `serve` starts it")
@@ -78,6 +86,15 @@ def main() -> int:
             except demo.DemoError as error:
                 print(error, file=sys.stderr)
                 return 1
+        case "chaos":
+            from local.chaos import rounds
+
+            # SIGTERM too leaves in good order: `serve` is ended.
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+            try:
+                return 0 if rounds.chaos(options) else 1
+            except KeyboardInterrupt:
+                return 130
         case "serve":
             from local import serve
 

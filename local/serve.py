@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -29,6 +29,7 @@ from local.processes import die_with_parent, free_port
 READY_SECONDS = 120.0
 LOOK_SECONDS = 0.1
 RESTART_SECONDS = 0.5
+PORT_SECONDS = 5.0
 PAGE = "/api/bulk-operations"
 
 
@@ -112,7 +113,7 @@ def _serve(options: argparse.Namespace, data: Path, stack: ExitStack) -> None:
         environment["EXPORT_STORAGE"] = storage
     if storage:
         environment.setdefault("AzureWebJobsStorage", storage)
-    graph = options.graph or _start_tenant(children, options, environment)
+    graph = options.graph or _start_tenant(children, options, environment, data)
     environment["GRAPH_ENDPOINT"] = graph
     if identity.is_loopback(graph):
         environment |= identity.environment(base, secrets.token_urlsafe(24))
@@ -142,8 +143,9 @@ def _start_azurite(children: list[Child], data: Path) -> str:
     return started.connection_string
 
 
-def _start_tenant(children: list[Child], options: argparse.Namespace, environment: dict[str, str]) -> str:
-    port = free_port()
+def _start_tenant(children: list[Child], options: argparse.Namespace, environment: dict[str, str], data: Path) -> str:
+    """The address is that of the last `serve` on this folder: an export that goes on has links to it."""
+    port = _port_kept_in(data / "tenant.port")
     command = ["-m", "local.tenant", "--port", str(port), "--parent-pid", str(os.getpid())]
     for name in ("users", "seed", "latency_ms", "shape"):
         if (value := getattr(options, name)) is not None:
@@ -154,6 +156,19 @@ def _start_tenant(children: list[Child], options: argparse.Namespace, environmen
 
     _add(children, "tenant", start, "tenant ready")
     return f"http://127.0.0.1:{port}"
+
+
+def _port_kept_in(file: Path) -> int:
+    """The same as last time, unless someone else has it: the last one's tenant ends within a second."""
+    deadline = time.monotonic() + PORT_SECONDS
+    while file.exists() and time.monotonic() < deadline:
+        port = int(file.read_text())
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+        time.sleep(LOOK_SECONDS)
+    port = free_port()
+    file.write_text(str(port))
+    return port
 
 
 def _python(

@@ -38,6 +38,10 @@ _CLOCK_SKEW = timedelta(minutes=15)
 """A link is valid from some minutes ago: the clocks of the app and of the storage are not the same."""
 
 
+class BlockMissing(Exception):
+    """A block that was staged is not in the storage any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Storage:
     """The service and the container of the exports."""
@@ -78,14 +82,20 @@ async def stage(storage: Storage, name: str, part: str, data: bytes) -> None:
 async def commit(storage: Storage, name: str, parts: Sequence[str], content_type: str, summary: Any = None) -> int:
     """Makes the blob of these blocks, in one step, and returns its size. The same again changes nothing.
 
-    `summary` is JSON that a listing brings along.
+    `summary` is JSON that a listing brings along. Raises BlockMissing.
     """
-    from azure.storage.blob import BlobBlock, ContentSettings
+    from azure.core.exceptions import HttpResponseError
+    from azure.storage.blob import BlobBlock, ContentSettings, StorageErrorCode
 
     blob = storage.container.get_blob_client(name)
     settings = ContentSettings(content_type=content_type, cache_control="no-store")
     blocks = [BlobBlock(block_id(part)) for part in parts]
-    await blob.commit_block_list(blocks, content_settings=settings, metadata=_metadata(summary))
+    try:
+        await blob.commit_block_list(blocks, content_settings=settings, metadata=_metadata(summary))
+    except HttpResponseError as problem:
+        if getattr(problem, "error_code", None) == StorageErrorCode.INVALID_BLOCK_LIST:
+            raise BlockMissing(f"{name} can't be made of its blocks.") from problem
+        raise
     return int((await blob.get_blob_properties()).size)
 
 

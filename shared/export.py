@@ -26,6 +26,7 @@ from shared.records import (
     Plan,
     Record,
     block_name,
+    cancelled_name,
     csv_name,
     ids_name,
     part_name,
@@ -117,7 +118,7 @@ async def export(edges: Edges, task: Json) -> Json:
     part = from_dict(made.ranges[task["range"]])
     while True:
         try:
-            return await _export_once(edges, record, made, part, task, tally)
+            return await _if_wanted(edges, record, task, await _export_once(edges, record, made, part, task, tally))
         except Transient:
             raise
         except ChainBroken as problem:
@@ -167,8 +168,6 @@ async def _export_once(edges: Edges, record: Record, made: Plan, part: Range, ta
             if await read_plan(edges.storage, record.id) is None:
                 return {"stopped": True}
             await _note(edges, task, len(seen), done=False)
-    if await read_plan(edges.storage, record.id) is None:
-        return {"stopped": True}  # What it would write now, nobody would remove.
     if not link:
         await rows.flush()
         await errors.flush()
@@ -196,6 +195,26 @@ async def _export_once(edges: Edges, record: Record, made: Plan, part: Range, ta
         saved = msgspec.msgpack.encode(_State(link, list(seen), rows.pieces, errors.pieces))
         await blobs.write(edges.storage, work_name(record.id, result["state"]), saved)
     return result
+
+
+async def _if_wanted(edges: Edges, record: Record, task: Json, result: Json) -> Json:
+    """The result, or `stopped` when the export has ended: then it takes away what it has written.
+
+    It looks after it has written: an execution that outlives its export (a zombie) comes behind `clean`, and what it
+    leaves there, nobody removes. While a person cancels, its note still counts, and `clean` is to come.
+    """
+    if await read_plan(edges.storage, record.id) is not None:
+        return result
+    names = []
+    if await blobs.read(edges.storage, cancelled_name(record.id)) is None:
+        names.append(progress_name(record.id, task["range"]))
+    if "part" in result:
+        names.append(ids_name(record.id, result["part"]))
+    if "state" in result:
+        names.append(work_name(record.id, result["state"]))
+    for name in names:
+        await blobs.delete(edges.storage, name)
+    return {"stopped": True}
 
 
 async def _note(edges: Edges, task: Json, users: int, *, done: bool) -> None:

@@ -12,7 +12,7 @@ from shared.errors import ExportError, GraphError, Transient
 from shared.graph import Query
 from shared.queries import fits, range_query
 from shared.ranges import Range, from_dict
-from shared.records import Edges, Json, Plan, Record, cancelled_name, read_plan, read_record, work_name
+from shared.records import Edges, Json, Plan, Record, cancelled_name, read_plan, read_record, results_name, work_name
 from shared.settings import Settings
 from shared.transport import Tally
 
@@ -62,6 +62,10 @@ async def plan(edges: Edges, task: Json) -> Json:
         if first is None:
             return {"stopped": True}
         made = first
+    elif await blobs.read(edges.storage, results_name(record.id), most=1) is not None:
+        # This execution has outlived the export (a zombie): everything was removed already, and nobody comes again.
+        await blobs.delete(edges.storage, name)
+        return {"stopped": True}
     ranges = [from_dict(part) for part in made.ranges]
     return {
         "ranges": len(ranges),

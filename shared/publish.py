@@ -11,6 +11,7 @@ from shared.records import (
     Part,
     Record,
     block_name,
+    cancelled_name,
     csv_name,
     find_record,
     part_name,
@@ -92,10 +93,16 @@ async def publish(edges: Edges, task: Json) -> Json:
 
 
 async def clean(edges: Edges, task: Json) -> Json:
-    """The activity `clean`: removes what only a running export needs."""
+    """The activity `clean`: removes what only a running export needs; with `unpublish` also its files."""
     record = await find_record(edges.storage, task["id"])
     if record:
         await blobs.delete(edges.storage, place_name(record.requested_by["id"], record.id))
+    if task.get("unpublish"):
+        await blobs.delete(edges.storage, results_name(task["id"]))
+        if record:
+            await blobs.delete(edges.storage, csv_name(record))
+    # First what lets the notes of a cancelled export count: who sees that it is gone takes away its own.
+    await blobs.delete(edges.storage, cancelled_name(task["id"]))
     await blobs.delete_all(edges.storage, work_name(task["id"], ""))
     return {}
 
@@ -109,7 +116,11 @@ async def _publish_csv(
     await blobs.stage(edges.storage, name, block_name(_OWN, 0), header)
     ids = [block_name(_OWN, 0)]
     ids += [block_name(part_name(*part[:3]), block) for part in parts for block in range(part[3])]
-    size = await blobs.commit(edges.storage, name, ids, "text/csv; charset=utf-8")
+    try:
+        size = await blobs.commit(edges.storage, name, ids, "text/csv; charset=utf-8")
+    except blobs.BlockMissing:
+        reason = "The storage does not have all the blocks that were staged for the file; nothing was published."
+        return None, {"code": "FileIncomplete", "reason": reason}
     if size != len(header) + staged:
         await blobs.delete(edges.storage, name)
         reason = f"The file had {size} bytes after the commit instead of {len(header) + staged}; it was removed."

@@ -57,7 +57,12 @@ def export_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
     context.set_custom_status({"expected": found["expected"], "ranges": found["ranges"]})
     if not found.get("failed") and not found.get("cancelled"):
         yield from _export(context, retry, found, lanes, by_name=by_name)
-    published: Json = yield context.call_activity_with_retry("publish", retry, found)
+    try:
+        published: Json = yield context.call_activity_with_retry("publish", retry, found)
+    except Exception:
+        # What runs must see that nobody wants it any more; and without results there must be no file.
+        yield context.call_activity_with_retry("clean", retry, {"id": export_id, "unpublish": True})
+        raise
     if published["notify"]:
         yield from _notify(context, retry, found)
     yield context.call_activity_with_retry("clean", retry, {"id": export_id})

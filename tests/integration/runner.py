@@ -108,6 +108,22 @@ class Context:
         return None
 
 
+class Watched:
+    """The tenant's faults; calls `before` ahead of each request for a page."""
+
+    def __init__(self, faults: Any, before: Callable[[], None]) -> None:
+        self.faults = faults
+        self.before = before
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.faults, name)
+
+    def hits(self, target: str, *arguments: Any, **options: Any) -> Any:
+        if "$top=999" in target or "$skiptoken" in target:
+            self.before()
+        return self.faults.hits(target, *arguments, **options)
+
+
 async def _drive(workflow: Generator[Any, Any, Json]) -> Json:
     """Drives an orchestrator to its end."""
     try:

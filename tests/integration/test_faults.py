@@ -5,7 +5,7 @@ import random
 from uuid import UUID
 
 import pytest
-from runner import Context, run_export
+from runner import Context, Watched, run_export
 from truth import check_complete, check_results
 
 from local.tenant import Tenant, create_user, delete_user, update_user
@@ -147,22 +147,6 @@ async def test_a_tenant_without_delta_says_that_renames_are_not_checked(connecte
     check_results(done.results, "Completed")
     check_complete(done.csv, tenant)
     assert [warning["code"] for warning in done.results["warnings"]] == ["RangesByName", "RenamesUnchecked"]
-
-
-class Watched:
-    """The tenant's faults; calls `before` ahead of each request for a page."""
-
-    def __init__(self, faults, before):
-        self.faults = faults
-        self.before = before
-
-    def __getattr__(self, name):
-        return getattr(self.faults, name)
-
-    def hits(self, target, *arguments, **options):
-        if "$top=999" in target or "$skiptoken" in target:
-            self.before()
-        return self.faults.hits(target, *arguments, **options)
 
 
 async def test_an_empty_answer_where_users_were_counted_is_a_failure(connected):

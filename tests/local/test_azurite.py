@@ -23,6 +23,24 @@ def test_blobs_are_still_there_after_a_restart_on_the_same_port(tmp_path: Path) 
         assert client.get_blob_client("exports", "a.csv").download_blob().readall() == b"one,two"
 
 
+def test_what_azurite_has_acknowledged_is_there_after_a_kill(tmp_path: Path) -> None:
+    with (
+        azurite.running(tmp_path) as first,
+        BlobServiceClient.from_connection_string(first.connection_string) as client,
+    ):
+        container = client.create_container("exports")
+        for number in range(20):
+            container.upload_blob(f"{number}", b"one,two")
+        first.process.kill()
+        first.process.wait()
+    with (
+        azurite.running(tmp_path, first.port) as second,
+        BlobServiceClient.from_connection_string(second.connection_string) as client,
+    ):
+        container = client.get_container_client("exports")
+        assert {container.download_blob(f"{number}").readall() for number in range(20)} == {b"one,two"}
+
+
 class _Identity:
     """Any unsigned token will do: Azurite's basic check looks at issuer, audience and times."""
 

@@ -192,6 +192,16 @@ def test_a_callback_that_is_not_there_is_a_warning_in_the_results_and_no_failure
     assert host.output == {"status": "Completed"}
 
 
+def test_results_that_can_not_be_written_leave_no_file_and_nothing_that_runs() -> None:
+    host = started(lanes=[[0]])
+    host.complete(host.named(LANE)[0], lane_done([0]))
+    host.fail_for_good("publish", "no storage")
+    (clean,) = host.named("clean")
+    assert host.asked(clean) == {"id": "e", "unpublish": True}
+    with pytest.raises(Exception, match="no storage"):
+        host.complete(clean, {})
+
+
 def test_a_callback_that_crashes_is_a_warning_too() -> None:
     host = published_with_callback()
     host.fail_for_good("notify", "no route")

@@ -1,0 +1,11 @@
+"""`python -m local chaos`: rounds of `kill -9`. Real processes die at random moments of an export, and each export must
+end with every user exactly once, or with a clear failure.
+
+    kinds.py     what a round does, drawn from its kind and seed
+    rounds.py    the command: all rounds
+    play.py      plays a round: the caller, the blows, the evidence
+    stage.py     the processes and the engine's store
+    caller.py    the caller of the API
+    judge.py     what is a violation
+    table.py     the table in docs/reliability.md
+"""

@@ -1,0 +1,145 @@
+"""Whether an export kept the promise: every user exactly once, or a clear failure. Evidence in, violations out."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+Json = dict[str, Any]
+
+GOOD = frozenset({"Completed", "CompletedWithErrors"})
+BAD = frozenset({"Failed", "Cancelled"})
+ENGINE_ENDED = frozenset({"Completed", "Failed", "Terminated"})
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All there is to see of an export when everything has come to rest."""
+
+    id: str
+    users: Collection[str]
+    """The object ids that were meant."""
+    columns: tuple[str, ...]
+    """The headers that were asked for."""
+    code: int
+    """The HTTP status of `GET /api/exports/{id}`, and its body."""
+    shown: Json
+    csv: bytes | None
+    """What the links give; None where there is no link or nothing behind it."""
+    results: Json | None
+    blobs: tuple[str, ...]
+    """The names of the export's blobs, also under work/."""
+    instances: dict[str, str]
+    """The engine's instances of the export and their statuses."""
+    open_work: int
+    """Activities that someone still owns, and messages that wait, in the engine."""
+    listed: tuple[Json, ...]
+    """Its entries in `GET /api/exports`."""
+    cancelled: bool = False
+    """Someone has asked to cancel it."""
+
+
+def judge(seen: Evidence) -> list[str]:
+    """Every way in which the promise is broken, a sentence each; none when it was kept."""
+    status = seen.shown.get("status")
+    found = _engine(seen) + _list(seen)
+    if seen.code == 200 and status in GOOD:
+        found += _file(seen) + _results(seen)
+    elif (seen.code, status) in {(500, "Failed"), (200, "Cancelled")}:
+        found += _no_file(seen)
+    else:
+        return [*found, f"GET answers {seen.code} with the status {status!r}"]
+    return found + _blobs(seen)
+
+
+def _engine(seen: Evidence) -> list[str]:
+    stuck = [f"{name} ({status})" for name, status in seen.instances.items() if status not in ENGINE_ENDED]
+    found = [f"instances have not ended: {', '.join(sorted(stuck))}"] if stuck else []
+    if seen.id not in seen.instances:
+        found.append("the engine does not know the export")
+    if seen.open_work:
+        found.append(f"the engine still has {seen.open_work} activities or messages of it")
+    return found
+
+
+def _list(seen: Evidence) -> list[str]:
+    statuses = [entry.get("status") for entry in seen.listed]
+    return [] if statuses == [seen.shown.get("status")] else [f"the list shows it as {statuses}"]
+
+
+def _file(seen: Evidence) -> list[str]:
+    if seen.csv is None:
+        return ["the link to the CSV gives nothing"]
+    found = []
+    header, *rows = [*csv.reader(io.StringIO(seen.csv.decode("utf-8-sig"), newline=""))] or [[]]
+    if tuple(header) != seen.columns:
+        return [f"the header is {header}"]
+    if ragged := sum(len(row) != len(header) for row in rows):
+        found.append(f"{ragged} rows have not as many cells as the header")
+    place = header.index("objectId")
+    ids = Counter(row[place] for row in rows if len(row) > place)
+    wanted = set(seen.users)
+    for text, count in (
+        ("users are missing from the CSV", len(wanted - ids.keys())),
+        ("users are in the CSV more than once", sum(times > 1 for times in ids.values())),
+        ("users in the CSV are not the tenant's", len(ids.keys() - wanted)),
+    ):
+        if count:
+            found.append(f"{count} {text}")
+    return found
+
+
+def _results(seen: Evidence) -> list[str]:
+    """What results.json says of the file, and whether it and the answer are the same."""
+    if seen.results is None:
+        return ["the link to the results gives nothing"]
+    found = [] if _same(seen) else ["results.json is not what GET shows"]
+    users, file = len(seen.users), seen.results["file"] or {}
+    exported = seen.results["counts"]["exported"]
+    if (file.get("rows"), exported) != (users, users):
+        found.append(f"the results count {file.get('rows')} rows of {users} users and {exported} as exported")
+    if file.get("bytes") != len(seen.csv or b""):
+        found.append(f"the results say {file.get('bytes')} bytes and the CSV has {len(seen.csv or b'')}")
+    if bool(seen.results["errors"]) != (seen.results["status"] == "CompletedWithErrors"):
+        found.append(f"{seen.results['status']} with {len(seen.results['errors'])} errors")
+    return found
+
+
+def _same(seen: Evidence) -> bool:
+    """The answer has a link more, and perhaps not all the errors."""
+    shown, results = dict(seen.shown), dict(seen.results or {})
+    shown.pop("download", None)
+    errors = shown.pop("errors", [])
+    return shown == {name: results[name] for name in results if name != "errors"} and (
+        results["errors"][: len(errors)] == errors
+    )
+
+
+def _no_file(seen: Evidence) -> list[str]:
+    found = []
+    if seen.shown["status"] == "Failed" and not all(
+        error.get("code") and error.get("reason") for error in seen.shown.get("errors") or [{}]
+    ):
+        found.append("Failed without a reason")
+    if seen.shown["status"] == "Cancelled" and not seen.cancelled:
+        found.append("Cancelled, and nobody asked for it")
+    if seen.shown.get("file") or seen.csv is not None or "csv" in seen.shown.get("download", {}):
+        found.append(f"{seen.shown['status']}, but it offers a CSV")
+    if seen.results is not None and not _same(seen):
+        found.append("results.json is not what GET shows")
+    return found
+
+
+def _blobs(seen: Evidence) -> list[str]:
+    """Exactly the blobs that are promised, and nothing under work/."""
+    promised = {f"{seen.id}/request.json"}
+    # An orchestration that failed has no results file (NoResults): the answer is made from the request.
+    if seen.shown.get("completedDateTime"):
+        promised.add(f"{seen.id}/results.json")
+    if seen.shown["status"] in GOOD:
+        promised.add(f"{seen.id}/{seen.shown['file']['name']}")
+    there = set(seen.blobs)
+    found = [f"a blob is left over: {name}" for name in sorted(there - promised)]
+    return found + [f"a blob is missing: {name}" for name in sorted(promised - there)]

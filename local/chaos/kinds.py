@@ -1,0 +1,135 @@
+"""What happens in a round: drawn from its kind and its seed alone, so that a round can be repeated.
+
+The moments come from the seed too, but processes are real: a repeated round kills at the same phases and pauses, not
+at the same instruction.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+TARGETS = ("worker", "workers", "host", "azurite", "tenant", "serve", "everything")
+"""What is killed. `serve` takes its children along, only Azurite ends in good order; `everything` is killed by -9."""
+
+POSTING, PLANNING, READING, PUBLISHING, ENDED = range(5)
+PHASES = ("before the start", "while planning", "while reading", "while publishing", "after the end")
+
+STOP, STOP_TO_END, CANCEL, POST_AGAIN = "stop", "stop to the end", "cancel", "post again"
+
+
+@dataclass(frozen=True, slots=True)
+class Blow:
+    """One thing that happens to the running export: `after` seconds from the moment when it is in `phase`.
+
+    `what` is one of TARGETS, or: `stop` a worker by SIGSTOP until its work was given to another; `stop to the end`,
+    until the export has ended; `cancel` and `post again` are the caller's. `pick` chooses among the workers.
+    """
+
+    phase: int
+    after: float
+    what: str
+    pick: int
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A round. `columns` is a set's name; `range_users` and `parallel` are the app's settings of that kind."""
+
+    kind: str
+    seed: int
+    users: int
+    shape: str
+    latency_ms: int
+    range_users: int
+    parallel: int
+    columns: str
+    blows: tuple[Blow, ...]
+
+
+Draw = Callable[[random.Random], list[Blow]]
+
+
+def _blow(rng: random.Random, phase: int, longest: float, what: str | Sequence[str]) -> Blow:
+    chosen = what if isinstance(what, str) else rng.choice(what)
+    return Blow(phase, round(rng.uniform(0, longest), 3), chosen, rng.randrange(100))
+
+
+def _kills(most: int, *targets: str) -> Draw:
+    def draw(rng: random.Random) -> list[Blow]:
+        return [_blow(rng, READING, 1.5, targets) for _ in range(rng.randint(1, most))]
+
+    return draw
+
+
+def _mixed(rng: random.Random) -> list[Blow]:
+    return [_blow(rng, rng.choice((PLANNING, READING)), 1.5, (*TARGETS, STOP)) for _ in range(rng.randint(3, 6))]
+
+
+def _start(rng: random.Random) -> list[Blow]:
+    return [_blow(rng, PLANNING, 0.6, TARGETS)]
+
+
+def _end(rng: random.Random) -> list[Blow]:
+    return [_blow(rng, PUBLISHING, 0.3, TARGETS)]
+
+
+def _zombie(rng: random.Random) -> list[Blow]:
+    """Its first execution goes on while the second runs, or when all is over; sometimes it is `publish` itself."""
+    if rng.random() < 0.4:
+        return [_blow(rng, PUBLISHING, 0.1, STOP_TO_END)]
+    return [_blow(rng, rng.choice((PLANNING, READING, READING)), 1.0, (STOP, STOP_TO_END))]
+
+
+def _cancel(rng: random.Random) -> list[Blow]:
+    """A person cancels just before or just after something dies."""
+    blows = [_blow(rng, rng.choice((PLANNING, READING)), 1.0, TARGETS), _blow(rng, PLANNING, 0.2, CANCEL)]
+    rng.shuffle(blows)
+    return blows
+
+
+def _post(rng: random.Random) -> list[Blow]:
+    """The POST itself is hit, and sent again by the caller who got no answer; then it is sent once more."""
+    hit = _blow(rng, POSTING, 0.15, ("host", "azurite", "everything"))
+    return [
+        hit,
+        _blow(rng, PLANNING, 0.5, POST_AGAIN),
+        _blow(rng, READING, 0.5, "host"),
+        _blow(rng, READING, 0.1, POST_AGAIN),
+    ]
+
+
+KINDS: dict[str, tuple[str, Draw]] = {
+    "worker": ("a worker, one to three times", _kills(3, "worker")),
+    "workers": ("all workers, once or twice", _kills(2, "workers")),
+    "host": ("the HTTP host, one to three times", _kills(3, "host")),
+    "azurite": ("the storage, once or twice", _kills(2, "azurite")),
+    "tenant": ("Microsoft Graph (simulated), once or twice", _kills(2, "tenant")),
+    "serve": ("`serve`: its processes die with it, a new one goes on", _kills(1, "serve")),
+    "everything": ("everything at once, a new `serve` goes on", _kills(2, "everything")),
+    "mixed": ("three to six of these one after another", _mixed),
+    "start": ("any of these while it is planned", _start),
+    "end": ("any of these while it is published", _end),
+    "zombie": ("nothing: a worker is stopped until others have its work, then goes on", _zombie),
+    "cancel": ("any of these, and a person cancels", _cancel),
+    "post": ("what takes the POST, which is then repeated with its key", _post),
+}
+
+
+def draw(kind: str, seed: int) -> Round:
+    """The round of this kind and seed: always the same."""
+    rng = random.Random(f"{kind} {seed}")
+    # Small ranges are many activities and blocks; large ones are chains of pages; `documented` asks user by user.
+    range_users, users, columns = rng.choice(
+        ((40, 3000, "profile"), (100, 5000, "profile"), (1500, 9000, "profile"), (100, 800, "documented"))
+    )
+    return Round(
+        kind=kind,
+        seed=seed,
+        users=users + rng.randrange(200),
+        shape=rng.choice(("normal", "normal", "null90")),
+        latency_ms=rng.randrange(100, 201),
+        range_users=range_users,
+        parallel=8,
+        columns=columns,
+        blows=tuple(KINDS[kind][1](rng)),
+    )

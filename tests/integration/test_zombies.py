@@ -1,0 +1,60 @@
+"""Executions that outlive their export, and blocks that the storage has lost."""
+
+from typing import Any
+
+from azure.storage.blob import BlobServiceClient
+from runner import Watched, run_export
+from truth import check_results
+
+from local.tenant import Tenant
+from shared import blobs, export, plan, publish
+from shared.records import csv_name, read_record, results_name, work_name
+
+
+async def names(edges: Any, prefix: str) -> list[str]:
+    return [blob.name async for blob in blobs.listing(edges.storage, prefix)]
+
+
+async def test_a_plan_that_comes_after_the_end_leaves_nothing(connected):
+    async with connected(Tenant(users=300)) as edges:
+        done = await run_export(edges)
+        assert await plan.plan(edges, {"id": done.id}) == {"stopped": True}
+        assert await names(edges, work_name(done.id, "")) == []
+
+
+async def test_a_range_that_is_read_beyond_the_end_of_its_export_leaves_nothing(connected, storage_emulator):
+    tenant = Tenant(users=3000)
+    async with connected(tenant, EXPORT_RANGE_USERS="1500") as edges:
+        done = await run_export(edges)
+        # As it was while the export ran.
+        await blobs.delete(edges.storage, results_name(done.id))
+        assert "lanes" in await plan.plan(edges, {"id": done.id})
+
+        def end() -> None:
+            with BlobServiceClient.from_connection_string(storage_emulator.connection_string) as client:
+                container = client.get_container_client(edges.settings.container)
+                for name in container.list_blob_names(name_starts_with=work_name(done.id, "")):
+                    container.delete_blob(name)
+
+        tenant.faults = Watched(tenant.faults, end)
+        assert await export.export(edges, {"id": done.id, "range": 0, "segment": 0}) == {"stopped": True}
+        assert await names(edges, work_name(done.id, "")) == []
+
+
+async def test_a_block_that_the_storage_has_lost_fails_the_export(connected):
+    async with connected(Tenant(users=300)) as edges:
+        done = await run_export(edges)
+        record = await read_record(edges.storage, done.id)
+        await blobs.delete(edges.storage, csv_name(record))
+        lost = {"parts": [[0, 0, "000000000000", 1, 0, 300, 27000, 0]], "expected": 300, "ranges": 1, "found": []}
+        task = {"id": done.id, "requests": 1, "retries": 0, "restarts": 0, "warnings": [], **lost}
+        assert (await publish.publish(edges, task))["status"] == "Failed"
+        assert [name.rpartition("/")[2] for name in await names(edges, done.id)] == ["request.json", "results.json"]
+
+
+async def test_what_a_publish_that_failed_has_committed_is_removed(connected):
+    async with connected(Tenant(users=300)) as edges:
+        done = await run_export(edges)
+        check_results(done.results, "Completed")
+        await publish.clean(edges, {"id": done.id, "unpublish": True})
+        assert await names(edges, done.id) == [f"{done.id}/request.json"]
