@@ -19,6 +19,7 @@ from shared import notify as notify_activity
 from shared import plan as plan_activity
 from shared import publish as publish_activity
 from shared.api import Body, Incoming, Outgoing
+from shared.blobs import Storage
 from shared.operations import Operations
 from shared.page import INDEX
 from shared.records import Edges
@@ -37,24 +38,30 @@ def _settings() -> Settings:
     return Settings.from_env(os.environ)
 
 
+def _credential() -> Any:
+    from azure.identity.aio import DefaultAzureCredential
+
+    # An interactive sign-in has no place in a service, and each link of the chain costs time.
+    return DefaultAzureCredential(exclude_interactive_browser_credential=True)
+
+
+@functools.cache
+def _storage() -> Storage:
+    """The connection to Blob Storage, made once per worker process."""
+    settings = _settings()
+    return blobs.connect(settings, _credential() if settings.storage.startswith("http") else None)
+
+
 @functools.cache
 def _edges() -> Edges:
     """Connections to Graph and Blob Storage, made once per worker process and kept for all its activities."""
-
-    def credential() -> Any:
-        from azure.identity.aio import DefaultAzureCredential
-
-        # An interactive sign-in has no place in a service, and each link of the chain costs time.
-        return DefaultAzureCredential(exclude_interactive_browser_credential=True)
-
-    settings = _settings()
-    storage = blobs.connect(settings, credential() if settings.storage.startswith("http") else None)
-    return Edges(transport.connect(settings.graph_endpoint, credential, transport.Retries()), storage, settings)
+    graph = transport.connect(_settings().graph_endpoint, _credential, transport.Retries())
+    return Edges(graph, _storage(), _settings())
 
 
 async def _answer(body: Body, req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     def connect() -> Operations:
-        return Operations(_edges().storage, client, _settings())
+        return Operations(_storage(), client, _settings())
 
     incoming = Incoming(
         method=req.method,
@@ -171,5 +178,5 @@ async def clean(task: Any) -> Any:
 @app.durable_client_input(client_name="client")
 async def remove_old_exports(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
     """Every night: what is older than EXPORT_RETENTION_DAYS."""
-    removed = await removal.remove_old(Operations(_edges().storage, client, _settings()))
+    removed = await removal.remove_old(Operations(_storage(), client, _settings()))
     logging.info("%d exports were older than the retention and were removed.", removed)

@@ -75,8 +75,13 @@ def block_id(part: str) -> str:
 
 
 async def stage(storage: Storage, name: str, part: str, data: bytes) -> None:
-    """Stores a block. Nothing shows until it is committed; uncommitted blocks vanish after a week."""
-    await storage.container.get_blob_client(name).stage_block(block_id(part), data, length=len(data))
+    """Stores a block. Nothing shows until it is committed; uncommitted blocks vanish after a week.
+
+    The storage refuses one whose bytes changed on the way (Content-MD5).
+    """
+    await storage.container.get_blob_client(name).stage_block(
+        block_id(part), data, length=len(data), validate_content=True
+    )
 
 
 async def commit(storage: Storage, name: str, parts: Sequence[str], content_type: str, summary: Any = None) -> int:
