@@ -55,9 +55,9 @@ class Exported:
 
 @contextmanager
 def serving(*arguments: str, environment: dict[str, str] | None = None) -> Iterator[Serving]:
-    """A `serve` with two workers and 32 ranges side by side, in a folder that is removed."""
+    """A `serve` in a folder that is removed: 32 ranges side by side, in four workers, as many as each instance has."""
     settings = {"EXPORT_PARALLEL": "32"} | (environment or {})
-    arguments = ("--workers", "2", "--concurrency", "16", *arguments)
+    arguments = ("--workers", "4", *arguments)
     with (
         TemporaryDirectory(prefix="benchmark-serve-", ignore_cleanup_errors=True) as folder,
         serve.launch(Path(folder), *arguments, environment=settings) as on,

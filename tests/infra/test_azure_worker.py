@@ -209,6 +209,7 @@ async def azure(folder: Path) -> AsyncIterator[Host]:
                     "GRAPH_ENDPOINT": graph,
                     "EXPORT_STORAGE": storage.connection_string,
                     "EXPORT_DEFAULT_COLUMNS": "profile",
+                    "EXPORT_RANGE_USERS": "1000",
                 }
                 app_folder = deployment.build(folder)
                 async with started(environment, app_folder) as worker:

@@ -12,7 +12,7 @@ from benchmarks.parts.compare import CLIENT
 from benchmarks.peers.query import SELECT
 from local import azurite
 
-USERS = 2500
+USERS = 7000
 
 
 @pytest.fixture(scope="module")
