@@ -19,6 +19,8 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
+SETTINGS = {"EXPORT_PARALLEL": "2", "EXPORT_RANGE_USERS": "1000"}
+"""Two ranges side by side, so that there is something to see between none and all."""
 LATENCY_MS = 30
 """Of each answer of the tenant."""
 
@@ -26,7 +28,7 @@ LATENCY_MS = 30
 @pytest.fixture(scope="session")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     arguments = ("--users", str(USERS), "--latency-ms", str(LATENCY_MS))
-    with launch(Path(tmp_path_factory.mktemp("browser")), *arguments, environment={"EXPORT_PARALLEL": "2"}) as running:
+    with launch(Path(tmp_path_factory.mktemp("browser")), *arguments, environment=SETTINGS) as running:
         yield running
 
 
