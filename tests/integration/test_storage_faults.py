@@ -13,7 +13,6 @@ from truth import check_complete, check_results
 from local.tenant import Tenant
 from shared import blobs
 from shared.operations import new_id
-from shared.records import csv_name, find_record
 from shared.settings import Settings
 
 AT_ONCE = {"initial_backoff": 0, "increment_base": 0, "random_jitter_range": 0}
@@ -82,10 +81,10 @@ async def test_a_block_that_the_storage_has_lost_fails_the_commit_and_leaves_no_
     async with connected(Tenant(users=30)) as edges:
         context = Losing(edges, {})
         context.input = {}
-        with pytest.raises(Exception, match="InvalidBlockList"):
-            await run_export(edges, context=context)
-        record = await find_record(edges.storage, context.input["id"])
-        assert await blobs.read(edges.storage, csv_name(record)) is None
+        done = await run_export(edges, context=context)
+    check_results(done.results, "Failed")
+    assert [error["code"] for error in done.results["errors"]] == ["FileIncomplete"]
+    assert done.csv is None
 
 
 async def test_only_a_blob_that_is_there_counts_as_one_that_was_written_before(connected):
