@@ -60,7 +60,8 @@ def split(total: int, size: int, now: int) -> Splitting:
     if not slices:
         return None
     ranges = _merged(slices, size)
-    bursts = [part for part in ranges if _count(part) > size and _is_indivisible(part)]
+    # Time does not split them any more; two seconds are a burst with its lowered border.
+    bursts = [part for part in ranges if _seconds(part) <= 2]
     names = dict(zip(bursts, (yield from _together(*(_by_name(part, size) for part in bursts))), strict=True))
     return [*(piece for part in ranges for piece in names.get(part) or [part]), *(by_name or [null])]
 
@@ -182,11 +183,6 @@ def _joined(below: Range, above: Range) -> Range:
 def _is_burst(part: Range, size: int) -> bool:
     """More users than a range should have, and nothing left to cut but their names."""
     return _seconds(part) == 1 and _count(part) > size
-
-
-def _is_indivisible(part: Range) -> bool:
-    """Time does not split it any more; two seconds are a burst with its lowered border."""
-    return part.kind == "null" or _seconds(part) <= 2
 
 
 @dataclass(slots=True)
