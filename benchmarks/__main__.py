@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import charts, effort, report
-from benchmarks.parts import batches, cold, compare, cpu, history, scale
+from benchmarks.parts import batches, cold, compare, cpu, history, load, scale
 from benchmarks.progress import Progress
 
 PARTS = {
@@ -15,6 +15,7 @@ PARTS = {
     "history": history,
     "cold": cold,
     "batches": batches,
+    "load": load,
 }
 
 

@@ -20,6 +20,8 @@ class Effort:
     history_ranges: tuple[int, ...] = (500, 1000, 2000)
     batch_users: int = 20_000
     batch_latency_ms: int = 300
+    loads: tuple[tuple[int, int], ...] = ((50, 20_000), (1000, 2_000))
+    """Exports at once, and the users of each."""
 
 
 FULL = Effort()
@@ -35,4 +37,5 @@ QUICK = Effort(
     history_users=4_000,
     history_ranges=(50, 100, 200),
     batch_users=2_000,
+    loads=((10, 10_000), (50, 1_000)),
 )

@@ -75,13 +75,11 @@ def export(on: Serving, ids: set[str], columns: str = "profile", beside: dict[st
     with httpx.Client(timeout=120, trust_env=False) as http:
         started = time.perf_counter()
         results = _run(http, on.url, {"fileName": "users", "columns": columns})
-        file = on.data / "users.csv"
-        _download(http, results["download"]["csv"], file)
+        file = download(http, results, on.data)
         elapsed = time.perf_counter() - started
         used = usages(pids)
         listed = http.get(f"{results['download']['csv']}&comp=blocklist&blocklisttype=committed").raise_for_status()
-    _check(ids, file, "objectId")
-    file.unlink()
+    check(ids, file)
     events, turns, planning = _history(on.data / "durable.db", results["id"])
     return Exported(
         id=results["id"],
@@ -107,17 +105,22 @@ def _run(http: httpx.Client, url: str, body: dict[str, Any]) -> dict[str, Any]:
     return results
 
 
-def _download(http: httpx.Client, link: str, file: Path) -> None:
-    with http.stream("GET", link) as answer, file.open("wb") as out:
+def download(http: httpx.Client, results: dict[str, Any], folder: Path) -> Path:
+    """The CSV of an export that has ended."""
+    file = folder / "users.csv"
+    with http.stream("GET", results["download"]["csv"]) as answer, file.open("wb") as out:
         answer.raise_for_status()
         for part in answer.iter_bytes(2**20):
             out.write(part)
+    return file
 
 
-def _check(ids: set[str], file: Path, column: str) -> None:
-    found = truth.compare(ids, file, column)
+def check(ids: set[str], file: Path) -> None:
+    """Removes the file when each of these ids is in it exactly once. Raises WrongFileError otherwise."""
+    found = truth.compare(ids, file, "objectId")
     if not found.exact:
         raise truth.WrongFileError(f"The export's file does not match the tenant: {found}")
+    file.unlink()
 
 
 def _history(store: Path, export_id: str) -> tuple[int, int, float]:

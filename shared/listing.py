@@ -1,5 +1,6 @@
 """The list of exports, from one listing of the container; only of the running ones Durable is asked."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -7,8 +8,11 @@ from shared import blobs, results
 from shared.access import Caller
 from shared.blobs import Storage
 from shared.operations import Operations
-from shared.records import Json
+from shared.records import Json, results_name
 from shared.running import is_running, progress_of, running_status
+
+AT_ONCE = 16
+"""Running exports that Durable is asked for side by side: one after the other, fifty would take seconds."""
 
 
 async def list_exports(
@@ -20,22 +24,30 @@ async def list_exports(
     `status`: only those. `after`: the token that came with the page before, the last id on it.
     """
     found: list[Json] = []
-    last_seen = ""
-    async for export_id, names in by_export(operations.storage):
+    async for entries in _visible(operations.storage, caller, after):
+        for entry in await asyncio.gather(*(_with_status(operations, entry) for entry in entries)):
+            if status and entry["status"] != status:
+                continue
+            if len(found) == top:
+                return {"value": found, "continuationToken": found[-1]["id"]}
+            found.append(entry)
+    return {"value": found}
+
+
+async def _visible(storage: Storage, caller: Caller, after: str) -> AsyncIterator[list[Json]]:
+    """What the listing tells of the exports that the caller may see, some at a time."""
+    some: list[Json] = []
+    async for export_id, names in by_export(storage):
         if export_id <= after or "request.json" not in names:
             continue
         entry = {"id": export_id, **_listed(names)}
         if not caller.administrator and entry["requestedBy"]["id"] != caller.id:
             continue
-        if "status" not in entry:
-            entry |= await _listed_running(operations, export_id, entry["createdDateTime"])
-        if status and entry["status"] != status:
-            continue
-        if len(found) == top:
-            return {"value": found, "continuationToken": last_seen}
-        found.append(entry)
-        last_seen = export_id
-    return {"value": found}
+        some.append(entry)
+        if len(some) == AT_ONCE:
+            yield some
+            some = []
+    yield some
 
 
 async def by_export(storage: Storage) -> AsyncIterator[tuple[str, dict[str, Any]]]:
@@ -60,9 +72,15 @@ def _listed(names: dict[str, Any]) -> Json:
     return {"request": shown, **{key: request[key] for key in request if key != "fileName"}, **ended}
 
 
-async def _listed_running(operations: Operations, export_id: str, created: str) -> Json:
+async def _with_status(operations: Operations, entry: Json) -> Json:
+    """The entry; of one without results as Durable knows it."""
+    if "status" in entry:
+        return entry
+    storage, export_id = operations.storage, entry["id"]
     status = await operations.durable.get_status(export_id)
-    if not is_running(status):
-        return {"status": results.FAILED}
-    progress = await progress_of(operations.storage, export_id, created, status, operations.now())
-    return {"status": running_status(status), "progress": progress}
+    if is_running(status):
+        progress = await progress_of(storage, export_id, entry["createdDateTime"], status, operations.now())
+        return entry | {"status": running_status(status), "progress": progress}
+    # Most likely it has ended since the container was listed.
+    ended = [blob async for blob in blobs.listing(storage, results_name(export_id))]
+    return entry | {"status": results.FAILED} | (blobs.summary_of(ended[0]) if ended else {})

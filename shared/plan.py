@@ -100,15 +100,15 @@ async def _split(edges: Edges, record: Record, tally: Tally) -> Plan:
         parts = [part.as_dict() for part in selection.slices(record.users)]
         return Plan(parts, advanced=False, unreadable=[], expected=record.users)
     advanced = filters.is_advanced(record.filter) or not await _takes(edges, record.filter, tally)
+
+    def size_of(total: int) -> int:
+        return range_size(total, edges.settings.range_users, lanes_of(record, edges.settings))
+
+    planner = splitting.split(size_of, int(datetime.now(UTC).timestamp()))
     # The link counts from now on. Asked for before it is known whether it is needed, it costs no time.
-    (total,), link = await asyncio.gather(
-        batches.counts(edges.graph, [record.filter], tally), renames.delta_link(edges.graph, tally)
+    link, (total, ranges) = await asyncio.gather(
+        renames.delta_link(edges.graph, tally), _drive(edges, planner, record, advanced, tally)
     )
-    ranges: list[Range] | None = None
-    if total is not None:
-        size = range_size(total, edges.settings.range_users, lanes_of(record, edges.settings))
-        planner = splitting.split(total, size, int(datetime.now(UTC).timestamp()))
-        ranges = await _drive(edges, planner, record, advanced, tally)
     made = Plan([part.as_dict() for part in ranges or ()], advanced, unreadable=[], delta_link=link, expected=total)
     if ranges is None:
         made.ranges = [Range(kind="all", expected=total).as_dict()]
@@ -131,15 +131,15 @@ def lanes_of(record: Record, settings: Settings) -> int:
 
 
 async def _drive(
-    edges: Edges, planner: splitting.Splitting, record: Record, advanced: bool, tally: Tally
-) -> list[Range] | None:
+    edges: Edges, planner: splitting.Planning, record: Record, advanced: bool, tally: Tally
+) -> tuple[int | None, list[Range] | None]:
     """Runs the planner: what it wants counted is asked of Graph, just as the range itself will be asked."""
     answer: splitting.Counts | None = None
     while True:
         try:
             questions = next(planner) if answer is None else planner.send(answer)
         except StopIteration as end:
-            found: list[Range] | None = end.value
+            found: tuple[int | None, list[Range] | None] = end.value
             return found
         if await blobs.read(edges.storage, cancelled_name(record.id)) is not None:
             raise _Cancelled

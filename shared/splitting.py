@@ -16,7 +16,7 @@ import functools
 import heapq
 import itertools
 import math
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -26,6 +26,8 @@ Counts = list[int | None]
 """As many users as Graph counted, in the order of the questions; None where it refused to count that."""
 Splitting = Generator[list[Range], Counts, list[Range] | None]
 """Yields questions, is sent Counts, returns the ranges, or None when Graph refused a question that is needed."""
+Planning = Generator[list[Range], Counts, tuple[int | None, list[Range] | None]]
+"""The same, and returns the total beside the ranges: None when Graph refused to count."""
 
 LETTERS = "asmjcedrlbtknphgiofvwyzuqx0123456789.-_'!#^~@"
 """What a userPrincipalName is made of, ignoring case (learn.microsoft.com: user resource); the frequent ones first."""
@@ -48,11 +50,21 @@ _FIRST_SECOND = int(datetime(1, 1, 1, tzinfo=UTC).timestamp())
 _LAST_SECOND = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
 
 
-def split(total: int, size: int, now: int) -> Splitting:
-    """Ranges of about `size` users for a tenant in which Graph counted `total`. `now`: seconds since 1970."""
+def split(size_of: Callable[[int], int], now: int) -> Planning:
+    """How many users Graph counted in all, and ranges of about `size_of(total)` users. `now`: seconds since 1970."""
+    # The total and the first slices in one round trip: a small tenant does not need the slices, any other saves one.
+    questions = [Range(kind="all"), Range(kind="null"), *_first_slices(now)]
+    total, *counts = yield _closed(questions)
+    if total is None:
+        return None, None
+    size = size_of(total)
     if total <= size:
-        return [Range(kind="all", expected=total)]
-    counted = yield from _counted([Range(kind="null"), *_first_slices(now)])
+        return total, [Range(kind="all", expected=total)]
+    return total, (yield from _split(_with_counts(questions[1:], counts), total, size))
+
+
+def _split(counted: list[Range] | None, total: int, size: int) -> Splitting:
+    """The ranges, from the counts of those without createdDateTime and of the first slices."""
     if not counted or _too_many(counted, total, size):
         return None
     null = counted[0]
@@ -85,8 +97,15 @@ def _together(*splittings: Splitting) -> Generator[list[Range], Counts, list[lis
 
 def _counted(parts: list[Range]) -> Splitting:
     """The same parts with what Graph counts in them now, or None when it refuses one of the questions."""
-    # A part keeps [low, high) and asks [low, high]: for a count of whole seconds the last one is left out.
-    counts = yield [part if part.high is None else replace(part, high=part.high - 1) for part in parts]
+    return _with_counts(parts, (yield _closed(parts)))
+
+
+def _closed(parts: list[Range]) -> list[Range]:
+    """What to ask: a part keeps [low, high) and asks [low, high], so of whole seconds the last one is left out."""
+    return [part if part.high is None else replace(part, high=part.high - 1) for part in parts]
+
+
+def _with_counts(parts: list[Range], counts: Counts) -> list[Range] | None:
     if any(count is None for count in counts):
         return None
     return [replace(part, expected=count) for part, count in zip(parts, counts, strict=True)]

@@ -42,13 +42,13 @@ async def lanes(on: transport.Graph, settings: Settings) -> list[list[graph.Quer
 
 async def _ranges(on: transport.Graph, settings: Settings) -> list[Range]:
     tally = transport.Tally()
-    total = (await batches.counts(on, [""], tally))[0] or 0
-    size = range_size(total, settings.range_users, lanes_of(RECORD, settings))
-    planner = splitting.split(total, size, int(time.time()))
+    lanes = lanes_of(RECORD, settings)
+    planner = splitting.split(lambda total: range_size(total, settings.range_users, lanes), int(time.time()))
     try:
         questions = next(planner)
         while True:
             asked = [range_query(on, RECORD, part, advanced=False).filter for part in questions]
             questions = planner.send(await batches.counts(on, asked, tally))
     except StopIteration as end:
-        return end.value or [Range(kind="all", expected=total)]
+        total, ranges = end.value
+        return ranges or [Range(kind="all", expected=total)]

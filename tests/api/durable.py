@@ -1,6 +1,7 @@
 """Durable in memory, as `operations` sees it: which instances there are, and how they are."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ class Durable:
     starts: list[str] = field(default_factory=list)
     refuses_purge: bool = False
     before_start: "asyncio.Barrier | None" = None
+    before_status: Callable[[], Awaitable[None]] | None = None
 
     async def start_new(self, orchestration_function_name: str, instance_id: str, client_input: Any) -> str:
         if self.before_start:
@@ -25,6 +27,8 @@ class Durable:
         return instance_id
 
     async def get_status(self, instance_id: str) -> Any:
+        if self.before_status:
+            await self.before_status()
         return self._status(instance_id) if instance_id in self.instances else None
 
     async def get_status_by(self, *, instance_id_prefix: str) -> list[Any]:

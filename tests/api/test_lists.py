@@ -6,6 +6,15 @@ from uuid import uuid4
 
 import pytest
 from api_client import Api, administrator, principal, program
+from durable import Durable
+from edges import settings_for
+
+from local.serve import Serving
+from shared import blobs, listing, publish, starting
+from shared.access import Caller
+from shared.operations import Operations
+from shared.records import Edges
+from shared.request import ExportRequest
 
 
 @pytest.fixture
@@ -67,6 +76,28 @@ def test_the_filter_by_status_also_counts_for_pages(app: Api) -> None:
     assert pages(app, status="Cancelled") == [[]]
     (entry,) = app.listed(status="Failed", top=1)["value"]
     assert entry["counts"]["exported"] == 0
+    assert entry["file"] is None
+
+
+async def test_one_that_ends_while_the_list_is_read_is_shown_as_it_ended(serving: Serving) -> None:
+    """Its results came between the listing of the container and the question to Durable."""
+    ann, settings, durable = Caller("ann", "Ann", administrator=False), settings_for(serving.storage), Durable()
+    storage = blobs.connect(settings, None)
+    async with storage.service:
+        on = Operations(storage, durable, settings)
+        wanted = ExportRequest(file_name="users", columns=("objectId",))
+        export_id = await starting.start(on, wanted, ann)
+
+        async def end() -> None:
+            nothing = {"ranges": 0, "expected": None, "found": [], "warnings": [], "parts": []}
+            nothing |= dict.fromkeys(("requests", "retries", "restarts"), 0)
+            no_graph: Any = None
+            await publish.publish(Edges(no_graph, storage, settings), {"id": export_id, "cancelled": True, **nothing})
+            durable.instances[export_id] = "Completed"
+
+        durable.before_status = end
+        (entry,) = (await listing.list_exports(on, ann))["value"]
+    assert entry["status"] == "Cancelled"
     assert entry["file"] is None
 
 

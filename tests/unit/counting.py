@@ -4,11 +4,12 @@
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from shared.ranges import Range
+from shared.splitting import Planning
 from shared.users import User
 
 Counter = Callable[[Range], int | None]
@@ -54,26 +55,27 @@ def matches(part: Range, person: Person) -> bool:
 class Drive:
     """What splitting asked for: round trips, questions, and batches of 20."""
 
+    total: int | None = None
     ranges: list[Range] | None = None
     levels: int = 0
     probes: int = 0
     batches: int = 0
 
 
-def drive(splitting: Generator[list[Range], list[int | None], list[Range] | None], count: Counter) -> Drive:
-    """Runs a splitting to its end, or fails when it asks for more than anyone could want."""
+def drive(planning: Planning, count: Counter) -> Drive:
+    """Runs a planning to its end, or fails when it asks for more than anyone could want."""
     done = Drive()
     try:
-        questions = next(splitting)
+        questions = next(planning)
         while True:
             done.levels += 1
             done.probes += len(questions)
             done.batches += -(-len(questions) // 20)
             assert done.levels < 500, "too many round trips"
             assert done.probes < 200_000, "too many questions"
-            questions = splitting.send([count(question) for question in questions])
+            questions = planning.send([count(question) for question in questions])
     except StopIteration as end:
-        done.ranges = end.value
+        done.total, done.ranges = end.value
     return done
 
 

@@ -36,6 +36,10 @@ names = st.one_of(
 people = st.lists(st.builds(Person, moments, names), max_size=25)
 
 
+def planned(size: int) -> splitting.Planning:
+    return splitting.split(lambda _: size, NOW)
+
+
 def kept_by(ranges: list[Range], person: Person) -> list[Range]:
     return [part for part in ranges if matches(part, person) and keeps(part, person.user())]
 
@@ -52,7 +56,7 @@ def exact(everyone: list[Person]) -> Counter:
 @hypothesis(max_examples=120, deadline=None)
 @given(people, st.integers(1, 6))
 def test_with_true_counts_every_user_is_kept_by_exactly_one_range(everyone: list[Person], size: int) -> None:
-    done = drive(splitting.split(len(everyone), size, NOW), exact(everyone))
+    done = drive(planned(size), exact(everyone))
 
     assert done.ranges is not None
     assert_each_in_one(done.ranges, everyone)
@@ -65,7 +69,7 @@ def test_with_counts_that_lag_every_user_is_kept_by_exactly_one_range(
 ) -> None:
     true, chance = exact(everyone), random.Random(seed)
     done = drive(
-        splitting.split(int(len(everyone) * (lowest + span)), size, NOW),
+        planned(size),
         lambda part: int((true(part) or 0) * chance.uniform(lowest, lowest + span)),
     )
 
@@ -79,7 +83,7 @@ def test_a_refused_count_ends_in_one_chain_or_in_a_range_that_is_not_split(
 ) -> None:
     asked = itertools.count()
     true = exact(everyone)
-    done = drive(splitting.split(len(everyone), size, NOW), lambda part: None if next(asked) == refused else true(part))
+    done = drive(planned(size), lambda part: None if next(asked) == refused else true(part))
 
     assert_each_in_one(done.ranges, everyone)
 
@@ -91,39 +95,50 @@ def test_counts_that_have_nothing_to_do_with_the_users_lose_and_double_nobody(
 ) -> None:
     asked, chance = itertools.count(), random.Random(seed)
     done = drive(
-        splitting.split(100, 10, NOW),
-        lambda _: chance.randrange(30) if next(asked) < 100 * depth else chance.randrange(5),
+        planned(10),
+        lambda part: (
+            100 if part.kind == "all" else chance.randrange(30) if next(asked) < 100 * depth else chance.randrange(5)
+        ),
     )
 
     assert_each_in_one(done.ranges, everyone)
 
 
-def test_when_graph_counts_nobody_without_created_date_time_the_export_is_one_chain() -> None:
-    assert drive(splitting.split(100, 10, NOW), lambda _: None).ranges is None
+def test_when_graph_does_not_count_the_export_is_one_chain() -> None:
+    done = drive(planned(10), lambda _: None)
+
+    assert (done.total, done.ranges) == (None, None)
+
+
+def test_when_graph_counts_no_users_without_created_date_time_the_export_is_one_chain() -> None:
+    done = drive(planned(10), lambda part: None if part.kind == "null" else 100)
+
+    assert (done.total, done.ranges) == (100, None)
 
 
 def test_when_graph_takes_no_name_filters_a_crowd_stays_one_range() -> None:
     def count(part: Range) -> int | None:
         if part.prefixes or part.except_prefixes:
             return None
-        return 500 if part.kind == "null" else 0
+        return 500 if part.kind in {"all", "null"} else 0
 
-    done = drive(splitting.split(500, 10, NOW), count)
+    done = drive(planned(10), count)
 
     assert done.ranges is not None
     assert [part for part in done.ranges if part.kind == "null"] == [Range(kind="null", expected=500)]
 
 
 @pytest.mark.parametrize("total", [0, 1, 3, 100])
-def test_a_tenant_that_fits_in_one_range_is_not_split_and_costs_no_question(total: int) -> None:
-    done = drive(splitting.split(total, 100, NOW), lambda _: pytest.fail("asked"))
+def test_a_tenant_that_fits_in_one_range_is_not_split_and_costs_one_round_trip(total: int) -> None:
+    done = drive(planned(100), lambda part: total if part.kind == "all" else None)
 
+    assert done.levels == 1
     assert done.ranges == [Range(kind="all", expected=total)]
 
 
 def test_three_users_in_ranges_of_one_are_apart() -> None:
     everyone = [Person(NOW - days * DAY, f"u{days}@x") for days in (1, 40, 4000)]
-    done = drive(splitting.split(3, 1, NOW), exact(everyone))
+    done = drive(planned(1), exact(everyone))
 
     assert done.ranges is not None
     assert_each_in_one(done.ranges, everyone)
@@ -179,7 +194,7 @@ def million() -> Tenant:
 
 
 def split(big: Tenant, size: int) -> Drive:
-    done = drive(splitting.split(big.total, size, NOW), big.asked)
+    done = drive(planned(size), big.asked)
     assert done.ranges is not None
     assert sum(big.kept(part) for part in done.ranges) == big.total
     times = [part for part in done.ranges if part.kind == "time"]
@@ -255,6 +270,6 @@ def test_bursts_in_seconds_that_follow_each_other_are_split_evenly() -> None:
 
 @pytest.mark.parametrize("ignored", ["time", "null"])
 def test_when_graph_ignores_a_filter_the_planner_gives_up_instead_of_asking_for_ever(ignored: str) -> None:
-    done = drive(splitting.split(100_000, 4_000, NOW), lambda part: 100_000 if part.kind == ignored else 0)
+    done = drive(planned(4_000), lambda part: 100_000 if part.kind in {"all", ignored} else 0)
 
     assert done.probes < 500
