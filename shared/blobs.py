@@ -166,19 +166,31 @@ async def delete(storage: Storage, name: str) -> None:
 
 async def delete_all(storage: Storage, prefix: str) -> None:
     """Removes every blob whose name begins so."""
-    names = [blob.name async for blob in listing(storage, prefix)]
-    for start in range(0, len(names), DELETE_BATCH):
+    found = [name async for name in names(storage, prefix)]
+    for start in range(0, len(found), DELETE_BATCH):
         # One that is gone already, because this runs a second time, is no failure.
-        await storage.container.delete_blobs(*names[start : start + DELETE_BATCH], raise_on_any_failure=False)
+        await storage.container.delete_blobs(*found[start : start + DELETE_BATCH], raise_on_any_failure=False)
 
 
-async def listing(storage: Storage, prefix: str = "") -> "AsyncIterator[BlobProperties]":
-    """The blobs whose names begin so, in the order of their names."""
+async def listing(storage: Storage, prefix: str = "", at_once: int = 5_000) -> "AsyncIterator[BlobProperties]":
+    """The blobs whose names begin so, in the order of their names; the storage is asked for `at_once` at a time."""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    pages = storage.container.list_blobs(name_starts_with=prefix, include=["metadata"], results_per_page=at_once)
+    try:
+        async for blob in pages:
+            yield blob
+    except ResourceNotFoundError:
+        return
+
+
+async def names(storage: Storage, prefix: str) -> "AsyncIterator[str]":
+    """Only the names, in their order: without the SDK's objects it takes a tenth of the CPU."""
     from azure.core.exceptions import ResourceNotFoundError
 
     try:
-        async for blob in storage.container.list_blobs(name_starts_with=prefix, include=["metadata"]):
-            yield blob
+        async for name in storage.container.list_blob_names(name_starts_with=prefix):
+            yield name
     except ResourceNotFoundError:
         return
 

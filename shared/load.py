@@ -46,11 +46,11 @@ async def take_place(operations: Operations, caller_id: str, export_id: str) -> 
 
 
 async def _taken(operations: Operations, caller_id: str) -> int:
-    places = [place async for place in blobs.listing(operations.storage, place_name(caller_id))]
-    if len(places) <= operations.settings.max_running:
-        return len(places)
+    taken = len([name async for name in blobs.names(operations.storage, place_name(caller_id))])
+    if taken <= operations.settings.max_running:
+        return taken
     taken = 0
-    for place in places:
+    async for place in blobs.listing(operations.storage, place_name(caller_id)):
         status = await operations.durable.get_status(place.name.rpartition("/")[2])
         starting = not status and operations.now() - place.creation_time < STARTING
         if starting or is_running(status):

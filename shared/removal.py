@@ -41,7 +41,7 @@ async def _remove(operations: Operations, export_id: str, keep: tuple[str, ...] 
         await blobs.delete(operations.storage, place_name(record.requested_by["id"], export_id))
     await blobs.delete_all(operations.storage, work_name(export_id, ""))
     # The request goes last: while it is there, an interrupted removal can be begun again.
-    names = [blob.name.partition("/")[2] async for blob in blobs.listing(operations.storage, f"{export_id}/")]
+    names = [name.partition("/")[2] async for name in blobs.names(operations.storage, f"{export_id}/")]
     for name in sorted(set(names) - set(keep), key="request.json".__eq__):
         await blobs.delete(operations.storage, f"{export_id}/{name}")
     await operations.durable.purge_instance_history(export_id)
@@ -73,7 +73,7 @@ async def remove_old(operations: Operations) -> int:
     newest_old_id = new_id(oldest)
     ids = [export_id async for export_id, _ in by_export(operations.storage)]
     # Also what was left by a POST that died on the way, or by an activity that outlived its export.
-    ids += [blob.name.split("/")[1] async for blob in blobs.listing(operations.storage, "work/")]
+    ids += [name.split("/")[1] async for name in blobs.names(operations.storage, "work/")]
     removed = 0
     for export_id in dict.fromkeys(ids):
         if export_id < newest_old_id:

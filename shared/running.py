@@ -21,9 +21,10 @@ def running_status(status: Any) -> str:
 
 async def progress_of(storage: Storage, export_id: str, created: str, status: Any, now: datetime) -> Json:
     """How far the ranges are, as their activities have noted; users a second; and when the rest will be there."""
-    noted = await progress(storage, export_id)
-    exported = sum(note["rows"] for note in noted)
     planned = status.custom_status or {"expected": None, "ranges": 0}
+    # While it waits or is planned there is nothing to find, and with many in a queue looking for it takes seconds.
+    noted = await progress(storage, export_id) if planned["ranges"] else []
+    exported = sum(note["rows"] for note in noted)
     found: Json = {"exported": exported, "expected": planned["expected"], "ranges": planned["ranges"]}
     found["rangesDone"] = sum(note["done"] for note in noted)
     seconds = (now - datetime.fromisoformat(created)).total_seconds()

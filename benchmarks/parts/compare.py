@@ -48,12 +48,13 @@ def run(effort: Effort, step: Step) -> Section:
         ids = truth.ids(asked.url)
         step("once uncounted, so that the tenant has rendered every row")
         module("benchmarks.limits.fetch", asked.url)
-        rows = _ours_and_limits(effort, step, asked, ids, folder)
+        rows, file_bytes = _ours_and_limits(effort, step, asked, ids, folder)
         rows += _peers(effort, step, asked.url, ids, folder)
-    return _section(effort, rows)
+    return _section(effort, rows, file_bytes)
 
 
-def _ours_and_limits(effort: Effort, step: Step, asked: Tenant, ids: set[str], folder: Path) -> list[Row]:
+def _ours_and_limits(effort: Effort, step: Step, asked: Tenant, ids: set[str], folder: Path) -> tuple[list[Row], int]:
+    """The rows, and the bytes of the file."""
     with export.serving("--graph", asked.url) as on:
         step(f"{OURS}, first export after the start")
         first = export.export(on, ids, beside={"tenant": asked.pid})
@@ -67,12 +68,14 @@ def _ours_and_limits(effort: Effort, step: Step, asked: Tenant, ids: set[str], f
             step("raw staging")
             stagings.append(_stage(on, first.blocks, folder))
     pages, blocks = fetches[0].said["pages"], stagings[0].said["blocks"]
-    return [
+    file_bytes = sum(first.blocks)
+    rows = [
         _own_row(f"{OURS}, first after the start", [first]),
         _own_row(OURS, exports),
         _row("raw fetch", "limit", fetches, note=f"{pages} pages, thrown away"),
-        _row("raw staging", "limit", stagings, note=f"{blocks} blocks, {mebibytes(sum(first.blocks))}"),
+        _row("raw staging", "limit", stagings, note=f"{blocks} blocks, {mebibytes(file_bytes)}"),
     ]
+    return rows, file_bytes
 
 
 def _stage(on: Serving, blocks: list[int], folder: Path) -> Ended:
@@ -138,7 +141,7 @@ def _match(ids: set[str], file: Path) -> str:
     return f"{found.missing:,} users missing, {found.doubled:,} twice"
 
 
-def _section(effort: Effort, rows: list[Row]) -> Section:
+def _section(effort: Effort, rows: list[Row], file_bytes: int) -> Section:
     median = {row.name: row.seconds.median for row in rows}
     ours = median[OURS]
 
@@ -180,6 +183,7 @@ def _section(effort: Effort, rows: list[Row]) -> Section:
             "users": effort.users,
             "latencyMs": effort.latency_ms,
             "ours": OURS,
+            "fileBytes": file_bytes,
             "rows": [
                 {
                     "name": row.name,
