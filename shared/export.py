@@ -159,6 +159,7 @@ async def _export_once(edges: Edges, record: Record, made: Plan, part: Range, ta
         await errors.add(*map(msgspec.json.encode, failures))
         await rows.add(csvblocks.rows(fresh, columns, record.excel))
         count += len(fresh)
+        del users, fresh  # As in `graph.chain`.
         now = edges.clock()
         # In the middle of a page it begins at that page again: without anyone new it would never end.
         if link and (count or link != state.link) and now - started > SEGMENT_SECONDS:
@@ -242,6 +243,7 @@ async def _steps(
         for first in range(0, max(len(page.value), 1), step):
             last = first + step >= len(page.value)
             yield page.value[first : first + step], [], page.next_link if last else page.link
+        del page  # As in `graph.chain`.
 
 
 async def _state(edges: Edges, record: Record, task: Json) -> _State:
