@@ -18,7 +18,7 @@ class Effort:
     scale: tuple[int, ...] = (10_000, 100_000, 1_000_000)
     history_users: int = 40_000
     history_ranges: tuple[int, ...] = (500, 1000, 2000)
-    batch_users: int = 20_000
+    batch_users: int = 100_000
     batch_latency_ms: int = 300
     loads: tuple[tuple[int, int], ...] = ((50, 20_000), (1000, 2_000))
     """Exports at once, and the users of each."""

@@ -102,7 +102,8 @@ async def _split(edges: Edges, record: Record, tally: Tally) -> Plan:
     advanced = filters.is_advanced(record.filter) or not await _takes(edges, record.filter, tally)
 
     def size_of(total: int) -> int:
-        return range_size(total, edges.settings.range_users, lanes_of(record, edges.settings))
+        # Not by lanes, which are fewer where each user costs a call: they share several ranges more evenly than one.
+        return range_size(total, edges.settings.range_users, edges.settings.parallel)
 
     planner = splitting.split(size_of, int(datetime.now(UTC).timestamp()))
     # The link counts from now on. Asked for before it is known whether it is needed, it costs no time.
@@ -116,12 +117,12 @@ async def _split(edges: Edges, record: Record, tally: Tally) -> Plan:
     return made
 
 
-def range_size(total: int, most: int, lanes: int) -> int:
-    """Users per range: at most as set, but fewer in a small tenant, so that all lanes have something to read.
+def range_size(total: int, most: int, parallel: int) -> int:
+    """Users per range: at most as set, but fewer in a small tenant, so that `parallel` ranges can be read at once.
 
     More than is set where it would be too many ranges.
     """
-    return max(min(most, max(math.ceil(total / lanes), LEAST_PAGES * graph.PAGE)), math.ceil(total / MAX_RANGES))
+    return max(min(most, max(math.ceil(total / parallel), LEAST_PAGES * graph.PAGE)), math.ceil(total / MAX_RANGES))
 
 
 def lanes_of(record: Record, settings: Settings) -> int:

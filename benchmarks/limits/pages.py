@@ -42,8 +42,9 @@ async def lanes(on: transport.Graph, settings: Settings) -> list[list[graph.Quer
 
 async def _ranges(on: transport.Graph, settings: Settings) -> list[Range]:
     tally = transport.Tally()
-    lanes = lanes_of(RECORD, settings)
-    planner = splitting.split(lambda total: range_size(total, settings.range_users, lanes), int(time.time()))
+    planner = splitting.split(
+        lambda total: range_size(total, settings.range_users, settings.parallel), int(time.time())
+    )
     try:
         questions = next(planner)
         while True:

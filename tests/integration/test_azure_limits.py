@@ -18,7 +18,7 @@ from shared.publish import publish
 @pytest.mark.parametrize("total", [10, 50_000, 10_000_000, 200_000_000])
 def test_whatever_is_set_ranges_are_few_enough_for_a_blob(total: int, most: int) -> None:
     """Splitting may make some more than this; a fifth of the blocks leaves room for that, and for the bytes."""
-    assert total / plan.range_size(total, most, lanes=32) <= plan.MAX_RANGES
+    assert total / plan.range_size(total, most, parallel=32) <= plan.MAX_RANGES
     assert plan.MAX_RANGES * 5 <= blobs.MAX_BLOCKS
 
 

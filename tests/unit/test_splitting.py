@@ -231,7 +231,7 @@ def test_with_true_counts_the_ranges_are_full_and_cost_few_round_trips(
 def test_a_skewed_million_costs_two_in_a_hundred_of_the_pages_and_its_ranges_are_even() -> None:
     """Reading it takes 1,001 or more pages of 999."""
     big = million()
-    size = range_size(big.total, most=40_000, lanes=32)
+    size = range_size(big.total, most=40_000, parallel=32)
     done = split(big, size)
 
     assert done.ranges is not None
