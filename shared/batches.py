@@ -20,7 +20,7 @@ BATCHES_AT_ONCE = 4
 COUNTS_AT_ONCE = 16
 """Batches of counts: one activity alone counts, and each round of them costs the export one round trip."""
 MAX_ITEM_FAILURES = 3
-"""5xx of one item of a batch: the others wait while it is asked again."""
+"""5xx of one user's item of a batch: the others wait while it is asked again, and then it is an error of that user."""
 
 
 class Answer(msgspec.Struct):
@@ -42,7 +42,9 @@ _ANSWERS_DECODER = msgspec.json.Decoder(_Answers)
 async def counts(graph: Graph, filters: list[str], tally: Tally) -> list[int | None]:
     """How many users match each filter (advanced: the index, which may lag); None where Graph does not count."""
     urls = [f"/users/$count{f'?$filter={encoded(each)}' if each else ''}" for each in filters]
-    answers = await batch(graph, urls, tally, {"ConsistencyLevel": "eventual"}, COUNTS_AT_ONCE)
+    headers = {"ConsistencyLevel": "eventual"}
+    # One that stays without an answer fails the plan: each is asked for as often as any request.
+    answers = await batch(graph, urls, tally, headers, COUNTS_AT_ONCE, graph.retries.attempts)
     return [_count_of(answer) for answer in answers]
 
 
@@ -59,18 +61,23 @@ def _count_of(answer: Answer) -> int | None:
 
 
 async def batch(
-    graph: Graph, urls: list[str], tally: Tally, headers: dict[str, str] | None = None, at_once: int = BATCHES_AT_ONCE
+    graph: Graph,
+    urls: list[str],
+    tally: Tally,
+    headers: dict[str, str] | None = None,
+    at_once: int = BATCHES_AT_ONCE,
+    item_failures: int = MAX_ITEM_FAILURES,
 ) -> list[Answer]:
     """GETs of these relative URLs, 20 to a request, `at_once` requests side by side, answers in the order of the URLs.
 
-    Each answer's own 429 or 5xx is asked again after its own Retry-After, within the same bounds as any request;
-    what then still fails is returned with its status, for the caller to judge.
+    Each answer's own 429 or 5xx (so often) is asked again after its own Retry-After, within the same bounds as any
+    request; what then still fails is returned with its status, for the caller to judge.
     """
     places = asyncio.Semaphore(at_once)
 
     async def one(start: int) -> list[Answer]:
         async with places:
-            return await _one_batch(graph, urls[start : start + BATCH], tally, headers or {})
+            return await _one_batch(graph, urls[start : start + BATCH], tally, headers or {}, item_failures)
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -80,14 +87,16 @@ async def batch(
     return [answer for each in batches for answer in each.result()]
 
 
-async def _one_batch(graph: Graph, urls: list[str], tally: Tally, headers: dict[str, str]) -> list[Answer]:
+async def _one_batch(
+    graph: Graph, urls: list[str], tally: Tally, headers: dict[str, str], item_failures: int
+) -> list[Answer]:
     done: dict[int, Answer] = {}
     failures: Counter[int] = Counter()
 
     def again(at: int) -> bool:
         """A throttled item is asked as long as any request; one that only fails is soon taken for what it is."""
         status = done[at].status
-        return status == 429 or (is_transient(status) and failures[at] < MAX_ITEM_FAILURES)
+        return status == 429 or (is_transient(status) and failures[at] < item_failures)
 
     async def ask() -> None:
         left = [at for at in range(len(urls)) if at not in done or again(at)]
