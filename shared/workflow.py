@@ -6,8 +6,9 @@ export_users    1. `plan` splits the export into ranges and shares them out to l
                 3. `publish` commits what the executions staged that the lanes' histories name, or writes only the
                    results when something failed or a person cancelled. `notify` then tells the caller's callback,
                    and `clean` removes what only a running export needs.
-export_lane     Runs `export` for its ranges, one after the other. A range that takes long comes back with the state
-                from which its next segment goes on; one whose chain broke after its first segment begins again.
+export_lane     Runs `export` for its ranges, one after the other; of many, some at a time in a lane below it. A range
+                that takes long comes back with the state from which its next segment goes on; one whose chain broke
+                after its first segment begins again.
 
 Why lanes and no sliding window: the Durable extension awaits what an orchestrator asked for in the order in which it
 asked (OutOfProcOrchestrationShim, ProcessAsyncActionsV2). An activity that is added to a window later waits for the
@@ -28,6 +29,8 @@ LANE = "export_lane"
 CANCEL = "Cancel"
 """The external event that ends an export."""
 MAX_RESTARTS = 5
+LANE_RANGES = 40
+"""Ranges of one instance: each turn replays its whole history, so with all of a long lane they cost its square."""
 
 MAX_ROUNDS = 5
 """Readings of the ranges in which users were renamed meanwhile."""
@@ -157,16 +160,33 @@ def lane_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
     Input: `{"id", "ranges": [number]}`. Output: `{"parts", "requests", "retries", "restarts", "failed"?}`.
     """
     task: Json = context.get_input()
+    ranges: list[int] = task["ranges"]
     found: Json = {"parts": [], **dict.fromkeys(_COUNTS, 0)}
-    for number in task["ranges"]:
-        exported = yield from _export_range(context, retry, {"id": task["id"], "range": number})
-        _add(found, exported)
-        found["parts"] += exported.get("parts", [])
-        if "failed" in exported:
-            return found | {"failed": {"range": number, **exported["failed"]}}
-        if "stopped" in exported:
+    if len(ranges) > LANE_RANGES:
+        steps = {at: _part_of_lane(context, task, at) for at in range(0, len(ranges), LANE_RANGES)}
+    else:
+        steps = {
+            at: _export_range(context, retry, {"id": task["id"], "range": ranges[at]}) for at in range(len(ranges))
+        }
+    for at, step in steps.items():
+        done = yield from step
+        _add(found, done)
+        found["parts"] += done.get("parts", [])
+        if "failed" in done:
+            return found | {"failed": {"range": ranges[at], **done["failed"]}}
+        if "stopped" in done:
             return found | {"stopped": True}
     return found
+
+
+def _part_of_lane(context: Any, task: Json, at: int) -> Generator[Any, Any, Json]:
+    """Some of the ranges of a lane that has many, as a lane of their own."""
+    some = task["ranges"][at : at + LANE_RANGES]
+    try:
+        done: Json = yield context.call_sub_orchestrator(LANE, {**task, "ranges": some}, f"{context.instance_id}-{at}")
+    except Exception as problem:
+        done = {"failed": _failure(problem)}
+    return done
 
 
 def _export_range(context: Any, retry: Any, task: Json) -> Generator[Any, Any, Json]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.workflow import CANCEL, LANE, MAX_RESTARTS, MAX_ROUNDS, export_workflow, lane_id, lane_workflow
+from shared.workflow import CANCEL, LANE, LANE_RANGES, MAX_RESTARTS, MAX_ROUNDS, export_workflow, lane_id, lane_workflow
 from tests.unit.durable_host import Host
 
 # The SDK says so once in the life of a process, of results that are read without a type.
@@ -306,6 +306,43 @@ def test_a_lane_exports_its_ranges_one_after_the_other() -> None:
     assert host.output == {"parts": [part(3), part(1)], "requests": 4, "retries": 0, "restarts": 0}
 
 
+def test_a_lane_with_many_ranges_reads_them_some_at_a_time_in_lanes_below_it() -> None:
+    ranges = list(range(100, 205))
+    host, asked = lane(*ranges), []
+    while not host.done:
+        (number,) = host.named(LANE)
+        asked.append(host.asked(number)["ranges"])
+        parts = [part(each) for each in asked[-1]]
+        host.complete(number, {"parts": parts, "requests": 2, "retries": 1, "restarts": 0})
+
+    assert asked == [ranges[:40], ranges[40:80], ranges[80:]]
+    assert host.most_open == 1
+    assert host.output == {"parts": [part(each) for each in ranges], "requests": 6, "retries": 3, "restarts": 0}
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        ({"failed": {"code": "X", "range": 7}}, {"failed": {"code": "X", "range": 7}}),
+        ({"stopped": True}, {"stopped": True}),
+    ],
+    ids=["failed", "stopped"],
+)
+def test_a_lane_with_many_ranges_ends_as_the_lane_below_it(end: dict[str, Any], said: dict[str, Any]) -> None:
+    host = lane(*range(45))
+    host.complete(host.named(LANE)[0], {"parts": [part(0)], "requests": 2, "retries": 0, "restarts": 0} | end)
+
+    assert host.output == {"parts": [part(0)], "requests": 2, "retries": 0, "restarts": 0} | said
+
+
+def test_a_lane_below_a_lane_that_crashes_fails_it() -> None:
+    host = lane(*range(45))
+    host.fail(host.named(LANE)[0], "out of memory")
+
+    assert host.output["failed"]["range"] == 0
+    assert "out of memory" in host.output["failed"]["reason"]
+
+
 def test_a_lane_without_ranges_ends_at_once() -> None:
     assert lane().output == {"parts": [], "requests": 0, "retries": 0, "restarts": 0}
 
@@ -436,7 +473,7 @@ def test_what_goes_through_durable_is_small_but_for_the_one_list_of_all_parts(ra
 
 
 def test_a_lane_asks_for_and_gets_little_whatever_it_has_to_read() -> None:
-    host = lane(*range(63))
+    host = lane(*range(LANE_RANGES))
     largest = 0
     while not host.done:
         task = host.asked(host.named("export")[0])
