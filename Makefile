@@ -5,9 +5,12 @@ ROUNDS ?= 39
 VENV := .venv
 BIN := $(VENV)/bin
 
-CHROMIUM := $(shell command -v chromium || command -v chromium-browser)
+# Debian packages that are missing: a browser, and a spreadsheet.
+PROGRAMS := $(if $(shell command -v chromium || command -v chromium-browser),,chromium fonts-liberation)
+PROGRAMS += $(if $(shell command -v soffice),,libreoffice-calc-nogui)
+PROGRAMS := $(strip $(PROGRAMS))
 
-.PHONY: help setup chromium demo serve chaos test bench check lint types guards clean
+.PHONY: help setup programs demo serve chaos test bench check lint types guards clean
 .DEFAULT_GOAL := help
 
 help:
@@ -34,15 +37,15 @@ local/node_modules/.ready: local/package.json local/package-lock.json
 	@cd local && npm ci --silent --ignore-scripts --no-fund --no-audit
 	@touch $@
 
-# The browser for the tests of the page. Without it and without apt-get they are skipped, and say so.
-chromium:
-ifeq ($(CHROMIUM),)
+# What the tests open pages and CSVs with. Without it and without apt-get those tests are skipped, and say so.
+programs:
+ifneq ($(PROGRAMS),)
 	@if command -v apt-get >/dev/null; then \
-	  echo "Setting up Chromium (once) ..."; \
+	  echo "Setting up $(PROGRAMS) (once) ..."; \
 	  SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	  $$SUDO apt-get update -qq && \
-	  DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq --no-install-recommends chromium fonts-liberation >/dev/null; \
-	else echo "There is no apt-get here: the tests of the page are skipped."; fi
+	  DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq --no-install-recommends $(PROGRAMS) >/dev/null; \
+	else echo "There is no apt-get here to install $(PROGRAMS): tests that need it are skipped."; fi
 endif
 
 demo: setup
@@ -54,7 +57,7 @@ serve: setup
 chaos: setup
 	@$(BIN)/python -m local chaos --rounds $(ROUNDS)
 
-test: setup chromium
+test: setup programs
 	@$(BIN)/python -m pytest
 
 lint: $(VENV)/.ready

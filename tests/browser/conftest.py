@@ -38,7 +38,7 @@ def browser() -> Iterator[Browser]:
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         if shutil.which("apt-get"):
-            pytest.fail("There is no chromium: `make chromium` installs it.")
+            pytest.fail("There is no chromium: `make programs` installs it.")
         pytest.skip("There is no chromium here, and no apt-get to install it with.")
     expect.set_options(timeout=15_000)  # A state that comes late on a busy machine is no failure.
     with sync_playwright() as playwright:

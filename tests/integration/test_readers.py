@@ -61,7 +61,7 @@ async def test_raw_values_are_those_of_the_tenant(connected, tmp_path):
     assert {row["id"]: row["displayName"] for row in rows} == names
 
 
-@pytest.mark.skipif(not shutil.which("soffice"), reason="LibreOffice is not installed")
+@pytest.mark.skipif(not shutil.which("soffice"), reason="LibreOffice is not installed: `make programs`")
 async def test_libreoffice_finds_no_formula(connected, tmp_path):
     rows = await exported(connected, hard_tenant(), tmp_path / "users.csv", excel=True)
     to = ["--headless", "--convert-to", "fods", "--outdir", str(tmp_path)]
