@@ -118,11 +118,13 @@ async def _split(edges: Edges, record: Record, tally: Tally) -> Plan:
 
 
 def range_size(total: int, most: int, parallel: int) -> int:
-    """Users per range: at most as set, but fewer in a small tenant, so that `parallel` ranges can be read at once.
+    """Users per range: at most as set, and so that `parallel` ranges, or twice, three times as many, hold all users.
 
-    More than is set where it would be too many ranges.
+    Otherwise some would be read when all others have ended. More than is set where it would be too many ranges.
     """
-    return max(min(most, max(math.ceil(total / parallel), LEAST_PAGES * graph.PAGE)), math.ceil(total / MAX_RANGES))
+    rounds = max(math.ceil(total / (most * parallel)), 1)
+    even = math.ceil(total / (rounds * parallel))
+    return max(min(most, max(even, LEAST_PAGES * graph.PAGE)), math.ceil(total / MAX_RANGES))
 
 
 def lanes_of(record: Record, settings: Settings) -> int:

@@ -228,6 +228,14 @@ def test_with_true_counts_the_ranges_are_full_and_cost_few_round_trips(
     assert done.batches <= batches
 
 
+@pytest.mark.parametrize(
+    ("total", "size"),
+    [(100, 4_995), (200_000, 6_250), (1_280_000, 40_000), (1_300_000, 20_313), (2_000_000, 31_250), (10**9, 100_000)],
+)
+def test_ranges_are_as_many_as_are_read_at_once_or_several_times_as_many(total: int, size: int) -> None:
+    assert range_size(total, most=40_000, parallel=32) == size
+
+
 def test_a_skewed_million_costs_two_in_a_hundred_of_the_pages_and_its_ranges_are_even() -> None:
     """Reading it takes 1,001 or more pages of 999."""
     big = million()
