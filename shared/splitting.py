@@ -44,6 +44,8 @@ MAX_LEVELS = 60
 GRAINS = 6
 """Slices that fill a range: with coarser ones the ranges would be uneven, with finer ones counting would cost more."""
 LEVELS_FOR_GRAINS = 2
+USERS_FOR_A_LEVEL = 8_000
+"""One more level for each so many users of a range: it costs a round trip, and saves pages where ranges have many."""
 
 _DAY = 86_400
 _FIRST_SECOND = int(datetime(1, 1, 1, tzinfo=UTC).timestamp())
@@ -124,9 +126,10 @@ def _first_slices(now: int) -> list[Range]:
 
 def _finer(slices: list[Range], size: int) -> Splitting:
     """The same time in slices small beside `size`; none has more than `size` users, or it is one second wide."""
+    levels = LEVELS_FOR_GRAINS + size // USERS_FOR_A_LEVEL
     for level in range(MAX_LEVELS):
-        # Small slices fill ranges evenly, but a burst that fits in one range is not worth more round trips.
-        most = max(size // GRAINS, 1) if level < LEVELS_FOR_GRAINS else size
+        # Small slices fill ranges evenly, but a burst that fits in one range is not worth many round trips.
+        most = max(size // GRAINS, 1) if level < levels else size
         crowded = dict.fromkeys(part for part in slices if _count(part) > most and _seconds(part) > 1)
         if not crowded:
             break

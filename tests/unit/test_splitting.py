@@ -236,7 +236,7 @@ def test_ranges_are_as_many_as_are_read_at_once_or_several_times_as_many(total: 
     assert range_size(total, most=40_000, parallel=32) == size
 
 
-def test_a_skewed_million_costs_two_in_a_hundred_of_the_pages_and_its_ranges_are_even() -> None:
+def test_a_skewed_million_costs_few_requests_beside_its_pages_and_its_ranges_are_even() -> None:
     """Reading it takes 1,001 or more pages of 999."""
     big = million()
     size = range_size(big.total, most=40_000, parallel=32)
@@ -244,10 +244,10 @@ def test_a_skewed_million_costs_two_in_a_hundred_of_the_pages_and_its_ranges_are
 
     assert done.ranges is not None
     assert size == 31_250
-    assert done.batches <= 20
+    assert done.batches <= 24
     assert done.levels <= 7
     assert len(done.ranges) <= 35  # 32 would be full to the last user.
-    assert max(big.kept(part) for part in done.ranges) <= 1.25 * size
+    assert max(big.kept(part) for part in done.ranges) <= 1.1 * size
     assert all(part.expected == big.kept(part) for part in done.ranges)
 
 
