@@ -128,20 +128,19 @@ def _finer(slices: list[Range], size: int) -> Splitting:
     """The same time in slices small beside `size`; none has more than `size` users, or it is one second wide."""
     levels = LEVELS_FOR_GRAINS + size // USERS_FOR_A_LEVEL
     for level in range(MAX_LEVELS):
-        # Small slices fill ranges evenly, but a burst that fits in one range is not worth many round trips.
-        most = max(size // GRAINS, 1) if level < levels else size
-        crowded = dict.fromkeys(part for part in slices if _count(part) > most and _seconds(part) > 1)
-        if not crowded:
+        # Small slices fill ranges evenly, but they alone are not worth many round trips.
+        coarse = dict.fromkeys(part for part in slices if _count(part) > max(size // GRAINS, 1) and _seconds(part) > 1)
+        if not coarse or (level >= levels and max(map(_count, coarse)) <= size):
             break
-        wanted = [_pieces(part, size) for part in crowded]
+        wanted = [_pieces(part, size) for part in coarse]
         # At least as fine as one $batch allows: it costs a single round trip however full it is.
         finer = max(1.0, PROBES / sum(wanted))
-        pieces = [piece for part, many in zip(crowded, wanted, strict=True) for piece in _cut(part, many * finer)]
+        pieces = [piece for part, many in zip(coarse, wanted, strict=True) for piece in _cut(part, many * finer)]
         counted = yield from _counted(pieces)
-        if not counted or _too_many(counted, sum(map(_count, crowded)), size):
+        if not counted or _too_many(counted, sum(map(_count, coarse)), size):
             return None
         slices = sorted(
-            [part for part in slices if part not in crowded] + counted,
+            [part for part in slices if part not in coarse] + counted,
             key=lambda part: _FIRST_SECOND if part.low is None else part.low,
         )
     return slices
