@@ -139,11 +139,6 @@ def export_users(context: df.DurableOrchestrationContext) -> Generator[Any, Any,
     return (yield from workflow.export_workflow(context, _retry()))
 
 
-@app.orchestration_trigger(context_name="context", orchestration=workflow.LANE)
-def export_lane(context: df.DurableOrchestrationContext) -> Generator[Any, Any, Any]:
-    return (yield from workflow.lane_workflow(context, _retry()))
-
-
 @app.activity_trigger(input_name="task")
 async def plan(task: Any) -> Any:
     return await plan_activity.plan(_edges(), task)

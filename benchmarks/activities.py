@@ -5,6 +5,7 @@ twice; the first time, which loads the packages, does not count.
 """
 
 import asyncio
+import itertools
 import os
 import sys
 from datetime import UTC, datetime
@@ -45,14 +46,14 @@ async def _export(edges: Edges) -> dict[str, Any]:
 
 
 async def _lane(edges: Edges, export_id: str, numbers: list[int]) -> list[Any]:
-    parts = []
-    for number in numbers:
-        task: Json = {"id": export_id, "range": number, "segment": 0}
-        while task:
-            result = await export.export(edges, task)
-            parts.append(result["part"])
-            more = {"segment": task["segment"] + 1, "state": result.get("state")}
-            task = {**task, **more} if more["state"] else {}
+    parts: list[Any] = []
+    left: Json = {"ranges": numbers}
+    for segment in itertools.count():
+        result = await export.export(edges, {"id": export_id, "segment": segment, **left})
+        parts += result["parts"]
+        left = result.get("left", {})
+        if not left:
+            break
     return parts
 
 

@@ -52,12 +52,12 @@ GB_MONTH, RETENTION_DAYS = 0.0208, 7
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """CPU seconds for a page, bytes of a user in the file, and Durable's events for a lane and for one more range."""
+    """CPU seconds for a page, bytes of a user in the file, and Durable's events for an export and for each lane."""
 
     page_cpu: float
     user_bytes: float
+    export_events: float
     lane_events: float
-    range_events: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +77,14 @@ def measured(results: dict[str, Any]) -> Measured:
     """From the sections cpu, scale, history and compare."""
     data = {section["name"]: section["data"] for section in results["sections"]}
     micro = data["cpu"]["microsecondsPerUser"]["whole export (host and workers)"]
-    few, many = data["history"]["recorded"][0], data["history"]["recorded"][-1]
-    more = (many["events"] - few["events"]) / (many["ranges"] - few["ranges"])
-    smallest = data["scale"]["sizes"][0]
+    # There each range has a lane of its own, up to as many as are read side by side.
+    few, many = data["scale"]["sizes"][0], data["scale"]["sizes"][-1]
+    lane = (many["events"] - few["events"]) / (min(LANES, many["ranges"]) - few["ranges"])
     return Measured(
         page_cpu=micro / 1e6 * PAGE,
         user_bytes=data["compare"]["fileBytes"] / data["compare"]["users"],
-        lane_events=smallest["events"] / smallest["ranges"],
-        range_events=more,
+        export_events=few["events"] - lane * few["ranges"],
+        lane_events=lane,
     )
 
 
@@ -105,8 +105,9 @@ def export(users: int, page: float, found: Measured) -> Export:
     polls = seconds / POLL_SECONDS
     # A poll is billed as a second of the instance that answers it.
     gb_seconds = GIGABYTES * (instances * reading + rest + polls)
-    events = lanes * found.lane_events + (ranges - lanes) * found.range_events
-    executions = events / 2 + ranges * reading / SEGMENT_SECONDS / max(1, ranges / lanes) + polls
+    activities = lanes * math.ceil(reading / SEGMENT_SECONDS)
+    events = found.export_events + activities * found.lane_events
+    executions = events / 2 + polls
     size_gb = users * found.user_bytes / 1e9
     writes = size_gb * 1e9 / 2**20 + ranges * 4 + lanes * reading / 3
     dollars = (
@@ -140,8 +141,8 @@ def table(found: Measured) -> str:
         lines.append(f"| {' | '.join(cells)} |")
     about = (
         f"From {1000 * found.page_cpu:.0f} ms of CPU for a page, {found.user_bytes:.0f} bytes for a user in the file,"
-        f" {found.lane_events:.1f} events of Durable for a lane with one range and {found.range_events:.1f} for each"
-        " more."
+        f" {found.export_events:.0f} events of Durable for an export and {found.lane_events:.1f} for each lane and two"
+        " minutes."
     )
     return "\n".join([*lines, "", about])
 

@@ -16,7 +16,6 @@ from azure.durable_functions.models.history import HistoryEventType as EventType
 from local.durable_store import (
     RUNNING,
     Event,
-    drop_open_work,
     now,
     put_message,
     timestamp,
@@ -131,12 +130,14 @@ def terminate(db: sqlite3.Connection, instance: str, reason: str) -> None:
 
 
 def end(db: sqlite3.Connection, row: sqlite3.Row, state: str, output: str | None) -> None:
-    """An instance's last step: its result, its parent's message, nothing left open."""
+    """An instance's last step: its result, its parent's message, and nothing that waits for it.
+
+    Activities that it has asked for still run, as in Azure: their messages lie in a queue of their own.
+    """
     db.execute(
         "UPDATE instances SET status = ?, output = ?, updated = ?, owner = NULL, turn = NULL WHERE id = ?",
         (state, output, now(), row["id"]),
     )
-    drop_open_work(db, row["id"], row["execution"])
     db.execute("DELETE FROM messages WHERE instance = ?", (row["id"],))
     if row["parent"]:
         _tell_parent(db, row, state, output)

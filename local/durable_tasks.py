@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from azure.durable_functions.models.history import HistoryEventType as EventType
 
-from local.durable_store import Event, now, put_message, timestamp, transaction
+from local.durable_store import RUNNING, Event, now, put_message, timestamp, transaction
 
 # A task that has waited this long goes to whoever has room: its fair share was left to a worker that is busy.
 PATIENCE_SECONDS = 0.25
@@ -70,7 +70,10 @@ def _finish(db: sqlite3.Connection, task: Task, event: Event) -> bool:
         if row is None:
             return False
         event |= {"EventId": -1, "Timestamp": timestamp(now()), "TaskScheduledId": row["task"]}
-        put_message(db, row["instance"], row["execution"], event)
+        statement = "SELECT status FROM instances WHERE id = ? AND execution = ?"
+        waiting = db.execute(statement, (row["instance"], row["execution"])).fetchone()
+        if waiting and waiting["status"] in RUNNING:
+            put_message(db, row["instance"], row["execution"], event)
     return True
 
 

@@ -22,7 +22,7 @@ In reading order:
     plan, export, publish       the activities' bodies, joining the two edges
     notify      the activity that tells the caller's callback
     renames     the activity that finds who was renamed meanwhile
-    workflow    the orchestrators: plan, then export in lanes side by side, then publish
+    workflow    the orchestrator: plan, then export in lanes side by side, then publish
     operations, running, listing, removal       what a person sees: show, cancel; list; delete
     starting, load              taking a POST once, and how many exports a caller may have running
     api         the HTTP API over them, without Azure Functions

@@ -154,6 +154,10 @@ async def read(storage: Storage, name: str, most: int | None = None) -> bytes | 
         return None
 
 
+async def exists(storage: Storage, name: str) -> bool:
+    return bool(await storage.container.get_blob_client(name).exists())
+
+
 async def delete(storage: Storage, name: str) -> None:
     """Removes a blob; none there is fine."""
     from azure.core.exceptions import ResourceNotFoundError

@@ -5,8 +5,8 @@ its place and then counts them all, so two at the same moment each see the other
 refused, but never both be taken. The place goes when the export ends. One that lost its export (a POST that died, an
 orchestration that was terminated) is noticed when it would be the reason for a refusal.
 
-Why not ask Durable: its query by status walks through every instance there ever was, lanes too, and the SDK reads
-only the first page of the answer.
+Why not ask Durable: its query by status walks through every instance there ever was, and the SDK reads only the first
+page of the answer.
 """
 
 from datetime import timedelta

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from shared import blobs, results
 from shared.access import Caller
 from shared.blobs import Storage
-from shared.records import Json, Record, cancelled_name, csv_name, find_record, results_name, work_name
+from shared.records import Json, Record, cancelled_name, csv_name, find_record, plan_name, results_name, work_name
 from shared.running import is_running, progress_of, running_status
 from shared.settings import Settings
 from shared.workflow import CANCEL
@@ -174,7 +174,7 @@ async def cancel(operations: Operations, export_id: str, caller: Caller) -> Show
             raise
         await blobs.delete_all(operations.storage, work_name(export_id, ""))
         return _ended_already(export_id)
-    await blobs.delete(operations.storage, work_name(export_id, "plan.json"))
+    await blobs.delete(operations.storage, plan_name(export_id))
     return Shown(202, await _running(operations, record, status))
 
 

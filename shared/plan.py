@@ -12,7 +12,18 @@ from shared.errors import ExportError, GraphError, Transient
 from shared.graph import Query
 from shared.queries import fits, range_query
 from shared.ranges import Range, from_dict
-from shared.records import Edges, Json, Plan, Record, cancelled_name, read_plan, read_record, results_name, work_name
+from shared.records import (
+    Edges,
+    Json,
+    Plan,
+    Record,
+    cancelled_name,
+    ended,
+    plan_name,
+    read_plan,
+    read_record,
+    results_name,
+)
 from shared.settings import Settings
 from shared.transport import Tally
 
@@ -41,7 +52,7 @@ class _Cancelled(Exception):
 
 async def plan(edges: Edges, task: Json) -> Json:
     """`{"id"}` to `{"ranges", "lanes", "check", "expected", "found", "warnings", "requests", "retries"}` or
-    `{"failed"}`, or `{"stopped"}` when it was cancelled meanwhile.
+    `{"failed"}`, or `{"cancelled"}`.
 
     `found`: errors that hold for all users. `check`: whether doubles and renames are to be looked for when all is read.
     """
@@ -54,18 +65,18 @@ async def plan(edges: Edges, task: Json) -> Json:
     except ExportError as problem:
         return {"failed": problem.as_dict()}
     except _Cancelled:
-        return {"stopped": True}
-    name = work_name(record.id, "plan.json")
+        return {"cancelled": True}
+    name = plan_name(record.id)
     if not await blobs.write_once(edges.storage, name, msgspec.json.encode(made)):
         # An earlier execution was first, and lanes may be reading by its plan: a second one would have other borders.
         first = await read_plan(edges.storage, record.id)
         if first is None:
-            return {"stopped": True}
+            return await ended(edges.storage, record.id)
         made = first
     elif await blobs.read(edges.storage, results_name(record.id), most=1) is not None:
         # This execution has outlived the export (a zombie): everything was removed already, and nobody comes again.
         await blobs.delete(edges.storage, name)
-        return {"stopped": True}
+        return await ended(edges.storage, record.id)
     ranges = [from_dict(part) for part in made.ranges]
     return {
         "ranges": len(ranges),

@@ -16,6 +16,7 @@ from shared.records import (
     find_record,
     part_name,
     place_name,
+    plan_name,
     progress,
     read_record,
     results_name,
@@ -88,7 +89,7 @@ async def publish(edges: Edges, task: Json) -> Json:
         task["retries"],
     )
     # The plan goes first: activities that still run see that nobody wants them any more.
-    await blobs.delete(edges.storage, work_name(record.id, "plan.json"))
+    await blobs.delete(edges.storage, plan_name(record.id))
     return {"status": status, "notify": bool(record.callback_host)}
 
 

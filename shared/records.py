@@ -97,6 +97,10 @@ def place_name(caller_id: str, export_id: str = "") -> str:
     return f"running/{hashlib.sha256(caller_id.encode()).hexdigest()[:32]}/{export_id}"
 
 
+def plan_name(export_id: str) -> str:
+    return work_name(export_id, "plan.json")
+
+
 def progress_name(export_id: str, number: int | None = None) -> str:
     """Where a range notes how far it is, in the blob's summary; without a number: what these names begin with."""
     return work_name(export_id, "progress-") + ("" if number is None else f"{number:07d}")
@@ -154,5 +158,12 @@ async def read_ids(storage: Storage, name: str) -> list[bytes] | None:
 
 async def read_plan(storage: Storage, export_id: str) -> Plan | None:
     """The plan of an export; None when that has ended, which also tells an activity to stop."""
-    found = await blobs.read(storage, work_name(export_id, "plan.json"))
+    found = await blobs.read(storage, plan_name(export_id))
     return msgspec.json.decode(found, type=Plan) if found else None
+
+
+async def ended(storage: Storage, export_id: str) -> Json:
+    """What an activity returns when the plan is gone: a person cancels, or it was lost."""
+    if await blobs.exists(storage, cancelled_name(export_id)):
+        return {"cancelled": True}
+    return {"failed": {"code": "StateLost", "reason": "The plan of the export is gone from the storage."}}

@@ -1,6 +1,5 @@
 """Removing exports: one by a person, old ones by a timer."""
 
-import asyncio
 import logging
 from datetime import timedelta
 
@@ -10,10 +9,6 @@ from shared.listing import by_export
 from shared.operations import Operations, Shown, find_with_status, new_id
 from shared.records import find_record, place_name, work_name
 from shared.running import is_running
-
-PURGE_ROUNDS = 40
-PURGE_PAUSE = 0.25
-"""Seconds until a terminated lane is looked at again."""
 
 
 async def delete(operations: Operations, export_id: str, caller: Caller) -> Shown:
@@ -25,9 +20,6 @@ async def delete(operations: Operations, export_id: str, caller: Caller) -> Show
     if is_running(status):
         detail = f"Export {export_id} is running; cancel it first."
         return Shown(409, {"title": "Still running", "detail": detail})
-    if not await _purge_lanes(operations, export_id):
-        detail = f"Parts of export {export_id} have not come to their end yet; try again in a minute."
-        return Shown(409, {"title": "Still running", "detail": detail})
     logging.info("Export %s is deleted by %s.", export_id, caller.id)
     await blobs.write(operations.storage, f"{export_id}/deleted", record.requested_by["id"].encode())
     await _remove(operations, export_id, keep=("deleted",))
@@ -35,7 +27,8 @@ async def delete(operations: Operations, export_id: str, caller: Caller) -> Show
 
 
 async def _remove(operations: Operations, export_id: str, keep: tuple[str, ...] = ()) -> None:
-    """An export's blobs and history."""
+    """An export's history and blobs."""
+    await operations.durable.purge_instance_history(export_id)
     if record := await find_record(operations.storage, export_id):
         # `clean` gave it back, unless the orchestration never came to that.
         await blobs.delete(operations.storage, place_name(record.requested_by["id"], export_id))
@@ -44,27 +37,6 @@ async def _remove(operations: Operations, export_id: str, keep: tuple[str, ...] 
     names = [name.partition("/")[2] async for name in blobs.names(operations.storage, f"{export_id}/")]
     for name in sorted(set(names) - set(keep), key="request.json".__eq__):
         await blobs.delete(operations.storage, f"{export_id}/{name}")
-    await operations.durable.purge_instance_history(export_id)
-
-
-async def _purge_lanes(operations: Operations, export_id: str) -> bool:
-    """Removes the lanes' history; False when one does not end.
-
-    A lane outlives a cancelled or failed export until its activity sees that nobody wants it, and Durable purges
-    nothing that runs.
-    """
-    for _ in range(PURGE_ROUNDS):
-        lanes = await operations.durable.get_status_by(instance_id_prefix=f"{export_id}:")
-        if not lanes:
-            return True
-        for lane in lanes:
-            if is_running(lane):
-                await operations.durable.terminate(lane.instance_id, "The export is being removed.")
-            else:
-                await operations.durable.purge_instance_history(lane.instance_id)
-        if any(is_running(lane) for lane in lanes):
-            await asyncio.sleep(PURGE_PAUSE)
-    return False
 
 
 async def remove_old(operations: Operations) -> int:
@@ -82,9 +54,8 @@ async def remove_old(operations: Operations) -> int:
         if is_running(status):
             continue
         try:
-            if await _purge_lanes(operations, export_id):
-                await _remove(operations, export_id)
-                removed += 1
+            await _remove(operations, export_id)
+            removed += 1
         except Exception:
             # One that can't be removed must not keep all others.
             logging.exception("Export %s is older than the retention and could not be removed.", export_id)

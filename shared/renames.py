@@ -13,7 +13,7 @@ from shared import batches, graph, selection
 from shared.errors import ExportError, GraphError, Transient
 from shared.graph import Query
 from shared.ranges import Range, from_dict, keeps
-from shared.records import Edges, Json, Part, ids_name, read_ids, read_plan, read_record
+from shared.records import Edges, Json, Part, ended, ids_name, read_ids, read_plan, read_record
 from shared.transport import Graph, Tally
 from shared.users import User
 
@@ -40,12 +40,14 @@ async def delta_link(connection: Graph, tally: Tally) -> str:
 
 
 async def check(edges: Edges, task: Json) -> Json:
-    """`{"id", "parts", "round"}` to `{"again": [number of a range], "requests", "retries"}` or `{"failed"}`."""
+    """`{"id", "parts", "reading"}` to `{"again": [number of a range], "requests", "retries"}`, `{"failed"}` or
+    `{"cancelled"}`.
+    """
     tally = Tally()
     record = await read_record(edges.storage, task["id"])
     made = await read_plan(edges.storage, record.id)
     if made is None:
-        return {"again": [], "stopped": True}
+        return await ended(edges.storage, record.id)
     if record.users:
         return {"again": await selection.leave_doubles(edges.storage, record.id, task["parts"])}
     again: set[int] = set()
@@ -57,7 +59,7 @@ async def check(edges: Edges, task: Json) -> Json:
             belongs = {at for at, part in ranges.items() if _keeps(part, user)}
             places = {found[key]} if (key := key_of(user.id)) in found else set()
             # With a caller's filter it may not be meant at all: whoever is not there after a second reading is not.
-            if places != belongs and not (record.filter and not places and task["round"]):
+            if places != belongs and not (record.filter and not places and task["reading"]):
                 again |= places | belongs
     except Transient:
         raise

@@ -50,8 +50,8 @@ GUARDS = (
     Guard(
         "each execution stages under an id of its own",
         "shared/export.py",
-        "execution = secrets.token_hex(6)",
-        'execution = "0" * 12',
+        "default_factory=lambda: secrets.token_hex(6)",
+        'default="0" * 12',
         f"{WHOLE}test_exports.py::test_the_same_activity_twice_at_once_leaves_no_row_twice",
     ),
     Guard(

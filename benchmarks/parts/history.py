@@ -1,7 +1,7 @@
-"""What orchestrators' turns cost when there are many ranges: each turn replays its instance's history.
+"""What the orchestrator's turns cost when there are many ranges: each turn replays the whole history.
 
 The histories are recorded by real exports, and then each turn is run again here: the SDK's replay and the project's
-orchestrators, and nothing else.
+orchestrator, and nothing else.
 """
 
 import json
@@ -11,7 +11,6 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from azure.durable_functions.models.history import HistoryEventType as EventType
 
@@ -21,7 +20,7 @@ from benchmarks.export import Exported
 from benchmarks.figures import exponent, line, number
 from benchmarks.section import Section, Step, Target
 from local import durable_turn, host_functions
-from shared.workflow import LANE_RANGES
+from shared.workflow import EXPORT
 
 _SENT = frozenset(
     {
@@ -40,29 +39,22 @@ REPEATS = 2
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """The turns of one instance: how many, CPU seconds of all, and of the longest."""
+    """The turns of an export: CPU seconds of all, and of the longest."""
 
-    instance: str
-    events: int
-    turns: int
     cpu: float
     longest: float
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """An export and the turns of its instances, the export's own first."""
+    """An export and its turns."""
 
     exported: Exported
-    instances: list[Turns]
+    turns: Turns
 
     @property
     def ranges(self) -> int:
         return self.exported.counts["ranges"]
-
-    @property
-    def lanes(self) -> list[Turns]:
-        return self.instances[1:]
 
 
 def steps(effort: Effort) -> int:
@@ -71,8 +63,7 @@ def steps(effort: Effort) -> int:
 
 def run(effort: Effort, step: Step) -> Section:
     durable_turn.remember_timestamps()
-    functions = host_functions.load("function_app:app").orchestrators
-    orchestrators = {name: each.call for name, each in functions.items()}
+    orchestrator = host_functions.load("function_app:app").orchestrators[EXPORT].call
     found = []
     with tenant.running(effort.history_users) as asked:
         ids = truth.ids(asked.url)
@@ -82,23 +73,16 @@ def run(effort: Effort, step: Step) -> Section:
                 step(f"about {ranges:,} ranges")
                 exported = export.export(on, ids)
                 step("its turns again")
-                found.append(Recorded(exported, _again(on.data / "durable.db", exported.id, orchestrators)))
+                found.append(Recorded(exported, _again(on.data / "durable.db", exported.id, orchestrator)))
     return _section(found)
 
 
-def _again(store: Path, export_id: str, orchestrators: dict[str, Callable[[str], str]]) -> list[Turns]:
+def _again(store: Path, export_id: str, orchestrator: Callable[[str], str]) -> Turns:
     with closing(sqlite3.connect(store, timeout=30)) as db:
         db.row_factory = sqlite3.Row
-        instances = db.execute("SELECT * FROM instances WHERE id LIKE ? || '%' ORDER BY id", (export_id,)).fetchall()
-        found = []
-        for row in instances:
-            query = "SELECT event FROM history WHERE instance = ? ORDER BY number"
-            events = [json.loads(event) for (event,) in db.execute(query, (row["id"],))]
-            found.append(_turns(row, events, orchestrators[row["name"]]))
-    return found
-
-
-def _turns(row: sqlite3.Row, events: list[dict[str, Any]], orchestrator: Callable[[str], str]) -> Turns:
+        row = db.execute("SELECT * FROM instances WHERE id = ?", (export_id,)).fetchone()
+        query = "SELECT event FROM history WHERE instance = ? ORDER BY number"
+        events = [json.loads(event) for (event,) in db.execute(query, (export_id,))]
     costs, begin = [], 0
     for at, event in enumerate(events):
         if event["EventType"] != EventType.ORCHESTRATOR_COMPLETED:
@@ -108,7 +92,7 @@ def _turns(row: sqlite3.Row, events: list[dict[str, Any]], orchestrator: Callabl
         text = durable_turn.context_json(durable_turn.Claim(row, "", past, []), news)
         costs.append(min(_cost(orchestrator, text) for _ in range(REPEATS)))
         begin = at + 1
-    return Turns(row["id"], len(events), len(costs), sum(costs), max(costs))
+    return Turns(sum(costs), max(costs))
 
 
 def _cost(orchestrator: Callable[[str], str], text: str) -> float:
@@ -119,16 +103,13 @@ def _cost(orchestrator: Callable[[str], str], text: str) -> float:
 
 def _section(found: list[Recorded]) -> Section:
     ranges = [each.ranges for each in found]
-    # The longest lane: its turns are one after the other, while the lanes are side by side.
-    lanes = [max(each.lanes, key=lambda lane: lane.cpu) for each in found]
-    own = [each.instances[0] for each in found]
     events, _ = line(ranges, [each.exported.events for each in found])
-    total = [sum(turns.cpu for turns in each.instances) for each in found]
+    total = [each.turns.cpu for each in found]
     power = exponent(ranges, total)
     share = total[-1] / found[-1].exported.own_cpu
     return Section(
         name="history",
-        title="Turns of the orchestrators, with many ranges",
+        title="Turns of the orchestrator, with many ranges",
         columns=[
             "ranges",
             "events",
@@ -136,9 +117,7 @@ def _section(found: list[Recorded]) -> Section:
             "turns",
             "CPU of all turns",
             "for a range",
-            "longest lane, all its turns",
-            "longest lane's longest turn",
-            "export_users, all its turns",
+            "longest turn",
             "whole export",
         ],
         rows=[
@@ -147,20 +126,18 @@ def _section(found: list[Recorded]) -> Section:
                 f"{each.exported.events:,}",
                 number(each.exported.events / each.ranges),
                 f"{each.exported.turns:,}",
-                f"{number(cpu)} s",
-                f"{number(1000 * cpu / each.ranges)} ms",
-                f"{number(1000 * lane.cpu)} ms",
-                f"{number(1000 * lane.longest)} ms",
-                f"{number(1000 * main.cpu)} ms",
+                f"{number(each.turns.cpu)} s",
+                f"{number(1000 * each.turns.cpu / each.ranges)} ms",
+                f"{number(1000 * each.turns.longest)} ms",
                 f"{number(each.exported.seconds)} s",
             ]
-            for each, lane, main, cpu in zip(found, lanes, own, total, strict=True)
+            for each in found
         ],
         notes=[
-            f"A turn replays all of its own instance; a lane of more than {LANE_RANGES} ranges is read in parts, which"
-            f" are instances of their own. Over these sizes all turns grow to the power of {number(power)}, and are"
-            f" {share:.0%} of our CPU with {ranges[-1]:,} ranges. At the default of 40,000 users a range,"
-            f" {ranges[-1]:,} ranges are {ranges[-1] * 40_000:,} users.",
+            "A turn replays the whole history. It has an activity for each lane and two minutes, however many ranges"
+            f" that reads. Over these sizes all turns grow to the power of {number(power)}, and are {share:.0%} of our"
+            f" CPU with {ranges[-1]:,} ranges. At the default of 40,000 users a range, {ranges[-1]:,} ranges are"
+            f" {ranges[-1] * 40_000:,} users.",
         ],
         targets=[
             Target("history events for one more range", "below 6", number(events), events < 6),
@@ -172,13 +149,11 @@ def _section(found: list[Recorded]) -> Section:
                     "ranges": each.ranges,
                     "events": each.exported.events,
                     "turns": each.exported.turns,
-                    "cpu": cpu,
-                    "longestLaneCpu": lane.cpu,
-                    "longestTurn": lane.longest,
-                    "mainCpu": main.cpu,
+                    "cpu": each.turns.cpu,
+                    "longestTurn": each.turns.longest,
                     "seconds": each.exported.seconds,
                 }
-                for each, lane, main, cpu in zip(found, lanes, own, total, strict=True)
+                for each in found
             ],
             "exponent": power,
         },

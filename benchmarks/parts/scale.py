@@ -83,8 +83,8 @@ def _section(sizes: list[Size]) -> Section:
             for each in sizes
         ],
         notes=[
-            "Peak memory: of the largest of our processes, since its start. History: of all instances of an export;"
-            " below the largest sizes each lane has one range, and its own start and end are most of its events.",
+            "Peak memory: of the largest of our processes, since its start. History: the start, the plan and the end of"
+            " an export are most of its events where there are few ranges.",
         ],
         targets=[
             Target("time grows with users to the power of", "0.9 to 1.1", number(power), abs(power - 1) <= 0.1),

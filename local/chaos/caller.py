@@ -64,7 +64,7 @@ def wait_for_end(stage: Stage, deadline: float, export_id: str) -> None:
 
 
 def settle(stage: Stage, deadline: float, export_id: str) -> None:
-    """Waits until the lanes have seen that nobody wants them any more, and nothing is open."""
+    """Waits until what runs has seen that nobody wants it any more, and nothing is open."""
     while time.monotonic() < deadline:
         if _all_ended(stage, export_id) and not open_work(stage, export_id):
             return

@@ -10,6 +10,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from azure.durable_functions.models.history import HistoryEventType as EventType
+
 from local import serve
 from local.chaos.kinds import ENDED, PLANNING, POSTING, PUBLISHING, READING, Round
 from local.durable_store import RUNNING, connect
@@ -75,8 +77,11 @@ def phase(stage: Stage) -> int:
     waiting = {name for (name,) in stage.db.execute("SELECT name FROM tasks WHERE instance = ?", (row["id"],))}
     if waiting & {"publish", "notify", "clean"}:
         return PUBLISHING
-    lanes = stage.db.execute("SELECT count(*) FROM instances WHERE name = 'export_lane'").fetchone()[0]
-    return READING if lanes else PLANNING
+    planned = stage.db.execute(
+        "SELECT 1 FROM history WHERE instance = ? AND json_extract(event, '$.EventType') = ? LIMIT 1",
+        (row["id"], int(EventType.TASK_COMPLETED)),
+    ).fetchone()
+    return READING if planned else PLANNING
 
 
 def exports(stage: Stage) -> list[str]:
@@ -142,7 +147,7 @@ def go_on(stage: Stage, pid: int) -> None:
 
 
 def instances(stage: Stage, export_id: str) -> dict[str, str]:
-    """The export's orchestration and its lanes, with the engine's statuses."""
+    """The export's orchestration, with the engine's status."""
     rows = stage.db.execute("SELECT id, status FROM instances WHERE substr(id, 1, ?) = ?", (len(export_id), export_id))
     return {row["id"]: row["status"] for row in rows}
 

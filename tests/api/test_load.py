@@ -54,10 +54,9 @@ async def test_one_more_than_the_limit_is_refused_and_leaves_nothing(serving: Se
         assert len(durable.starts) == 2
 
 
-async def test_anothers_exports_and_lanes_take_no_place(serving: Serving) -> None:
+async def test_anothers_exports_take_no_place(serving: Serving) -> None:
     async with app(serving) as (on, durable):
-        first = await starting.start(on, WANTED, ANN)
-        durable.instances |= {f"{first}:0-{lane}": "Running" for lane in range(32)}
+        await starting.start(on, WANTED, ANN)
         await starting.start(on, WANTED, BOB)
         await starting.start(on, WANTED, ANN)
         await starting.start(on, WANTED, BOB)

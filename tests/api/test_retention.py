@@ -14,7 +14,6 @@ from shared import blobs, removal, starting
 from shared.access import Caller
 from shared.operations import Operations, new_id
 from shared.request import ExportRequest
-from shared.workflow import lane_id
 
 NOW = datetime.now(UTC)
 ANN = Caller("ann", "Ann", administrator=False)
@@ -37,10 +36,10 @@ def days_later(on: Operations, days: float) -> Operations:
 
 
 async def started(on: Operations, durable: Durable, days: float = 0, status: str = "Completed", key: str = "") -> str:
-    """An export that began so many days after NOW, with a file and two lanes."""
+    """An export that began so many days after NOW, with a file."""
     export_id = await starting.start(days_later(on, days), WANTED, ANN, key)
     await blobs.write(on.storage, f"{export_id}/users.csv", b"objectId")
-    durable.instances |= dict.fromkeys([export_id, lane_id(export_id, 0, 0), lane_id(export_id, 1, 0)], status)
+    durable.instances[export_id] = status
     return export_id
 
 
@@ -56,7 +55,7 @@ async def test_what_is_too_old_goes_with_its_history_and_what_is_younger_stays(s
         assert {name for name in await names(on) if old in name} == set()
         assert {f"{young}/users.csv", f"{young}/request.json"} < await names(on)
         assert all(instance.startswith(young) for instance in durable.instances)
-        assert len(durable.instances) == 3
+        assert len(durable.instances) == 1
 
 
 async def test_what_still_runs_stays_however_old_it_is(serving: Serving) -> None:
@@ -64,15 +63,6 @@ async def test_what_still_runs_stays_however_old_it_is(serving: Serving) -> None
         running = await started(on, durable, status="Running")
         assert await removal.remove_old(days_later(on, 100)) == 0
         assert any(name.startswith(f"work/{running}/callback") for name in await names(on))
-
-
-async def test_one_whose_lane_still_runs_does_not_keep_the_others(serving: Serving) -> None:
-    async with app(serving) as (on, durable):
-        ended, other = await started(on, durable), await started(on, durable)
-        durable.instances[lane_id(ended, 0, 0)] = "Running"
-        assert await removal.remove_old(days_later(on, 8)) == 2
-        assert durable.instances == {}
-        assert not any(ended in name or other in name for name in await names(on))
 
 
 async def test_keys_and_traces_of_deleted_exports_go_too(serving: Serving) -> None:

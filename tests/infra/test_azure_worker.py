@@ -43,7 +43,7 @@ TRIGGERS = {
         "page": ("bulk-operations", ["GET"]),
         "page_file": ("bulk-operations/{file}", ["GET"]),
     },
-    "orchestrationTrigger": {"export_users", "export_lane"},
+    "orchestrationTrigger": {"export_users"},
     "activityTrigger": {"plan", "export", "check", "publish", "notify", "clean"},
     "timerTrigger": {"remove_old_exports"},
 }
@@ -236,7 +236,7 @@ async def test_an_export_runs_through_microsofts_worker(tmp_path: Path) -> None:
         assert (running["status"], running["json"]["status"]) == (202, "NotStarted")
 
         called = await host.run()
-        assert {"export_users", "export_lane", "plan", "export", "publish"} <= set(called)
+        assert {"export_users", "plan", "export", "publish"} <= set(called)
         assert called["export"] > 1
         assert called["export_users"] > 2, "plan, lanes and publish are turns of their own"
 

@@ -52,7 +52,7 @@ def test_it_starts_with_the_packages_of_requirements_txt_alone(tmp_path: Path) -
     functions: dict[str, list[str]] = json.loads(done.stdout)
     triggers = {name: [each for each in types if each.endswith("Trigger")] for name, types in functions.items()}
     assert all(len(found) == 1 for found in triggers.values()), triggers
-    assert {"start_export", "show_export", "export_users", "export_lane", "plan", "export", "publish"} <= set(functions)
+    assert {"start_export", "show_export", "export_users", "plan", "export", "publish"} <= set(functions)
 
 
 # ---- host.json -------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from runner import Context, run_export
 from truth import check_complete, check_results
 
 from local.tenant import Tenant
-from shared import blobs, export, plan, transport
+from shared import blobs, blockwriter, export, plan, transport
 from shared.publish import publish
 
 
@@ -25,9 +25,9 @@ def test_whatever_is_set_ranges_are_few_enough_for_a_blob(total: int, most: int)
 @pytest.mark.parametrize("users", [1, 10_000, 13_000_000, 500_000_000])
 def test_blocks_grow_before_there_are_too_many(users: int) -> None:
     """Half of what a blob takes, which leaves room for those that are not full: one for each range."""
-    assert users * export.USER_BYTES / export.block_bytes(users) <= blobs.MAX_BLOCKS / 2 + 1
-    assert export.block_bytes(users) >= blobs.BLOCK_BYTES
-    assert export.block_bytes(None) == blobs.BLOCK_BYTES
+    assert users * blockwriter.USER_BYTES / blockwriter.block_bytes(users) <= blobs.MAX_BLOCKS / 2 + 1
+    assert blockwriter.block_bytes(users) >= blobs.BLOCK_BYTES
+    assert blockwriter.block_bytes(None) == blobs.BLOCK_BYTES
 
 
 def hurried(edges):
@@ -43,7 +43,7 @@ async def test_the_segments_of_a_chain_share_their_blocks(connected, method_erro
         done = await run_export(edges, columns="documented", context=Context(hurried(edges), {}))
     check_results(done.results, "CompletedWithErrors" if method_errors else "Completed")
     check_complete(done.csv, tenant)
-    parts = [result["part"] for name, _, result in done.context.calls if name == "export"]
+    parts = [part for name, _, result in done.context.calls if name == "export" for part in result["parts"]]
     assert len(parts) > 2
     assert sum(part[3] for part in parts) == 1
     assert sum(part[4] for part in parts) == (1 if method_errors else 0)
@@ -58,7 +58,8 @@ async def test_blocks_fill_up_over_segments(connected, monkeypatch):
         done = await run_export(edges, context=Context(hurried(edges), {}, twice=0.5))
     check_results(done.results, "Completed")
     check_complete(done.csv, tenant)
-    blocks = sum(result["part"][3] for name, _, result in done.context.calls if name == "export")
+    parts = [part for name, _, result in done.context.calls if name == "export" for part in result["parts"]]
+    blocks = sum(part[3] for part in parts)
     assert done.results["file"]["bytes"] / 600_000 < blocks < done.results["file"]["bytes"] / 300_000 + 1
 
 
@@ -105,9 +106,11 @@ async def test_what_an_export_activity_is_given_and_gives_is_small(connected):
     tenant = Tenant(users=900, shape="null90", method_errors=0.2)
     async with connected(tenant, EXPORT_RANGE_USERS="100") as edges:
         done = await run_export(edges, columns="documented", context=Context(hurried(edges), {}))
-    sizes = [len(json.dumps([task, result])) for name, task, result in done.context.calls if name == "export"]
-    assert len(sizes) > 9
-    assert max(sizes) < 500
+    calls = [(task, result) for name, task, result in done.context.calls if name == "export"]
+    assert sum(len(result["parts"]) for _, result in calls) > 9
+    for task, result in calls:
+        assert len(json.dumps(task)) < 300
+        assert len(json.dumps(result)) < 300 + 60 * len(result["parts"])
 
 
 def test_one_question_to_graph_leaves_an_activity_time_to_end() -> None:

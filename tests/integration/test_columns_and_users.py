@@ -1,5 +1,8 @@
 """What is read user by user: authentication columns, sign-ins, selected users."""
 
+import itertools
+from dataclasses import replace
+
 import pytest
 from runner import Context, run_export
 from truth import check_complete, check_results, rows_of
@@ -159,12 +162,13 @@ async def renamed_between_slices(connected, list_users, rename):
     class Renaming(Context):
         async def _call(self, name, task):
             result = await Context._call(self, name, task)
-            if name == "export" and task["range"] == 0 and waiting:
+            if waiting and name == "export" and result.get("left", {}).get("ranges") == [1]:
                 waiting.pop()(tenant, users)
             return result
 
     async with connected(tenant, EXPORT_PARALLEL="1") as edges:
-        done = await run_export(edges, users=list_users(users), context=Renaming(edges, {}))
+        hurried = replace(edges, clock=itertools.count(step=60).__next__)
+        done = await run_export(edges, users=list_users(users), context=Renaming(hurried, {}))
     assert waiting == []
     assert done.results["counts"]["ranges"] == 2
     check_results(done.results, "CompletedWithErrors")

@@ -7,6 +7,11 @@ from truth import check_complete, check_results, rows_of
 from local.tenant import Tenant
 
 
+def parts(context):
+    """What the executions staged whose results counted."""
+    return [part for name, _, result in context.calls if name == "export" for part in result["parts"]]
+
+
 @pytest.mark.parametrize("shape", ["normal", "burst", "oneday", "null90"])
 async def test_each_user_is_there_once_whatever_the_tenants_shape(connected, shape):
     tenant = Tenant(users=3000, shape=shape)
@@ -17,8 +22,7 @@ async def test_each_user_is_there_once_whatever_the_tenants_shape(connected, sha
     assert done.results["counts"]["ranges"] > 5
     by_name = ["RangesByName"] if shape in {"burst", "null90"} else []
     assert [warning["code"] for warning in done.results["warnings"]] == by_name
-    sizes = [result["part"][5] for name, _, result in done.context.calls if name == "export"]
-    assert max(sizes) <= 500
+    assert max(part[5] for part in parts(done.context)) <= 500
 
 
 @pytest.mark.parametrize("users", [0, 1, 3, 999, 1000])
@@ -74,6 +78,6 @@ async def test_the_same_activity_twice_at_once_leaves_no_row_twice(connected):
     assert done.context.zombies
     # What the zombies have staged lies under other names, whatever was in it.
     results = [zombie.result() for zombie in done.context.zombies if not zombie.exception()]
-    results += [result for name, _, result in done.context.calls if name == "export"]
-    executions = [tuple(result["part"][:3]) for result in results if "part" in result]
+    executions = [tuple(part[:3]) for result in results for part in result.get("parts", [])]
+    executions += [tuple(part[:3]) for part in parts(done.context)]
     assert len(executions) == len(set(executions)) > done.results["counts"]["ranges"]

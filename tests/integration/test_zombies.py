@@ -18,7 +18,7 @@ async def names(edges: Any, prefix: str) -> list[str]:
 async def test_a_plan_that_comes_after_the_end_leaves_nothing(connected):
     async with connected(Tenant(users=300)) as edges:
         done = await run_export(edges)
-        assert await plan.plan(edges, {"id": done.id}) == {"stopped": True}
+        assert (await plan.plan(edges, {"id": done.id}))["failed"]["code"] == "StateLost"
         assert await names(edges, work_name(done.id, "")) == []
 
 
@@ -37,7 +37,8 @@ async def test_a_range_that_is_read_beyond_the_end_of_its_export_leaves_nothing(
                     container.delete_blob(name)
 
         tenant.faults = Watched(tenant.faults, end)
-        assert await export.export(edges, {"id": done.id, "range": 0, "segment": 0}) == {"stopped": True}
+        late = await export.export(edges, {"id": done.id, "segment": 0, "ranges": [0, 1]})
+        assert late["failed"]["code"] == "StateLost"
         assert await names(edges, work_name(done.id, "")) == []
 
 
