@@ -166,6 +166,8 @@ async def once(
         raise GraphError(401, "NoToken", f"No token for Graph could be had: {problem.message[:300]}") from problem
     except AzureError as problem:
         raise Transient(0, "NoToken", f"No token for Graph could be had ({type(problem).__name__}).") from problem
+    # httpx ties a response to its stream and that to the response: the body would stay until a garbage collection.
+    del response.stream
     request_id = response.headers.get("request-id", "")
     if response.status_code >= 300:
         code, reason = error_of(response.status_code, response.content)

@@ -1,11 +1,14 @@
 """Long chains: continued over several activities, begun again when they break."""
 
+import gc
 import itertools
 
+import httpx
 from runner import Context, run_export
 from truth import check_complete, check_results
 
 from local.tenant import Tenant
+from shared import graph, transport
 from shared.records import Edges
 
 
@@ -81,3 +84,16 @@ async def test_selected_users_go_on_in_further_activities(connected):
     check_complete(done.csv, tenant)
     assert len([name for name, _, _ in done.context.calls if name == "export"]) > 2
     assert len(done.results["errors"]) == 1
+
+
+async def test_a_page_that_was_read_does_not_stay_until_garbage_is_collected(connected):
+    async with connected(Tenant(users=4500)) as edges:
+        gc.collect()
+        gc.disable()
+        try:
+            pages = [page async for page in graph.chain(edges.graph, graph.Query(("id",)), transport.Tally())]
+            kept = [each for each in gc.get_objects() if isinstance(each, httpx.Response)]
+        finally:
+            gc.enable()
+    assert len(pages) == 5
+    assert len(kept) <= 1
