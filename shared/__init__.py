@@ -9,6 +9,7 @@ In reading order:
     request     what a caller may ask for
     users       a user as Microsoft Graph sends it
     columns     the one table of columns and the named sets
+    keys        users' ids in little memory
     ranges      which parts a tenant is split into, and which users a range keeps
     splitting   finding even ranges by counting, without IO
     transport   edge: one request to Microsoft Graph through msgraph-sdk, and the one retry policy

@@ -19,6 +19,7 @@ from shared import authentication, batches, blobs, csvblocks, graph, renames, re
 from shared.blockwriter import BlockWriter, block_bytes
 from shared.columns import AUTHENTICATION, columns_of, select_of
 from shared.errors import ChainBroken, ExportError, Transient
+from shared.keys import SIZE, key_of, set_of
 from shared.queries import range_query
 from shared.ranges import Range, from_dict, keeps
 from shared.records import (
@@ -68,8 +69,9 @@ class _Execution:
 class _State(msgspec.Struct):
     """Where a chain goes on: in a blob, because a nextLink and ids have no place in Durable's history."""
 
-    link: str
-    seen: list[bytes]
+    link: str = ""
+    seen: bytes = b""
+    """The keys of those who were read."""
     rows: list[bytes] = []
     errors: list[bytes] = []
     """What did not fill a block yet: small ones would be too many in a chain of thousands of segments."""
@@ -147,13 +149,18 @@ async def _range(run: _Execution, number: int, saved: str) -> tuple[Part, str]:
         per_user = []
 
     state = await _state(run, saved)
-    left = await selection.left_to_others(storage, record.id, number) if part.kind == "users" else set()
-    seen = left.union(state.seen)
+    left = await selection.left_to_others(storage, record.id, number) if part.kind == "users" else b""
+    seen = set_of(left + state.seen)
+    # Whom others may have too: `check` compares them.
+    listed: bytearray | None = bytearray() if renames.by_name(part) or part.kind == "users" else None
+    read = len(state.seen) // SIZE
     await rows.add(*state.rows)
     await errors.add(*state.errors)
     link: str | None = None
     async for users, failures, link in _steps(run, part, state.link, bool(per_user)):
-        fresh = [user for user in users if keeps(part, user) and _first_time(user, seen)]
+        fresh = [user for user in users if keeps(part, user) and seen.add(key_of(user.id))]
+        if listed is not None:
+            listed += b"".join(key_of(user.id) for user in fresh)
         if per_user:
             failed = await authentication.add_methods(run.edges.graph, fresh, run.tally)
             failures += [authentication.error_entry(user, problem, per_user) for user, problem in failed]
@@ -168,18 +175,17 @@ async def _range(run: _Execution, number: int, saved: str) -> tuple[Part, str]:
         if now - run.looked > STILL_WANTED_SECONDS:
             run.looked = now
             await _still_wanted(run)
-            await _note(run, number, len(seen), done=False)
+            await _note(run, number, read + count, done=False)
     if not link:
         await rows.flush()
         await errors.flush()
     staged: Part = [number, run.segment, run.id, rows.blocks, errors.blocks, count, rows.size, errors.entries]
-    if renames.by_name(part) or part.kind == "users":
-        ids = list(seen.difference(state.seen, left))
-        await _write(run, ids_name(record.id, staged), msgspec.msgpack.encode(ids))
-    await _note(run, number, len(seen), done=not link)
+    if listed is not None:
+        await _write(run, ids_name(record.id, staged), bytes(listed))
+    await _note(run, number, read + count, done=not link)
     if not link:
         return staged, ""
-    goes_on = _State(link, list(seen), rows.pieces, errors.pieces)
+    goes_on = _State(link, seen.packed(), rows.pieces, errors.pieces)
     await _write(run, work_name(record.id, f"chain-{name}"), msgspec.msgpack.encode(goes_on))
     return staged, f"chain-{name}"
 
@@ -210,20 +216,11 @@ async def _steps(
 
 async def _state(run: _Execution, saved: str) -> _State:
     if not saved:
-        return _State("", [])
+        return _State()
     found = await blobs.read(run.edges.storage, work_name(run.record.id, saved))
     if found is None:
         raise ChainBroken("StateLost", "What the chain has read so far can't be found.")
     return msgspec.msgpack.decode(found, type=_State)
-
-
-def _first_time(user: User, seen: set[bytes]) -> bool:
-    """False for a user that this range has already: Graph sometimes sends one on two pages."""
-    key = renames.key_of(user.id)
-    if key in seen:
-        return False
-    seen.add(key)
-    return True
 
 
 async def _still_wanted(run: _Execution) -> None:

@@ -107,7 +107,7 @@ def progress_name(export_id: str, number: int | None = None) -> str:
 
 
 def ids_name(export_id: str, part: Part) -> str:
-    """Where an execution of a range that others may overlap lists whom it has staged."""
+    """Where an execution of a range that others may overlap lists the keys of those whom it has staged."""
     return work_name(export_id, f"ids-{part_name(*part[:3])}")
 
 
@@ -148,12 +148,6 @@ async def read_record(storage: Storage, export_id: str) -> Record:
 async def progress(storage: Storage, export_id: str) -> list[Json]:
     """How far the ranges are, as their activities have noted: `{"rows", "done"}` each."""
     return [blobs.summary_of(blob) async for blob in blobs.listing(storage, progress_name(export_id))]
-
-
-async def read_ids(storage: Storage, name: str) -> list[bytes] | None:
-    """A list of users' ids, None when there is none."""
-    found = await blobs.read(storage, name)
-    return None if found is None else msgspec.msgpack.decode(found, type=list[bytes])
 
 
 async def read_plan(storage: Storage, export_id: str) -> Plan | None:

@@ -7,13 +7,17 @@ the ranges in which these users were found or belong now are read again. (Ranges
 https://learn.microsoft.com/graph/delta-query-users
 """
 
+from collections import defaultdict
+from collections.abc import AsyncIterator
+
 import msgspec
 
-from shared import batches, graph, selection
+from shared import batches, blobs, graph, selection
 from shared.errors import ExportError, GraphError, Transient
 from shared.graph import Query
+from shared.keys import KeySet, key_of, split
 from shared.ranges import Range, from_dict, keeps
-from shared.records import Edges, Json, Part, ended, ids_name, read_ids, read_plan, read_record
+from shared.records import Edges, Json, Part, ended, ids_name, read_plan, read_record
 from shared.transport import Graph, Tally
 from shared.users import User
 
@@ -53,11 +57,13 @@ async def check(edges: Edges, task: Json) -> Json:
     again: set[int] = set()
     try:
         ranges = {at: part for at, each in enumerate(made.ranges) if by_name(part := from_dict(each))}
-        found, twice = await _found_in(edges, record.id, [part for part in task["parts"] if part[0] in ranges])
+        renamed = await _renamed(edges.graph, made.delta_link, tally)
+        parts = [part for part in task["parts"] if part[0] in ranges]
+        found, twice = await _found_in(edges, record.id, parts, {key_of(user.id) for user in renamed})
         again.update(twice)
-        for user in await _renamed(edges.graph, made.delta_link, tally):
+        for user in renamed:
             belongs = {at for at, part in ranges.items() if _keeps(part, user)}
-            places = {found[key]} if (key := key_of(user.id)) in found else set()
+            places = found[key_of(user.id)]
             # With a caller's filter it may not be meant at all: whoever is not there after a second reading is not.
             if places != belongs and not (record.filter and not places and task["reading"]):
                 again |= places | belongs
@@ -66,14 +72,6 @@ async def check(edges: Edges, task: Json) -> Json:
     except ExportError as problem:
         return {"failed": problem.as_dict()}
     return {"again": sorted(again), "requests": tally.requests, "retries": tally.retries}
-
-
-def key_of(user_id: str) -> bytes:
-    """An id in as little memory as possible: exports of many users hold many of them."""
-    try:
-        return bytes.fromhex(user_id.replace("-", ""))
-    except ValueError:
-        return user_id.encode()
 
 
 async def _renamed(connection: Graph, link: str, tally: Tally) -> list[User]:
@@ -90,18 +88,29 @@ async def _renamed(connection: Graph, link: str, tally: Tally) -> list[User]:
     return users
 
 
-async def _found_in(edges: Edges, export_id: str, parts: list[Part]) -> tuple[dict[bytes, int], set[int]]:
-    """In which range each user was staged, and the ranges that have one whom another has too."""
-    found: dict[bytes, int] = {}
-    twice: set[int] = set()
+async def _found_in(
+    edges: Edges, export_id: str, parts: list[Part], wanted: set[bytes]
+) -> tuple[defaultdict[bytes, set[int]], set[int]]:
+    """In which ranges the wanted were staged, and the ranges that have someone whom another has too."""
+    places: defaultdict[bytes, set[int]] = defaultdict(set)
+    seen, twice = KeySet(), set[bytes]()
+    async for part, key in _keys(edges, export_id, parts):
+        if key in wanted:
+            places[key].add(part[0])
+        if not seen.add(key):
+            twice.add(key)
+    # Who was there first is not remembered: that would take five times the memory, for what hardly ever happens.
+    found = {part[0] async for part, key in _keys(edges, export_id, parts if twice else []) if key in twice}
+    return places, found
+
+
+async def _keys(edges: Edges, export_id: str, parts: list[Part]) -> AsyncIterator[tuple[Part, bytes]]:
     for part in parts:
-        listed = await read_ids(edges.storage, ids_name(export_id, part))
+        listed = await blobs.read(edges.storage, ids_name(export_id, part))
         if listed is None:
             raise ExportError("StateLost", "The list of users of a range can't be found.")
-        for key in listed:
-            if found.setdefault(key, part[0]) != part[0]:
-                twice |= {found[key], part[0]}
-    return found, twice
+        for key in split(listed):
+            yield part, key
 
 
 def _keeps(part: Range, user: User) -> bool:

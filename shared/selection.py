@@ -12,12 +12,12 @@ from urllib.parse import quote
 
 import msgspec
 
-from shared import batches, blobs
+from shared import batches, blobs, keys
 from shared.batches import Answer
 from shared.blobs import Storage
 from shared.errors import GraphError
 from shared.ranges import Range
-from shared.records import Part, elsewhere_name, ids_name, read_ids
+from shared.records import Part, elsewhere_name, ids_name
 from shared.transport import Graph, Tally
 from shared.users import User
 
@@ -60,20 +60,20 @@ async def read(
 async def leave_doubles(storage: Storage, export_id: str, parts: list[Part]) -> list[int]:
     """Notes for each range whom an earlier one has too; returns the numbers of these ranges, to be read again."""
     keeper: dict[bytes, int] = {}
-    doubles: defaultdict[int, set[bytes]] = defaultdict(set)
+    doubles: defaultdict[int, bytes] = defaultdict(bytes)
     for part in sorted(parts, key=lambda part: int(part[0])):
-        for key in await read_ids(storage, ids_name(export_id, part)) or ():
+        for key in keys.split(await blobs.read(storage, ids_name(export_id, part)) or b""):
             if keeper.setdefault(key, part[0]) != part[0]:
-                doubles[part[0]].add(key)
-    for number, keys in doubles.items():
-        left = keys | await left_to_others(storage, export_id, number)
-        await blobs.write(storage, elsewhere_name(export_id, number), msgspec.msgpack.encode(list(left)))
+                doubles[part[0]] += key
+    for number, found in doubles.items():
+        left = found + await left_to_others(storage, export_id, number)
+        await blobs.write(storage, elsewhere_name(export_id, number), left)
     return sorted(doubles)
 
 
-async def left_to_others(storage: Storage, export_id: str, number: int) -> set[bytes]:
-    """Whom this range leaves to an earlier one."""
-    return set(await read_ids(storage, elsewhere_name(export_id, number)) or ())
+async def left_to_others(storage: Storage, export_id: str, number: int) -> bytes:
+    """The keys of those whom this range leaves to an earlier one."""
+    return await blobs.read(storage, elsewhere_name(export_id, number)) or b""
 
 
 def _user_of(answer: Answer) -> User:
