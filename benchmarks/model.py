@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shared.blobs import BLOCK_BYTES
 from shared.graph import PAGE
 from shared.plan import range_size
 
@@ -33,8 +34,8 @@ HOPS, HOP_SECONDS = 8, 1.0
 """Messages one after the other from the POST to the end, and how long each waits in a queue."""
 PLANNING_TRIPS = 5
 """Requests of Graph that wait for each other besides the pages: three for the plan, the delta link's, one margin."""
-BLOCK_SECONDS = 0.15
-"""To stage 1 MiB."""
+MEBIBYTE_SECONDS = 0.15
+"""To stage 1 MiB in blocks."""
 POLL_SECONDS = 5
 SEGMENT_SECONDS = 120
 
@@ -96,7 +97,7 @@ def export(users: int, page: float, found: Measured) -> Export:
     instances = math.ceil(lanes / ACTIVITIES)
     pages = ranges * math.ceil(users / ranges / PAGE)
     cpu = SLOWER * found.page_cpu
-    block = found.user_bytes * PAGE / 2**20 * BLOCK_SECONDS
+    block = found.user_bytes * PAGE / 2**20 * MEBIBYTE_SECONDS
     # The lanes of an instance share one core: when Graph is quicker than that core, the core counts.
     each = max(page + cpu + block, cpu * math.ceil(lanes / instances))
     reading = math.ceil(ranges / lanes) * math.ceil(users / ranges / PAGE) * each
@@ -109,7 +110,7 @@ def export(users: int, page: float, found: Measured) -> Export:
     events = found.export_events + activities * found.lane_events
     executions = events / 2 + polls
     size_gb = users * found.user_bytes / 1e9
-    writes = size_gb * 1e9 / 2**20 + ranges * 4 + lanes * reading / 3
+    writes = size_gb * 1e9 / BLOCK_BYTES + ranges * 4 + lanes * reading / 3
     dollars = (
         gb_seconds * GB_SECOND
         + executions * EXECUTION

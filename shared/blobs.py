@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from azure.storage.blob import BlobProperties
     from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
-BLOCK_BYTES = 1024 * 1024
-"""A range that is being read holds so much, and a copy while it is staged."""
+BLOCK_BYTES = 512 * 1024
+"""A range that is being read holds so much, and the sockets as much again: larger blocks cost memory, smaller ones CPU."""
 MAX_BLOCKS = 50_000
 """Of one blob, as Azure has it."""
 DELETE_BATCH = 256

@@ -11,13 +11,13 @@ USER_BYTES = 2_000
 
 
 def block_bytes(expected: int | None) -> int:
-    """How large a block of an export of so many users is: larger from 13 million on, as a blob takes 50,000."""
+    """How large a block of an export of so many users is: larger from 6.5 million on, as a blob takes 50,000."""
     return max(blobs.BLOCK_BYTES, (expected or 0) * USER_BYTES * 2 // blobs.MAX_BLOCKS)
 
 
 @dataclass(slots=True)
 class BlockWriter:
-    """Collects bytes and stages a block whenever there is enough for one."""
+    """Collects bytes, and stages them as blocks of about `enough` bytes."""
 
     storage: Storage
     name: str
@@ -32,21 +32,25 @@ class BlockWriter:
     """What is not staged yet."""
     _waiting: int = 0
 
-    async def add(self, *data: bytes) -> None:
+    def add(self, *data: bytes) -> None:
         self.pieces += filter(None, data)
         self._waiting += sum(map(len, data))
-        if self._waiting >= self.enough:
-            await self.flush()
 
-    async def flush(self) -> None:
+    async def stage_full(self) -> None:
+        """Stages what has been added if it is enough for a block."""
+        if self._waiting >= self.enough:
+            await self.stage()
+
+    async def stage(self) -> None:
+        """Stages what has been added, however little it is."""
         if not self.pieces:
             return
-        data = self.separator.join(self.pieces)
+        data, entries = self.separator.join(self.pieces), len(self.pieces)
+        self.pieces.clear()  # Before the block is on its way, or it is in memory twice.
+        self._waiting = 0
         if self.separator:
             await blobs.stage(self.storage, self.name, block_name(self.part, self.blocks, "s"), self.separator)
         await blobs.stage(self.storage, self.name, block_name(self.part, self.blocks), data)
         self.blocks += 1
         self.size += len(data)
-        self.entries += len(self.pieces)
-        self.pieces.clear()
-        self._waiting = 0
+        self.entries += entries

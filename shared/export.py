@@ -154,8 +154,8 @@ async def _range(run: _Execution, number: int, saved: str) -> tuple[Part, str]:
     # Whom others may have too: `check` compares them.
     listed: bytearray | None = bytearray() if renames.by_name(part) or part.kind == "users" else None
     read = len(state.seen) // SIZE
-    await rows.add(*state.rows)
-    await errors.add(*state.errors)
+    rows.add(*state.rows)
+    errors.add(*state.errors)
     link: str | None = None
     async for users, failures, link in _steps(run, part, state.link, bool(per_user)):
         fresh = [user for user in users if keeps(part, user) and seen.add(key_of(user.id))]
@@ -164,11 +164,12 @@ async def _range(run: _Execution, number: int, saved: str) -> tuple[Part, str]:
         if per_user:
             failed = await authentication.add_methods(run.edges.graph, fresh, run.tally)
             failures += [authentication.error_entry(user, problem, per_user) for user, problem in failed]
-        await errors.add(*map(msgspec.json.encode, failures))
-        await rows.add(csvblocks.rows(fresh, columns, record.excel))
+        rows.add(csvblocks.rows(fresh, columns, record.excel))
+        errors.add(*map(msgspec.json.encode, failures))
         count += len(fresh)
-        del users, fresh  # As in `graph.chain`.
-        # In the middle of a page it begins at that page again: without anyone new it would never end.
+        del users, fresh, failures  # All ranges of a process may be staging a block at the same time.
+        await rows.stage_full()
+        await errors.stage_full()
         now = run.edges.clock()
         if link and (count or link != state.link) and now - run.started > SEGMENT_SECONDS:
             break
@@ -177,8 +178,8 @@ async def _range(run: _Execution, number: int, saved: str) -> tuple[Part, str]:
             await _still_wanted(run)
             await _note(run, number, read + count, done=False)
     if not link:
-        await rows.flush()
-        await errors.flush()
+        await rows.stage()
+        await errors.stage()
     staged: Part = [number, run.segment, run.id, rows.blocks, errors.blocks, count, rows.size, errors.entries]
     if listed is not None:
         await _write(run, ids_name(record.id, staged), bytes(listed))
@@ -208,10 +209,17 @@ async def _steps(
     query = range_query(edges.graph, record, part, advanced=made.advanced, unreadable=tuple(made.unreadable))
     step = PER_USER_STEP if per_user else graph.PAGE
     async for page in graph.chain(edges.graph, query, run.tally, start):
-        for first in range(0, max(len(page.value), 1), step):
-            last = first + step >= len(page.value)
-            yield page.value[first : first + step], [], page.next_link if last else page.link
-        del page  # As in `graph.chain`.
+        more = True
+        while more:
+            more = len(page.value) > step
+            yield _taken(page, step), [], page.link if more else page.next_link
+
+
+def _taken(page: graph.Page, most: int) -> list[User]:
+    """Users of the page, which has them no more: nobody else keeps them while a block is staged."""
+    users = page.value[:most]
+    del page.value[:most]
+    return users
 
 
 async def _state(run: _Execution, saved: str) -> _State:
