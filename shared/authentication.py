@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from shared import batches
-from shared.batches import Answer
+from shared.batches import Answer, GoOn
 from shared.errors import GraphError
 from shared.transport import Graph, Tally
 from shared.users import AuthenticationMethods, User
@@ -30,16 +30,22 @@ class _Methods(msgspec.Struct):
     value: list[_Method] = []
 
 
-async def add_methods(connection: Graph, users: list[User], tally: Tally) -> list[tuple[User, GraphError]]:
-    """Fills in the users' `authentication_methods`; returns those whose methods can't be read, and why."""
-    answers = await batches.batch(connection, [f"/users/{user.id}/authentication/methods" for user in users], tally)
+async def add_methods(
+    connection: Graph, users: list[User], tally: Tally, go_on: GoOn | None = None
+) -> tuple[int, list[tuple[User, GraphError]]]:
+    """Fills in the users' `authentication_methods`, from the first to that before which `go_on` says no.
+
+    Returns how many these are, and those of them whose methods can't be read, and why.
+    """
+    urls = [f"/users/{user.id}/authentication/methods" for user in users]
+    answers = await batches.batch(connection, urls, tally, go_on=go_on)
     failed: list[tuple[User, GraphError]] = []
-    for user, answer in zip(users, answers, strict=True):
+    for user, answer in zip(users, answers, strict=False):
         try:
             user.authentication_methods = _methods_of(answer)
         except GraphError as problem:
             failed.append((user, problem))
-    return failed
+    return len(answers), failed
 
 
 def error_entry(user: User, problem: GraphError, headers: list[str]) -> dict[str, Any]:

@@ -5,8 +5,9 @@ https://learn.microsoft.com/graph/json-batching
 
 import asyncio
 import base64
+import itertools
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -14,6 +15,9 @@ import msgspec
 from shared.errors import GraphError, Transient
 from shared.filters import encoded
 from shared.transport import Graph, Tally, error_of, header, is_transient, native, once, retry_after, retrying
+
+GoOn = Callable[[], Awaitable[bool]]
+"""Says whether there is time for more, and whether anyone still wants it."""
 
 BATCH = 20
 BATCHES_AT_ONCE = 4
@@ -67,16 +71,20 @@ async def batch(
     headers: dict[str, str] | None = None,
     at_once: int = BATCHES_AT_ONCE,
     item_failures: int = MAX_ITEM_FAILURES,
+    go_on: GoOn | None = None,
 ) -> list[Answer]:
     """GETs of these relative URLs, 20 to a request, `at_once` requests side by side, answers in the order of the URLs.
 
     Each answer's own 429 or 5xx (so often) is asked again after its own Retry-After, within the same bounds as any
-    request; what then still fails is returned with its status, for the caller to judge.
+    request; what then still fails is returned with its status, for the caller to judge. Once `go_on` says no, no more
+    requests are sent, and the last URLs have no answers; the first requests are sent in any case.
     """
     places = asyncio.Semaphore(at_once)
 
-    async def one(start: int) -> list[Answer]:
+    async def one(start: int) -> list[Answer] | None:
         async with places:
+            if go_on and start >= at_once * BATCH and not await go_on():
+                return None
             return await _one_batch(graph, urls[start : start + BATCH], tally, headers or {}, item_failures)
 
     try:
@@ -84,7 +92,8 @@ async def batch(
             batches = [group.create_task(one(start)) for start in range(0, len(urls), BATCH)]
     except ExceptionGroup as problems:
         raise problems.exceptions[0] from None
-    return [answer for each in batches for answer in each.result()]
+    asked = itertools.takewhile(lambda answers: answers is not None, (each.result() for each in batches))
+    return [answer for answers in asked for answer in answers or ()]
 
 
 async def _one_batch(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
 BLOCK_BYTES = 512 * 1024
-"""A range that is being read holds so much, and the sockets as much again: larger blocks cost memory, smaller ones CPU."""
+"""A range being read holds so much, and the sockets as much again. Larger ones cost memory, smaller ones CPU."""
 MAX_BLOCKS = 50_000
 """Of one blob, as Azure has it."""
 DELETE_BATCH = 256

@@ -8,6 +8,7 @@ exception. What may get better (Graph or storage still failing after the edges' 
 orchestrator asks for the same ranges again later.
 """
 
+import functools
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, field
@@ -15,11 +16,11 @@ from typing import Any
 
 import msgspec
 
-from shared import authentication, batches, blobs, csvblocks, graph, renames, results, selection
+from shared import authentication, blobs, csvblocks, graph, renames, results, selection
 from shared.blockwriter import BlockWriter, block_bytes
-from shared.columns import AUTHENTICATION, columns_of, select_of
+from shared.columns import AUTHENTICATION, Column, columns_of, select_of
 from shared.errors import ChainBroken, ExportError, Transient
-from shared.keys import SIZE, key_of, set_of
+from shared.keys import SIZE, KeySet, key_of, set_of
 from shared.queries import range_query
 from shared.ranges import Range, from_dict, keeps
 from shared.records import (
@@ -47,8 +48,6 @@ MAX_RESTARTS = 5
 SEGMENT_SECONDS = 120.0
 """After about so long an activity ends and another goes on, so that none outlives a Functions time-out."""
 STILL_WANTED_SECONDS = 3.0
-PER_USER_STEP = batches.BATCH * batches.BATCHES_AT_ONCE
-"""Users whose authentication methods are read before the clock is looked at."""
 
 
 @dataclass(slots=True)
@@ -144,9 +143,7 @@ async def _range(run: _Execution, number: int, saved: str) -> tuple[Part, str]:
     errors = BlockWriter(storage, results_name(record.id), name, enough, results.SEPARATOR)
     count = 0
     columns = columns_of(record.columns)
-    per_user = [column.header for column in columns if column.source == AUTHENTICATION]
-    if AUTHENTICATION in run.made.unreadable:
-        per_user = []
+    per_user = any(column.source == AUTHENTICATION for column in columns) and AUTHENTICATION not in run.made.unreadable
 
     state = await _state(run, saved)
     left = await selection.left_to_others(storage, record.id, number) if part.kind == "users" else b""
@@ -157,25 +154,24 @@ async def _range(run: _Execution, number: int, saved: str) -> tuple[Part, str]:
     rows.add(*state.rows)
     errors.add(*state.errors)
     link: str | None = None
-    async for users, failures, link in _steps(run, part, state.link, bool(per_user)):
-        fresh = [user for user in users if keeps(part, user) and seen.add(key_of(user.id))]
+    async for page, failures, here, behind in _pages(run, part, state.link):
+        users, failed, link = [user for user in page if keeps(part, user)], failures, behind
+        if per_user:
+            users, errors_of_users, some_left = await _add_methods(run, part, users, seen, columns)
+            failed, link = [*failures, *errors_of_users], here if some_left else behind
+        fresh = [user for user in users if seen.add(key_of(user.id))]
         if listed is not None:
             listed += b"".join(key_of(user.id) for user in fresh)
-        if per_user:
-            failed = await authentication.add_methods(run.edges.graph, fresh, run.tally)
-            failures += [authentication.error_entry(user, problem, per_user) for user, problem in failed]
         rows.add(csvblocks.rows(fresh, columns, record.excel))
-        errors.add(*map(msgspec.json.encode, failures))
+        errors.add(*map(msgspec.json.encode, failed))
         count += len(fresh)
-        del users, fresh, failures  # All ranges of a process may be staging a block at the same time.
+        del page, users, fresh  # All ranges of a process may be staging a block at the same time.
         await rows.stage_full()
         await errors.stage_full()
-        now = run.edges.clock()
-        if link and (count or link != state.link) and now - run.started > SEGMENT_SECONDS:
+        looked = run.looked
+        if link and not await _goes_on(run):
             break
-        if now - run.looked > STILL_WANTED_SECONDS:
-            run.looked = now
-            await _still_wanted(run)
+        if run.looked > looked:
             await _note(run, number, read + count, done=False)
     if not link:
         await rows.stage()
@@ -191,13 +187,11 @@ async def _range(run: _Execution, number: int, saved: str) -> tuple[Part, str]:
     return staged, f"chain-{name}"
 
 
-async def _steps(
-    run: _Execution, part: Range, start: str, per_user: bool
-) -> AsyncIterator[tuple[list[User], list[Json], str | None]]:
-    """Users, the errors of those that can't be read, and where it goes on behind them (None: nowhere).
-
-    With `per_user` in small steps: throttled, a whole page would take too long for one activity. In the middle of a
-    page it goes on at that same page, and those who were seen are left out.
+async def _pages(
+    run: _Execution, part: Range, start: str
+) -> AsyncIterator[tuple[list[User], list[Json], str, str | None]]:
+    """Users, the errors of those that can't be read, where they were read, and where it goes on behind them (None:
+    nowhere).
     """
     edges, record, made = run.edges, run.record, run.made
     if part.kind == "users":
@@ -207,19 +201,30 @@ async def _steps(
             yield read
         return
     query = range_query(edges.graph, record, part, advanced=made.advanced, unreadable=tuple(made.unreadable))
-    step = PER_USER_STEP if per_user else graph.PAGE
     async for page in graph.chain(edges.graph, query, run.tally, start):
-        more = True
-        while more:
-            more = len(page.value) > step
-            yield _taken(page, step), [], page.link if more else page.next_link
+        yield _taken(page), [], page.link, page.next_link
 
 
-def _taken(page: graph.Page, most: int) -> list[User]:
-    """Users of the page, which has them no more: nobody else keeps them while a block is staged."""
-    users = page.value[:most]
-    del page.value[:most]
+def _taken(page: graph.Page) -> list[User]:
+    """The page's users, which it has no more: nobody else keeps them while a block is staged."""
+    users, page.value = page.value, []
     return users
+
+
+async def _add_methods(
+    run: _Execution, part: Range, users: list[User], seen: KeySet, columns: list[Column]
+) -> tuple[list[User], list[Json], bool]:
+    """Those of the users whose methods were asked for before the time was over, the errors, and whether some are left.
+
+    Throttled, a whole page would take too long for one activity. It is read again then, and those who were seen are
+    left out. Selected users come in small steps, which are asked for to their end.
+    """
+    new = list({user.id: user for user in users if not seen.has(key_of(user.id))}.values())
+    go_on = None if part.kind == "users" else functools.partial(_goes_on, run)
+    done, failed = await authentication.add_methods(run.edges.graph, new, run.tally, go_on)
+    headers = [column.header for column in columns if column.source == AUTHENTICATION]
+    errors = [authentication.error_entry(user, problem, headers) for user, problem in failed]
+    return new[:done], errors, done < len(new)
 
 
 async def _state(run: _Execution, saved: str) -> _State:
@@ -229,6 +234,17 @@ async def _state(run: _Execution, saved: str) -> _State:
     if found is None:
         raise ChainBroken("StateLost", "What the chain has read so far can't be found.")
     return msgspec.msgpack.decode(found, type=_State)
+
+
+async def _goes_on(run: _Execution) -> bool:
+    """Whether there is time for more. Raises _Unwanted when the export has ended."""
+    now = run.edges.clock()
+    if now - run.started > SEGMENT_SECONDS:
+        return False
+    if now - run.looked > STILL_WANTED_SECONDS:
+        run.looked = now
+        await _still_wanted(run)
+    return True
 
 
 async def _still_wanted(run: _Execution) -> None:

@@ -32,16 +32,18 @@ class KeySet:
 
     rows: list[bytes] = field(default_factory=lambda: [b""] * BUCKETS)
 
+    def has(self, key: bytes) -> bool:
+        row = self.rows[hash(key) % BUCKETS]
+        at = row.find(key)
+        while at > 0 and at % SIZE:  # Not a key, but the end of one and the beginning of the next.
+            at = row.find(key, at + 1)
+        return at >= 0
+
     def add(self, key: bytes) -> bool:
         """False when it was there already."""
-        bucket = hash(key) % BUCKETS
-        row = self.rows[bucket]
-        at = row.find(key)
-        while at % SIZE and at > 0:  # Not a key, but the end of one and the beginning of the next.
-            at = row.find(key, at + 1)
-        if at >= 0:
+        if self.has(key):
             return False
-        self.rows[bucket] = row + key
+        self.rows[hash(key) % BUCKETS] += key
         return True
 
     def packed(self) -> bytes:

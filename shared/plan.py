@@ -28,7 +28,8 @@ from shared.settings import Settings
 from shared.transport import Tally
 
 LEAST_PAGES = 5
-"""A range that is smaller is read sooner, but finding it takes more round trips than that saves."""
+"""A range that is smaller is read sooner, but finding it takes more round trips than that saves: unless each user costs
+a call, beside which pages are nothing."""
 MAX_RANGES = 10_000
 """Each leaves a block of its own, or more, and a blob has 50,000 at most."""
 PER_USER_LANES = 8
@@ -114,7 +115,8 @@ async def _split(edges: Edges, record: Record, tally: Tally) -> Plan:
 
     def size_of(total: int) -> int:
         # Not by lanes, which are fewer where each user costs a call: they share several ranges more evenly than one.
-        return range_size(total, edges.settings.range_users, edges.settings.parallel)
+        least = 1 if _is_per_user(record) else LEAST_PAGES
+        return range_size(total, edges.settings.range_users, edges.settings.parallel, least)
 
     planner = splitting.split(size_of, int(datetime.now(UTC).timestamp()))
     # The link counts from now on. Asked for before it is known whether it is needed, it costs no time.
@@ -128,20 +130,23 @@ async def _split(edges: Edges, record: Record, tally: Tally) -> Plan:
     return made
 
 
-def range_size(total: int, most: int, parallel: int) -> int:
+def range_size(total: int, most: int, parallel: int, least_pages: int = LEAST_PAGES) -> int:
     """Users per range: at most as set, and so that `parallel` ranges, or twice, three times as many, hold all users.
 
     Otherwise some would be read when all others have ended. More than is set where it would be too many ranges.
     """
     rounds = max(math.ceil(total / (most * parallel)), 1)
     even = math.ceil(total / (rounds * parallel))
-    return max(min(most, max(even, LEAST_PAGES * graph.PAGE)), math.ceil(total / MAX_RANGES))
+    return max(min(most, max(even, least_pages * graph.PAGE)), math.ceil(total / MAX_RANGES))
 
 
 def lanes_of(record: Record, settings: Settings) -> int:
     """How many ranges are read side by side. Few when each user costs a call: Graph allows few of those."""
-    per_user = any(column.source == AUTHENTICATION for column in columns_of(record.columns))
-    return min(settings.parallel, PER_USER_LANES) if per_user else settings.parallel
+    return min(settings.parallel, PER_USER_LANES) if _is_per_user(record) else settings.parallel
+
+
+def _is_per_user(record: Record) -> bool:
+    return any(column.source == AUTHENTICATION for column in columns_of(record.columns))
 
 
 async def _drive(
@@ -202,7 +207,7 @@ async def _probe_authentication(edges: Edges, columns: list[Column], tally: Tall
     if not headers:
         return []
     page = await anext(graph.chain(edges.graph, Query(("id",), top=batches.BATCH), tally))
-    failed = await authentication.add_methods(edges.graph, page.value, tally)
+    _, failed = await authentication.add_methods(edges.graph, page.value, tally)
     if not failed or len(failed) < len(page.value) or {problem.status for _, problem in failed} != {403}:
         return []
     return [(AUTHENTICATION, {**failed[0][1].as_dict(), "column": ", ".join(headers)})]

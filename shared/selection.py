@@ -36,11 +36,11 @@ def slices(users: int) -> list[Range]:
 
 async def read(
     connection: Graph, listed: bytes, part: Range, select: tuple[str, ...], tally: Tally, start: str = ""
-) -> AsyncIterator[tuple[list[User], list[dict[str, Any]], str | None]]:
+) -> AsyncIterator[tuple[list[User], list[dict[str, Any]], str, str | None]]:
     """The users of this range of the list (a JSON array), step by step.
 
-    With each step an entry for the results for everyone who can't be read, and the place in the list where the next
-    step begins, as text (None: nowhere). `start`: such a place.
+    With each step an entry for the results for everyone who can't be read, and the places in the list where the step
+    and the next one begin, as text (None: nowhere). `start`: such a place.
     """
     names = msgspec.json.decode(listed, type=list[str])
     end = part.high or 0
@@ -54,7 +54,7 @@ async def read(
                 users.append(_user_of(answer))
             except GraphError as problem:
                 failed.append({**problem.as_dict(), "user": names[at]})
-        yield users, failed, str(places.stop) if places.stop < end else None
+        yield users, failed, str(places.start), str(places.stop) if places.stop < end else None
 
 
 async def leave_doubles(storage: Storage, export_id: str, parts: list[Part]) -> list[int]:
