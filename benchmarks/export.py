@@ -20,7 +20,7 @@ from local import serve
 from local.durable_store import seconds
 from local.serve import Serving
 
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.1
 OURS = ("host", "worker")
 """What runs the project's own code; the others stand in for Azure."""
 

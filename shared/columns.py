@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from shared.users import User
 
-Cell = str | bool | None
+Cell = str | None
 
 AUTHENTICATION = "authentication/methods"
 """Stands in `Column.source` for what is read user by user: it is no property of the user."""
@@ -31,10 +31,13 @@ def _joined(values: Iterable[str | None] | None) -> str | None:
 
 
 def _plain(header: str, source: str = "") -> Column:
-    """A column whose cell is the property's own value."""
+    """A column whose cell is the property's own text."""
     source = source or header
     attribute = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in source)
     return Column(header, source, operator.attrgetter(attribute))
+
+
+_BOOLEANS = {True: "True", False: "False", None: None}
 
 
 def _authentication(header: str, attribute: str) -> Column:
@@ -55,7 +58,7 @@ _TABLE = (
     _plain("userType"),
     _plain("jobTitle"),
     _plain("department"),
-    _plain("accountEnabled"),
+    Column("accountEnabled", "accountEnabled", lambda user: _BOOLEANS[user.account_enabled]),
     _plain("usageLocation"),
     _plain("streetAddress"),
     _plain("state"),
@@ -78,7 +81,7 @@ _TABLE = (
     _plain("mobilePhone"),
     _plain("companyName"),
     _plain("creationType"),
-    _plain("directorySynced", "onPremisesSyncEnabled"),
+    Column("directorySynced", "onPremisesSyncEnabled", lambda user: _BOOLEANS[user.on_premises_sync_enabled]),
     _plain("invitationState", "externalUserState"),
     Column(
         "identityIssuer",

@@ -6,12 +6,15 @@ the first is open below, the last open above, neighbours share their border, and
 ranges of their own.
 
 1. Cut time into slices and count each; cut again what is crowded, level by level, until each slice holds at most
-   `size` users or is one second wide. Merge small neighbours.
+   `size` users or is one second wide, and they can be merged into ranges that are about equally large.
 2. Split what is still crowded (one second, or the users without createdDateTime) by the first characters of the
    userPrincipalName, deeper where a beginning is crowded. What has no range of its own stays in one that excludes
    the others, so that a name of unforeseen characters is somewhere too.
+
+The first round trip asks at once for all that most tenants need; of up to 200,000 users it is mostly the only one.
 """
 
+import bisect
 import functools
 import heapq
 import itertools
@@ -42,10 +45,10 @@ MAX_OR = 12
 MAX_DEPTH = 60
 MAX_LEVELS = 60
 GRAINS = 6
-"""Slices that fill a range: with coarser ones the ranges would be uneven, with finer ones counting would cost more."""
-LEVELS_FOR_GRAINS = 2
-USERS_FOR_A_LEVEL = 8_000
-"""One more level for each so many users of a range: it costs a round trip, and saves pages where ranges have many."""
+"""Slices that fill a range, where it pays to cut again: with finer ones counting would cost more."""
+WORTH_A_LEVEL = 2 * 999
+"""Users that the largest range may have too many: a level costs a round trip, and so does each page of these."""
+LEVELS_FOR_GRAINS = 4
 
 _DAY = 86_400
 _FIRST_SECOND = int(datetime(1, 1, 1, tzinfo=UTC).timestamp())
@@ -54,23 +57,34 @@ _LAST_SECOND = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
 
 def split(size_of: Callable[[int], int], now: int) -> Planning:
     """How many users Graph counted in all, and ranges of about `size_of(total)` users. `now`: seconds since 1970."""
-    # The total and the first slices in one round trip: a small tenant does not need the slices, any other saves one.
-    questions = [Range(kind="all"), Range(kind="null"), *_first_slices(now)]
+    null, slices = Range(kind="null"), _first_slices(now)
+    letters = [replace(null, prefixes=(letter,)) for letter in LETTERS]
+    # Whether Graph takes what the ranges by name will ask, each as long as it can become.
+    forms = [
+        replace(null, prefixes=tuple(LETTERS[:MAX_OR])),
+        replace(null, except_prefixes=tuple(LETTERS)),
+        replace(null, prefixes=(LETTERS[0],), except_prefixes=tuple(LETTERS[0] + letter for letter in LETTERS_AFTER)),
+    ]
+    questions = [Range(kind="all"), null, *slices, *letters, *forms]
     total, *counts = yield _closed(questions)
     if total is None:
         return None, None
     size = size_of(total)
     if total <= size:
         return total, [Range(kind="all", expected=total)]
-    return total, (yield from _split(_with_counts(questions[1:], counts), total, size))
+    counted = _with_counts([null, *slices], counts[: 1 + len(slices)])
+    named = _with_counts(letters + forms, counts[1 + len(slices) :])
+    known = {part.prefixes[0]: _count(part) for part in named[: len(letters)]} if named else None
+    return total, (yield from _split(counted, known, total, size))
 
 
-def _split(counted: list[Range] | None, total: int, size: int) -> Splitting:
-    """The ranges, from the counts of those without createdDateTime and of the first slices."""
+def _split(counted: list[Range] | None, known: dict[str, int] | None, total: int, size: int) -> Splitting:
+    """The ranges, from the counts of those without createdDateTime, of the first slices, and of the first letters."""
     if not counted or _too_many(counted, total, size):
         return None
     null = counted[0]
-    slices, by_name = yield from _together(_finer(counted[1:], size), _by_name(null, size))
+    names_of_null = _by_name(null, size, known) if known is not None else _nothing()
+    slices, by_name = yield from _together(_finer(counted[1:], size), names_of_null)
     if not slices:
         return None
     ranges = _merged(slices, size)
@@ -78,6 +92,12 @@ def _split(counted: list[Range] | None, total: int, size: int) -> Splitting:
     bursts = [part for part in ranges if _seconds(part) <= 2]
     names = dict(zip(bursts, (yield from _together(*(_by_name(part, size) for part in bursts))), strict=True))
     return [*(piece for part in ranges for piece in names.get(part) or [part]), *(by_name or [null])]
+
+
+def _nothing() -> Splitting:
+    """Where Graph refuses filters by name."""
+    yield from ()
+    return None
 
 
 def _together(*splittings: Splitting) -> Generator[list[Range], Counts, list[list[Range] | None]]:
@@ -115,22 +135,21 @@ def _with_counts(parts: list[Range], counts: Counts) -> list[Range] | None:
 
 def _first_slices(now: int) -> list[Range]:
     """All time in slices, finer where most users of today were created."""
-    this_year = datetime.fromtimestamp(now, UTC).year
-    days = [datetime(year, 1, 1, tzinfo=UTC) for year in (1970, 2000, *range(this_year - 15, this_year - 7))]
-    days += [
-        datetime(year, month, 1, tzinfo=UTC) for year in range(this_year - 7, this_year + 1) for month in (1, 4, 7, 10)
-    ]
-    cuts = [int(day.timestamp()) for day in days if day.timestamp() < now]
-    return _between(Range(kind="time"), [*cuts, now + _DAY])
+    year = datetime.fromtimestamp(now, UTC).year
+    months = [(each, month, 1) for each in range(year - 14, year - 7) for month in (1, 4, 7, 10)]
+    months += [(each, month, 1) for each in range(year - 7, year - 3) for month in range(1, 13)]
+    months += [(each, month, day) for each in range(year - 3, year + 1) for month in range(1, 13) for day in (1, 16)]
+    cuts = [int(datetime(*day, tzinfo=UTC).timestamp()) for day in [(1970, 1, 1), (2000, 1, 1), *months]]
+    return _between(Range(kind="time"), [*(cut for cut in cuts if cut < now), now + _DAY])
 
 
 def _finer(slices: list[Range], size: int) -> Splitting:
-    """The same time in slices small beside `size`; none has more than `size` users, or it is one second wide."""
-    levels = LEVELS_FOR_GRAINS + size // USERS_FOR_A_LEVEL
+    """The same time in slices that can be merged evenly; none has more than `size` users, or it is one second wide."""
     for level in range(MAX_LEVELS):
-        # Small slices fill ranges evenly, but they alone are not worth many round trips.
         coarse = dict.fromkeys(part for part in slices if _count(part) > max(size // GRAINS, 1) and _seconds(part) > 1)
-        if not coarse or (level >= levels and max(map(_count, coarse)) <= size):
+        crowded = any(_count(part) > size + size // GRAINS for part in coarse)
+        uneven = level < LEVELS_FOR_GRAINS and _largest(_groups(slices, size), size) > size + WORTH_A_LEVEL
+        if not crowded and not (coarse and uneven):
             break
         wanted = [_pieces(part, size) for part in coarse]
         # At least as fine as one $batch allows: it costs a single round trip however full it is.
@@ -171,20 +190,7 @@ def _between(part: Range, cuts: list[int]) -> list[Range]:
 
 def _merged(slices: list[Range], size: int) -> list[Range]:
     """Neighbours in one, so that the ranges are about equally large; a second with more than `size` stays alone."""
-    left = sum(_count(part) for part in slices if not _is_burst(part, size))
-    # From some ranges on rather one less, each a little larger: one more would be read when all others have ended.
-    places = math.ceil(left / size) if left < 8 * size else left // size
-    merged: list[Range] = []
-    may_join = False
-    for part in slices:
-        most = min(left / max(places, 1), size * 1.15)
-        if may_join and not _is_burst(part, size) and _count(merged[-1]) + _count(part) / 2 <= most:
-            merged[-1] = _joined(merged[-1], part)
-            continue
-        if may_join:
-            left, places = left - _count(merged[-1]), places - 1
-        merged.append(part)
-        may_join = not _is_burst(part, size)
+    merged = [functools.reduce(_joined, group) for group in _groups(slices, size)]
     if len(merged) == 1:
         # One range for all time has no border, and would ask for the users without createdDateTime as well.
         middle = len(slices) // 2
@@ -195,6 +201,38 @@ def _merged(slices: list[Range], size: int) -> list[Range]:
             # burst only to drop it.
             merged[at : at + 2] = [replace(below, high=part.low - 1), replace(part, low=part.low - 1)]
     return merged
+
+
+def _groups(slices: list[Range], size: int) -> list[list[Range]]:
+    """Neighbours that become one range: as many ranges as their users fill, the largest as small as it can be then."""
+    counts = [_count(part) for part in slices if not _is_burst(part, size)]
+    # From some ranges on rather one less, each a little larger: one more would be read when all others have ended.
+    places = math.ceil(sum(counts) / size) if sum(counts) < 8 * size else sum(counts) // size
+    bursts = len(slices) - len(counts)
+
+    def enough(most: int) -> bool:
+        return len(_filled(slices, most, size)) - bursts <= places
+
+    sizes = range(max(counts, default=0), sum(counts))
+    return _filled(slices, sizes.start + bisect.bisect_left(sizes, True, key=enough), size)
+
+
+def _filled(slices: list[Range], most: int, size: int) -> list[list[Range]]:
+    """Neighbours with at most so many users together; bursts alone."""
+    groups: list[list[Range]] = []
+    room = -1
+    for part in slices:
+        alone = _is_burst(part, size)
+        if alone or room < _count(part):
+            groups.append([])
+            room = most
+        groups[-1].append(part)
+        room = -1 if alone else room - _count(part)
+    return groups
+
+
+def _largest(groups: list[list[Range]], size: int) -> int:
+    return max((sum(map(_count, group)) for group in groups if not _is_burst(group[0], size)), default=0)
 
 
 def _joined(below: Range, above: Range) -> Range:
@@ -231,20 +269,25 @@ class _Beginning:
         return left[::-1]
 
 
-def _by_name(base: Range, size: int) -> Splitting:
-    """A range split by the beginning of the userPrincipalName; None where it is not crowded, or Graph refuses that."""
+def _by_name(base: Range, size: int, known: dict[str, int] | None = None) -> Splitting:
+    """A range split by the beginning of the userPrincipalName; None where it is not crowded, or Graph refuses that.
+
+    `known`: how many users each first letter has, where that and the forms of filters were asked already.
+    """
     if _count(base) <= size:
         return None
-    beginnings = [_Beginning("", _count(base))]
+    beginnings = [_Beginning("", _count(base), dict(known or {}))]
     for _ in range(MAX_LEVELS):
+        if any(sum(each.counts.values()) > 2 * each.count + size for each in beginnings):
+            return None  # Graph ignores the filter: asking on would never end.
         open_ = [each for each in beginnings if each.rest > size and each.unasked()]
         if not open_:
             found = {text: (count, each) for each in beginnings for text, count in each.counts.items()}
-            known = {each.text for each in beginnings}
+            begun = {each.text for each in beginnings}
             deeper = [
                 _Beginning(text, count)
                 for text, (count, _) in found.items()
-                if count > size and text not in known and len(text) < MAX_DEPTH
+                if count > size and text not in begun and len(text) < MAX_DEPTH
             ]
             if not deeper:
                 break
@@ -256,16 +299,21 @@ def _by_name(base: Range, size: int) -> Splitting:
             return None
         for (each, text), part in zip(asked, counted, strict=True):
             each.counts[text] = _count(part)
-        if any(sum(each.counts.values()) > 2 * each.count + size for each in open_):
-            return None  # Graph ignores the filter: asking on would never end.
     split = {each.text for each in beginnings}
+    owns = {each.text: each.own(size) for each in beginnings}
     leftovers = [
-        replace(base, prefixes=(each.text,) if each.text else (), except_prefixes=tuple(each.own(size)))
+        replace(
+            base,
+            prefixes=(each.text,) if each.text else (),
+            except_prefixes=tuple(owns[each.text]),
+            expected=max(each.count - sum(each.counts[text] for text in owns[each.text]), 0),
+        )
         for each in beginnings
     ]
-    own = [(text, each.counts[text]) for each in beginnings for text in each.own(size) if text not in split]
-    # Counted to size them, and to see whether Graph takes these filters at all.
-    return (yield from _counted([*_packed(base, own, size), *leftovers]))
+    own = [(text, each.counts[text]) for each in beginnings for text in owns[each.text] if text not in split]
+    parts = [*_packed(base, own, size), *leftovers]
+    # Counted only to see whether Graph takes these filters at all.
+    return parts if known is not None else (yield from _counted(parts))
 
 
 def _packed(base: Range, own: list[tuple[str, int]], size: int) -> list[Range]:

@@ -37,6 +37,16 @@ def test_any_text_is_read_back_as_it_was(grid: list[list[str | None]]) -> None:
     assert table(data) == [[cell or "" for cell in row] for row in grid]
 
 
+@given(st.lists(st.lists(cells, min_size=2, max_size=2), max_size=5), st.integers(1, 2))
+def test_the_bytes_are_those_of_the_csv_module(grid: list[list[str | None]], width: int) -> None:
+    users = [User(id="1", display_name=a, surname=b) for a, b in grid]
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\r\n").writerows(row[:width] for row in grid)
+
+    data = csvblocks.rows(users, columns_of(["displayName", "surname"][:width]), excel=False)
+    assert data == text.getvalue().encode()
+
+
 @given(cells)
 def test_a_single_column_is_read_back_as_it_was(cell: str | None) -> None:
     data = csvblocks.rows([User(id="1", city=cell)] * 2, columns_of(["city"]), excel=False)
@@ -128,12 +138,15 @@ def test_phone_numbers_plain_numbers_and_other_texts_stay_as_they_are(cell: str)
     assert written(cell) == cell
 
 
-@pytest.mark.parametrize(("cell", "text"), [(True, "True"), (False, "False"), (None, "")])
+@pytest.mark.parametrize(("value", "text"), [(True, "True"), (False, "False"), (None, "")])
 @pytest.mark.parametrize("excel", [True, False])
 def test_booleans_are_true_and_false_as_in_the_portals_file_and_null_is_empty(
-    cell: Cell, text: str, excel: bool
+    value: bool | None, text: str, excel: bool
 ) -> None:
-    assert written(cell, excel) == text
+    user = User(id="1", account_enabled=value, on_premises_sync_enabled=value)
+    data = csvblocks.rows([user], columns_of(["accountEnabled", "directorySynced"]), excel)
+
+    assert table(data) == [[text, text]]
 
 
 @pytest.mark.parametrize(
