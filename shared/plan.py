@@ -55,7 +55,7 @@ async def plan(edges: Edges, task: Json) -> Json:
     """`{"id"}` to `{"ranges", "lanes", "check", "expected", "found", "warnings", "requests", "retries"}` or
     `{"failed"}`, or `{"cancelled"}`.
 
-    `found`: errors that hold for all users. `check`: whether doubles and renames are to be looked for when all is read.
+    `found`: errors that hold for all users. `check`: the ranges that renames can touch, which each lane reads first.
     """
     tally = Tally()
     record = await read_record(edges.storage, task["id"])
@@ -79,10 +79,16 @@ async def plan(edges: Edges, task: Json) -> Json:
         await blobs.delete(edges.storage, name)
         return await ended(edges.storage, record.id)
     ranges = [from_dict(part) for part in made.ranges]
+    lanes = splitting.share(ranges, lanes_of(record, edges.settings))
+    check: list[int] = []
+    if record.users and len(ranges) > 1:
+        check = list(range(len(ranges)))
+    elif made.delta_link:
+        check = [at for at, part in enumerate(ranges) if renames.by_name(part)]
     return {
         "ranges": len(ranges),
-        "lanes": splitting.share(ranges, lanes_of(record, edges.settings)),
-        "check": bool(made.delta_link) or (record.users > 0 and len(ranges) > 1),
+        "lanes": [sorted(lane, key=lambda at: at not in check) for lane in lanes],
+        "check": check,
         "expected": made.expected,
         "found": made.found,
         "warnings": made.warnings,

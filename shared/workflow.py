@@ -2,8 +2,8 @@
 
 1. `plan` splits the export into ranges and shares them out to lanes.
 2. `export` reads a lane's ranges, one after the other, and after about two minutes comes back with what is left. When
-   all lanes have, the next round begins. Where ranges are by name, `check` then says which to read again because
-   users were renamed meanwhile.
+   all lanes have, the next round begins. As soon as those ranges are read that renames can touch, `check` says which
+   to read again because users were renamed meanwhile.
 3. `publish` commits what the executions staged that the history names, or writes only the results when something
    failed or a person cancelled. `notify` then tells the caller's callback, and `clean` removes what only a running
    export needs.
@@ -27,8 +27,10 @@ Json = dict[str, Any]
 EXPORT = "export_users"
 CANCEL = "Cancel"
 """The external event that ends an export."""
-LANE_ATTEMPTS = 5
-LANE_PAUSE = timedelta(seconds=15)
+CHECK = -1
+"""In a round, beside the numbers of the lanes."""
+ATTEMPTS = 5
+PAUSE = timedelta(seconds=15)
 """Behind the edges' own retries, which take minutes: for crashes, time-outs and long disturbances."""
 
 MAX_READINGS = 5
@@ -42,7 +44,7 @@ _COUNTS = ("requests", "retries", "restarts")
 def export_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
     """The generator that Durable drives for an export. Input: `{"id"}`. Output: `{"status"}`.
 
-    `context`: DurableOrchestrationContext. `retry`: RetryOptions of the activities but `export`.
+    `context`: DurableOrchestrationContext. `retry`: RetryOptions of the activities before and behind the rounds.
     """
     export_id: str = context.get_input()["id"]
     found: Json = {"id": export_id, "ranges": 0, "expected": None, "found": [], "warnings": [], "parts": []}
@@ -51,11 +53,11 @@ def export_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
         planned: Json = yield context.call_activity_with_retry("plan", retry, {"id": export_id})
     except Exception as problem:
         planned = {"failed": _failure(problem)}
-    lanes, by_name = planned.pop("lanes", []), planned.pop("check", False)
+    lanes, by_name = planned.pop("lanes", []), planned.pop("check", [])
     found |= planned
     context.set_custom_status({"expected": found["expected"], "ranges": found["ranges"]})
     if not _has_ended(found):
-        yield from _export(context, retry, found, lanes, by_name=by_name)
+        yield from _export(context, found, lanes, by_name)
     try:
         published: Json = yield context.call_activity_with_retry("publish", retry, found)
     except Exception:
@@ -79,24 +81,11 @@ def _notify(context: Any, retry: Any, found: Json) -> Generator[Any, Any, None]:
         yield context.call_activity_with_retry("publish", retry, again)
 
 
-def _export(
-    context: Any, retry: Any, found: Json, lanes: list[list[int]], *, by_name: bool
-) -> Generator[Any, Any, None]:
+def _export(context: Any, found: Json, lanes: list[list[int]], by_name: list[int]) -> Generator[Any, Any, None]:
     """All ranges; and again those that renames have touched, until there are none."""
     cancel = context.wait_for_external_event(CANCEL)
     for reading in range(MAX_READINGS):
-        yield from _read(context, cancel, found, lanes)
-        if not by_name or _has_ended(found):
-            return
-        try:
-            task = {"id": found["id"], "parts": found["parts"], "reading": reading}
-            checked: Json = yield context.call_activity_with_retry("check", retry, task)
-        except Exception as problem:
-            checked = {"failed": _failure(problem)}
-        _add(found, checked)
-        again = checked.get("again", [])
-        if cancel.is_completed:
-            found["cancelled"] = True
+        again: list[int] = yield from _read(context, cancel, found, lanes, by_name, reading)
         if not again or _has_ended(found):
             return
         found["parts"] = [part for part in found["parts"] if part[0] not in again]
@@ -108,56 +97,64 @@ def _export(
     found["failed"] = {"code": "RenamedMeanwhile", "reason": reason}
 
 
-def _read(context: Any, cancel: Any, found: Json, lanes: list[list[int]]) -> Generator[Any, Any, None]:
-    """Rounds of the lanes, until none has anything left, one has failed, or a person cancels.
+def _read(
+    context: Any, cancel: Any, found: Json, lanes: list[list[int]], by_name: list[int], reading: int
+) -> Generator[Any, Any, list[int]]:
+    """Rounds, until nothing is left, something has failed, or a person cancels; returns the ranges to read again.
 
-    In later rounds the extension waits for a lane to end before it goes on behind a cancel (it does not wait for the
-    same event twice): a lane sees within seconds that the plan is gone.
+    In later rounds the extension waits for an activity to end before it goes on behind a cancel (it does not wait for
+    the same event twice): a lane sees within seconds that the plan is gone.
     """
     left: dict[int, Json] = {lane: {"ranges": ranges} for lane, ranges in enumerate(lanes)}
+    unchecked, again, touched = bool(by_name), list[int](), set(by_name)
     crashes: Counter[int] = Counter()
     segment = 0
-    while left:
+    while left or unchecked:
         running = {
             context.call_activity("export", {"id": found["id"], "segment": segment, **task}): lane
             for lane, task in left.items()
         }
-        crashed = False
-        while running:
+        crashed = checking = False
+        while True:
+            if unchecked and not checking and all(touched.isdisjoint(task["ranges"]) for task in left.values()):
+                parts = [part for part in found["parts"] if part[0] in touched]
+                task = {"id": found["id"], "parts": parts, "reading": reading}
+                running[context.call_activity("check", task)] = CHECK
+                checking = True
+            if not running:
+                break
             ended = yield context.task_any([cancel, *running])
             if ended is cancel:
                 found["cancelled"] = True
-                return
-            lane = running.pop(ended)
-            if isinstance(ended.result, Exception):
+                return []
+            at, result = running.pop(ended), ended.result
+            if isinstance(result, Exception):
                 # Durable's own retries would not do: they take numbers that the next steps count on.
                 crashed = True
-                crashes[lane] += 1
-                if crashes[lane] == LANE_ATTEMPTS:
-                    found["failed"] = {"range": left[lane]["ranges"][0], **_failure(ended.result)}
+                crashes[at] += 1
+                if crashes[at] == ATTEMPTS:
+                    found["failed"] = _failure(result) | ({} if at == CHECK else {"range": left[at]["ranges"][0]})
             else:
-                crashes[lane] = 0
-                _add_lane(found, ended.result)
-                left[lane] = ended.result.get("left", {})
+                crashes[at] = 0
+                _add(found, result)
+                if at == CHECK:
+                    unchecked, again = False, result.get("again", [])
+                else:
+                    left[at] = result.get("left", {"ranges": []})
             if _has_ended(found):
-                return
-        left = {lane: task for lane, task in left.items() if task}
+                return []
+        left = {lane: task for lane, task in left.items() if task["ranges"]}
         segment += 1
         if crashed:
-            yield context.create_timer(context.current_utc_datetime + LANE_PAUSE)
-
-
-def _add_lane(found: Json, done: Json) -> None:
-    _add(found, done)
-    if "void" in done:
-        found["parts"] = [part for part in found["parts"] if part[0] != done["void"]]
-    found["parts"] += done.get("parts", [])
+            yield context.create_timer(context.current_utc_datetime + PAUSE)
+    return again
 
 
 def _add(found: Json, more: Json) -> None:
-    """Counts, and how it has ended if it has."""
+    """What was staged, what that cost, and how the export has ended if it has."""
     for name in _COUNTS:
         found[name] += more.get(name, 0)
+    found["parts"] = [part for part in found["parts"] if part[0] != more.get("void")] + more.get("parts", [])
     found |= {name: more[name] for name in ("failed", "cancelled") if name in more}
 
 

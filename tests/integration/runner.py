@@ -92,7 +92,7 @@ class Context:
 
     async def _call(self, name: str, task: Json) -> Any:
         body = ACTIVITIES[name]
-        attempts = 1 if name == "export" else ATTEMPTS  # That the orchestrator itself asks for again.
+        attempts = 1 if name in {"export", "check"} else ATTEMPTS  # These the orchestrator itself asks for again.
         for attempt in range(attempts):
             try:
                 if self.chance.random() < self.twice:

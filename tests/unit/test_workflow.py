@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.workflow import CANCEL, LANE_ATTEMPTS, MAX_READINGS, export_workflow
+from shared.workflow import ATTEMPTS, CANCEL, MAX_READINGS, export_workflow
 from tests.unit.durable_host import Host
 
 # The SDK says so once in the life of a process, of results that are read without a type.
 pytestmark = pytest.mark.filterwarnings("ignore:azure.functions df_loads was called:DeprecationWarning")
 
-PLANNED = {"ranges": 5, "expected": 50, "found": [], "warnings": [], "requests": 3, "retries": 1, "check": False}
+PLANNED = {"ranges": 5, "expected": 50, "found": [], "warnings": [], "requests": 3, "retries": 1, "check": []}
 BROKEN = {"code": "RepeatedLink", "reason": "Twice the same."}
 
 
@@ -23,9 +23,9 @@ def part(number: int, segment: int = 0, rows: int = 10) -> list[Any]:
     return [number, segment, f"{number:012d}", 1, 0, rows, rows * 9, 0]
 
 
-def done(*numbers: int, segment: int = 0, **more: Any) -> dict[str, Any]:
+def done(*numbers: int, segment: int = 0, rows: int = 10, **more: Any) -> dict[str, Any]:
     """What `export` returns when it has read these ranges."""
-    parts = [part(number, segment) for number in numbers]
+    parts = [part(number, segment, rows) for number in numbers]
     return {"parts": parts, "requests": 2 * len(numbers), "retries": 0, "restarts": 0, **more}
 
 
@@ -218,7 +218,7 @@ def test_a_callback_that_crashes_is_a_warning_too() -> None:
 
 
 def test_where_nobody_was_renamed_the_check_is_the_last_step() -> None:
-    host = started(check=True)
+    host = started(check=[0, 1, 2, 3, 4])
     end_lanes(host)
     (check,) = host.named("check")
     assert host.asked(check)["reading"] == 0
@@ -229,7 +229,7 @@ def test_where_nobody_was_renamed_the_check_is_the_last_step() -> None:
 
 
 def test_ranges_that_renames_have_touched_are_read_again_and_their_first_parts_do_not_count() -> None:
-    host = started(check=True)
+    host = started(check=[0, 1, 2, 3, 4])
     end_lanes(host)
     host.complete(host.named("check")[0], {"again": [1, 4], "requests": 4, "retries": 0})
 
@@ -246,7 +246,7 @@ def test_ranges_that_renames_have_touched_are_read_again_and_their_first_parts_d
 
 
 def test_more_ranges_than_lanes_are_shared_out_again() -> None:
-    host = started(check=True, ranges=5, lanes=[[0, 1, 2], [3, 4]])
+    host = started(check=[0, 1, 2, 3, 4], ranges=5, lanes=[[0, 1, 2], [3, 4]])
     end_lanes(host)
     host.complete(host.named("check")[0], {"again": [0, 1, 2, 4], "requests": 4, "retries": 0})
 
@@ -256,7 +256,7 @@ def test_more_ranges_than_lanes_are_shared_out_again() -> None:
 
 
 def test_renames_without_end_fail_the_export() -> None:
-    host = started(check=True)
+    host = started(check=[0, 1, 2, 3, 4])
     readings = 0
     while not host.named("publish"):
         end_lanes(host)
@@ -271,15 +271,47 @@ def test_renames_without_end_fail_the_export() -> None:
 
 
 def test_a_check_that_fails_or_crashes_fails_the_export() -> None:
-    host = started(check=True)
+    host = started(check=[0, 1, 2, 3, 4])
     end_lanes(host)
     host.complete(host.named("check")[0], {"failed": BROKEN})
     assert published(host)["failed"] == BROKEN
 
-    host = started(check=True)
+    host = started(check=[0, 1, 2, 3, 4])
     end_lanes(host)
-    host.fail_for_good("check", "gone")
+    for _ in range(ATTEMPTS - 1):
+        host.fail(host.named("check")[0], "gone")
+        host.fire()
+    host.fail(host.named("check")[0], "gone")
     assert published(host)["failed"]["code"] == "ActivityFailed"
+
+
+def test_the_check_does_not_wait_for_ranges_that_renames_can_not_touch() -> None:
+    host = started(check=[4])
+    first, second, third = host.named("export")
+    host.complete(third, done(2))
+    assert not host.named("check")
+    host.complete(second, done(4, left={"ranges": [1], "restarts": 0}))
+    (check,) = host.named("check")
+    assert host.asked(check) == {"id": "e", "reading": 0, "parts": [part(4)]}
+    host.complete(first, done(0, 3))
+    host.complete(check, {"again": [4], "requests": 2, "retries": 0})
+    assert answer(host, done(1, segment=1))["ranges"] == [1]
+    assert answer(host, done(4, rows=7))["ranges"] == [4]
+    host.complete(host.named("check")[0], {"again": [], "requests": 2, "retries": 0})
+    task = published(host)
+
+    assert sorted(task["parts"]) == [part(0), part(1, 1), part(2), part(3), part(4, rows=7)]
+    assert task["restarts"] == 1
+
+
+def test_a_cancel_during_the_check_counts_when_that_has_ended() -> None:
+    host = started(lanes=[[0]], check=[0])
+    end_lanes(host)
+    host.raise_event(CANCEL)
+    if host.named("check"):
+        host.complete(host.named("check")[0], {"cancelled": True})
+
+    assert published(host)["cancelled"] is True
 
 
 # Rounds: what takes longer than one activity may.
@@ -354,7 +386,7 @@ def test_a_lane_that_crashes_is_asked_for_again_after_a_pause() -> None:
 
 def test_a_lane_that_keeps_crashing_fails_the_export_with_the_text() -> None:
     host = started(lanes=[[7, 8]])
-    for _ in range(LANE_ATTEMPTS - 1):
+    for _ in range(ATTEMPTS - 1):
         host.fail(host.named("export")[0], "once")
         host.fire()
     host.fail(host.named("export")[0], "Graph is\n down")
@@ -367,7 +399,7 @@ def test_a_lane_that_keeps_crashing_fails_the_export_with_the_text() -> None:
 def test_a_lane_that_goes_on_has_all_its_attempts_again() -> None:
     host = started(lanes=[[7, 8]])
     for at in range(3):
-        for _ in range(LANE_ATTEMPTS - 1):
+        for _ in range(ATTEMPTS - 1):
             host.fail(host.named("export")[0], "once")
             host.fire()
         asked = answer(host, done(7, left={"ranges": [7, 8], "restarts": 0, "state": str(at)}))
@@ -387,16 +419,25 @@ def test_whatever_happens_to_its_lanes_an_export_publishes_each_range_whole(size
     chance = random.Random(seed)
     numbers = iter(range(sum(sizes)))
     lanes = [[next(numbers) for _ in range(size)] for size in sizes]
-    host = started(lanes=lanes)
+    touched = [number for lane in lanes for number in lane if chance.random() < 0.3]
+    host = started(lanes=lanes, check=touched)
     staged: dict[int, list[Any]] = defaultdict(list)
     states: dict[int, str] = {}
     while not host.named("publish"):
-        open_ = host.named("export")
+        open_ = host.named("export") + host.named("check")
         if not open_:
             host.fire()
             continue
         number = chance.choice(open_)
         task = host.asked(number)
+        if "reading" in task:
+            assert task["parts"] == [each for each in task["parts"] if each[0] in touched]
+            assert sorted(task["parts"]) == sorted(each for at in touched for each in staged[at])
+            if chance.random() < 0.2:
+                host.fail(number, "crashed")
+            else:
+                host.complete(number, {"again": [], "requests": 1, "retries": 0})
+            continue
         ranges, result = task["ranges"], done()
         assert task.get("state", "") == states.get(ranges[0], "")
         if chance.random() < 0.1:
@@ -434,8 +475,8 @@ def realistic(number: int) -> list[Any]:
 @pytest.mark.parametrize(("ranges", "large"), [(250, False), (2_000, True)], ids=["10 million users", "2,000 ranges"])
 def test_what_goes_through_durable_is_small_but_for_the_one_list_of_all_parts(ranges: int, large: bool) -> None:
     lanes = [list(range(lane, ranges, 32)) for lane in range(32)]
-    host = started(ranges=ranges, expected=ranges * 40_000, lanes=lanes, check=True)
-    sizes: dict[str, int] = {"plan": len(json.dumps(PLANNED | {"lanes": lanes}))}
+    host = started(ranges=ranges, expected=ranges * 40_000, lanes=lanes, check=list(range(ranges)))
+    sizes: dict[str, int] = {"plan": len(json.dumps(PLANNED | {"lanes": lanes, "check": list(range(ranges))}))}
 
     def measure(name: str, given: Any) -> None:
         sizes[name] = max(sizes.get(name, 0), len(json.dumps(given)))
@@ -444,13 +485,14 @@ def test_what_goes_through_durable_is_small_but_for_the_one_list_of_all_parts(ra
         task = host.asked(lane)
         measure("lane in", task)
         output = {"parts": [realistic(number) for number in task["ranges"]], "requests": 99_999, "retries": 9_999}
-        output["left"] = {"ranges": [99_999], "restarts": 5, "state": "chain-0099999-00000-a1b2c3d4e5f6"}
-        measure("lane out", output)
-        host.complete(lane, output | {"left": {}})
+        left = {"ranges": [99_999], "restarts": 5, "state": "chain-0099999-00000-a1b2c3d4e5f6"}
+        measure("lane out", output | {"left": left})
+        host.complete(lane, output)
     measure("check", host.asked(host.named("check")[0]))
     host.complete(host.named("check")[0], {"again": [], "requests": 99, "retries": 0})
     measure("publish", host.asked(host.named("publish")[0]))
 
-    assert max(sizes["plan"], sizes["lane in"], sizes["lane out"]) < MESSAGE / 4
+    assert max(sizes["lane in"], sizes["lane out"]) < MESSAGE / 4
+    assert sizes["plan"] < MESSAGE / 2
     assert (max(sizes["check"], sizes["publish"]) > MESSAGE) is large
     assert max(sizes["check"], sizes["publish"]) < 2 * MESSAGE
