@@ -14,7 +14,9 @@ class Effort:
     """Of what takes minutes."""
     sdk_pages: int = 4
     javascript_pages: int = 10
-    cpu_users: int = 100_000
+    cpu_users: int = 200_000
+    smallest: int = 1_000
+    """A tenant whose export takes hardly more than what every export takes."""
     scale: tuple[int, ...] = (10_000, 100_000, 1_000_000)
     history_users: int = 40_000
     history_ranges: tuple[int, ...] = (500, 1000, 2000)

@@ -30,10 +30,10 @@ SLOWER = 2
 """A core of Azure beside one of the machine that measured."""
 COLD_SECONDS = 15.0
 """Until the first instances run the first orchestrator and the last of them the first activity."""
-HOPS, HOP_SECONDS = 8, 1.0
+HOPS, HOP_SECONDS = 6, 1.0
 """Messages one after the other from the POST to the end, and how long each waits in a queue."""
-PLANNING_TRIPS = 5
-"""Requests of Graph that wait for each other besides the pages: three for the plan, the delta link's, one margin."""
+PLANNING_TRIPS = 4
+"""Requests of Graph that wait for each other besides the pages: one to four for the plan."""
 MEBIBYTE_SECONDS = 0.15
 """To stage 1 MiB in blocks."""
 POLL_SECONDS = 5

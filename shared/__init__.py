@@ -11,7 +11,8 @@ In reading order:
     columns     the one table of columns and the named sets
     keys        users' ids in little memory
     ranges      which parts a tenant is split into, and which users a range keeps
-    splitting   finding even ranges by counting, without IO
+    splitting   finding even ranges by counting, without IO: time in slices
+    counting, merging, beginnings       its parts: what is asked; slices to ranges; splitting by name
     transport   edge: one request to Microsoft Graph through msgraph-sdk, and the one retry policy
     graph, batches              chains of pages; many questions in one request
     authentication, selection   the columns and the users that are read one by one

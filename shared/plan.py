@@ -8,6 +8,7 @@ import msgspec
 
 from shared import authentication, batches, blobs, filters, graph, renames, selection, splitting
 from shared.columns import AUTHENTICATION, SIGN_IN, Column, columns_of
+from shared.counting import Counts, Planning
 from shared.errors import ExportError, GraphError, Transient
 from shared.graph import Query
 from shared.queries import fits, range_query
@@ -156,10 +157,10 @@ def _is_per_user(record: Record) -> bool:
 
 
 async def _drive(
-    edges: Edges, planner: splitting.Planning, record: Record, advanced: bool, tally: Tally
+    edges: Edges, planner: Planning, record: Record, advanced: bool, tally: Tally
 ) -> tuple[int | None, list[Range] | None]:
     """Runs the planner: what it wants counted is asked of Graph, just as the range itself will be asked."""
-    answer: splitting.Counts | None = None
+    answer: Counts | None = None
     while True:
         try:
             questions = next(planner) if answer is None else planner.send(answer)

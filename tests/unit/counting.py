@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from shared.counting import Planning
 from shared.ranges import Range
-from shared.splitting import Planning
 from shared.users import User
 
 Counter = Callable[[Range], int | None]

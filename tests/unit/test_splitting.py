@@ -11,6 +11,7 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from shared import splitting
+from shared.counting import Planning
 from shared.plan import range_size
 from shared.ranges import Range, keeps
 from tests.unit.counting import NOW, Counter, Drive, Person, Tenant, drive, matches
@@ -36,7 +37,7 @@ names = st.one_of(
 people = st.lists(st.builds(Person, moments, names), max_size=25)
 
 
-def planned(size: int) -> splitting.Planning:
+def planned(size: int) -> Planning:
     return splitting.split(lambda _: size, NOW)
 
 
@@ -218,7 +219,7 @@ def split(big: Tenant, size: int) -> Drive:
 @pytest.mark.parametrize(
     ("make", "size", "ranges", "levels", "batches"),
     [
-        (lambda: burst(numbered), 2_000, 42, 14, 31),
+        (lambda: burst(numbered), 2_000, 42, 15, 31),
         (lambda: burst(human), 2_000, 42, 10, 31),
         (one_day, 4_000, 52, 4, 36),
         (mostly_null, 4_000, 62, 2, 28),
