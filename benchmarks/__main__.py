@@ -1,4 +1,7 @@
-"""`python -m benchmarks [--quick | --large] [NAME...]`: measures all parts or those named, prints and writes them."""
+"""`python -m benchmarks [--quick | --large] [NAME...]`: measures all parts or those named, prints and writes them.
+
+Of parts that are not named, the results that lie in the folder already stay as they are, each with its date.
+"""
 
 import argparse
 import sys
@@ -31,13 +34,14 @@ def main() -> int:
         parser.error(f"no part is called {', '.join(unknown)}: {', '.join(PARTS)}")
     chosen = effort.QUICK if options.quick else effort.LARGE if options.large else effort.FULL
     progress = Progress(sum(PARTS[name].steps(chosen) for name in names))
-    sections = []
+    sections = {each.name: each for each in report.read(options.out)} if options.parts else {}
     options.out.mkdir(parents=True, exist_ok=True)
     for name in names:
         progress.part = name
-        sections.append(PARTS[name].run(chosen, progress.step))
+        sections[name] = report.dated(PARTS[name].run(chosen, progress.step))
+        ordered = [sections[each] for each in PARTS if each in sections]
         # Written after each part: what was measured is not lost when a later part fails.
-        text = report.write(options.out, sections, charts.draw(options.out, sections))
+        text = report.write(options.out, ordered, charts.draw(options.out, ordered))
     progress.end()
     print(text)
     print(f"Written to {options.out}/results.md, results.json and the charts.")

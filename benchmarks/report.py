@@ -3,10 +3,12 @@
 import json
 import os
 import platform
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from benchmarks.section import Section
 
@@ -19,8 +21,7 @@ def machine() -> dict[str, Any]:
 
 def markdown(sections: list[Section], charts: list[str]) -> str:
     host = machine()
-    day = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
-    lines = ["# Benchmarks", "", f"{day} UTC, Python {host['python']}, {host['cpus']} cores. {NUMBERS}", ""]
+    lines = ["# Benchmarks", "", f"Python {host['python']}, {host['cpus']} cores. {NUMBERS}", ""]
     lines += [f"![{Path(chart).stem}]({chart})" for chart in charts]
     goals = [target for section in sections for target in section.targets]
     if goals:
@@ -29,7 +30,7 @@ def markdown(sections: list[Section], charts: list[str]) -> str:
         lines += _table(["", "goal", "found", ""], table)
     for section in sections:
         lines += ["", f"## {section.title}", "", *_table(section.columns, section.rows)]
-        lines += [line for note in section.notes for line in ("", note)]
+        lines += [line for note in [*section.notes, f"Measured {section.measured}."] for line in ("", note)]
     return "\n".join(lines) + "\n"
 
 
@@ -39,6 +40,20 @@ def _table(columns: list[str], rows: list[list[str]]) -> list[str]:
     widths = [max(3, *(len(row[at]) for row in table)) for at in range(len(columns))]
     padded = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in table]
     return [f"| {' | '.join(row)} |" for row in (padded[0], ["-" * width for width in widths], *padded[1:])]
+
+
+def dated(section: Section) -> Section:
+    return replace(section, measured=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"))
+
+
+def read(folder: Path) -> list[Section]:
+    """What was written before; nothing where there is nothing."""
+    file = folder / "results.json"
+    return (
+        msgspec.convert(json.loads(file.read_text(encoding="utf-8"))["sections"], list[Section])
+        if file.exists()
+        else []
+    )
 
 
 def write(folder: Path, sections: list[Section], charts: list[str]) -> str:

@@ -29,3 +29,5 @@ class Section:
     notes: list[str] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
     data: dict[str, Any] = field(default_factory=dict)
+    measured: str = ""
+    """When, in UTC."""

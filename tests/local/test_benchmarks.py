@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import figures, processes, tenant, truth
+from benchmarks import figures, processes, report, tenant, truth
 from benchmarks.parts.cold import imported
 from benchmarks.parts.compare import CLIENT
 from benchmarks.peers.query import SELECT
+from benchmarks.section import Section, Target
 from local import azurite
 
 USERS = 7000
@@ -19,6 +20,16 @@ USERS = 7000
 def address() -> Iterator[str]:
     with tenant.running(USERS) as found:
         yield found.url
+
+
+def test_results_that_were_written_are_read_back_each_with_its_date(tmp_path: Path) -> None:
+    assert report.read(tmp_path) == []
+    target = Target("time", "at most 1x", "0.5x", reached=True)
+    section = report.dated(Section("scale", "Scale", ["users"], [["1"]], ["A note."], [target], {"sizes": [1]}))
+    text = report.write(tmp_path, [section], [])
+    assert report.read(tmp_path) == [section]
+    assert f"Measured {section.measured}." in text
+    assert "| time | at most 1x | 0.5x  | reached |" in text
 
 
 def test_a_spread_is_the_middle_run_with_the_lowest_and_the_highest() -> None:
