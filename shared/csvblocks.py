@@ -50,10 +50,8 @@ def _cells(cells: list[str], excel: bool) -> list[str]:
             "'" + cell if cell and cell < "A" and not "0" <= cell < ":" and _FORMULA.match(cell) else cell
             for cell in cells
         ]
-    if excel and _has(column, _CUTS):
-        cells = [
-            _CUT_FORMULA.sub(r"\1'", cell) if ";" in cell or "\r" in cell or "\n" in cell else cell for cell in cells
-        ]
+    if excel and _has(column, _CUTS) and _CUT_FORMULA.search(column):
+        cells = [_CUT_FORMULA.sub(r"\1'", cell) for cell in cells]
     if _has(column, _QUOTED):
         cells = [
             '"' + cell.replace('"', '""') + '"' if "," in cell or '"' in cell or "\r" in cell or "\n" in cell else cell
