@@ -1,7 +1,7 @@
 """Keys: 16 bytes for each user's object id, and sets of them in as little memory as Python allows.
 
 A range remembers whom it has read, because Graph sometimes sends a user on two pages; a chain that can't be split
-remembers millions. A set of Python's takes 90 bytes for each, a row of keys in one `bytes` for some dozen of them 20.
+remembers millions. A set of Python's takes 90 bytes for each, a row of keys in one `bytes` for some dozen of them 21.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 SIZE = 16
-BUCKETS = 4096
+BUCKETS = 2048
 
 
 def key_of(user_id: str) -> bytes:
