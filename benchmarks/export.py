@@ -20,9 +20,9 @@ from local import serve
 from local.durable_store import seconds
 from local.serve import Serving
 
-POLL_SECONDS = 0.1
-POLL_SHARE = 0.01
-"""Of the time that an export has taken, where that is more: answering ten times a second costs a long one too much."""
+POLL_SECONDS = 0.03
+POLL_SHARE = 0.02
+"""Of the time that an export has taken, where that is more: asking on so often would cost a long one seconds of CPU."""
 OURS = ("host", "worker")
 """What runs the project's own code; the others stand in for Azure."""
 

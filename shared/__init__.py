@@ -18,6 +18,7 @@ In reading order:
     authentication, selection   the columns and the users that are read one by one
     csvblocks   users to CSV bytes
     blobs       edge: Blob Storage
+    blockwriter bytes to staged blocks
     results     the results file
     records     the request of an export, and how its blobs are named
     queries     what is asked of Graph for a range
