@@ -100,12 +100,14 @@ def scale(data: dict[str, Any]) -> Figure:
     figure = Figure(figsize=(9, 3), layout="constrained")
     time, memory = figure.subplots(1, 2)
 
-    _title(time, f"Time grows with users to the power of {data['exponent']:.2f}")
+    _title(time, f"Time grows with users to the power of {data['exponentBeyond']:.2f}")
     seconds = [size["seconds"] for size in sizes]
     time.set_yscale("log")
     # Through the largest tenant, where what is fixed weighs least.
-    linear = [seconds[-1] * each / users[-1] for each in users]
-    time.plot(users, linear, color=PEER, linewidth=1, linestyle=(0, (4, 3)), label="in proportion to users")
+    least = data["smallest"]["seconds"]
+    linear = [least + (seconds[-1] - least) * each / users[-1] for each in users]
+    label = f"{_seconds(least)} for any export, the rest in proportion"
+    time.plot(users, linear, color=PEER, linewidth=1, linestyle=(0, (4, 3)), label=label)
     time.plot(users, seconds, color=OURS, linewidth=2, marker="o", markersize=6)
     time.legend(loc="lower right", frameon=False, fontsize=8.5)
     time.set_ylim(min(linear + seconds) / 2, max(seconds) * 3)
