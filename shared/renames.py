@@ -2,8 +2,8 @@
 
 createdDateTime never changes, but a userPrincipalName can at any time: a user renamed from "zoe" to "ann" after the
 range of "a" was read and before that of "z" is in neither, and the other way round in both. So where a plan has ranges
-by name, it notes a delta link before anything is read; when these are read, Graph tells whose name has changed since,
-and the ranges in which these users were found or belong now are read again. (Ranges of selected users: see `selection`.)
+by name, it notes a delta link before anything is read; when these are read, Graph tells whose name has changed, and the
+ranges in which these users were found or belong now are read again. (Ranges of selected users: see `selection`.)
 https://learn.microsoft.com/graph/delta-query-users
 """
 
