@@ -141,8 +141,8 @@ GUARDS = (
     Guard(
         "a cell is no formula",
         "shared/csvblocks.py",
-        'cell = "\'" + cell',
-        "pass",
+        '"\'" + cell if cell and',
+        "cell if cell and",
         f"{UNIT}test_csvblocks.py",
     ),
     Guard(
