@@ -61,20 +61,29 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._local = threading.local()
+        self._connections: dict[int, sqlite3.Connection] = {}
 
     def _call(self, function: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        db: sqlite3.Connection | None = getattr(self._local, "db", None)
-        if db is None:
-            db = self._local.db = connect(self._path)
-        return function(db, *arguments, **options)
+        thread = threading.get_ident()
+        if thread not in self._connections:
+            self._connections[thread] = connect(self._path)
+        return function(self._connections[thread], *arguments, **options)
 
     async def run(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         return await asyncio.to_thread(self._call, function, arguments, options)
 
+    async def close(self, _: web.Application) -> None:
+        for db in self._connections.values():
+            db.close()
 
-def routes(app: App, path: Path) -> list[web.RouteDef]:
+
+def add_routes(server: web.Application, app: App, path: Path) -> None:
     store = Store(path)
+    server.on_cleanup.append(store.close)
+    server.add_routes(_routes(store, app))
+
+
+def _routes(store: Store, app: App) -> list[web.RouteDef]:
     instances = PREFIX + "/instances"
     one = instances + "/{id}"
     return [

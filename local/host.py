@@ -49,7 +49,7 @@ def make_server(app: App, data: Path, base: str, identity_header: str = "") -> w
     threads = ThreadPoolExecutor(THREADS, "function")
     binding = durable_http.client_binding(base, app.setting("extensions", "durableTask", "hubName", default="local"))
     server = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_loopback_only])
-    server.add_routes(durable_http.routes(app, data / "durable.db"))
+    durable_http.add_routes(server, app, data / "durable.db")
     server.add_routes([identity.route(identity_header)])
 
     async def invoke(function: Function, value: Any) -> Any:

@@ -193,7 +193,8 @@ async def azure(folder: Path) -> AsyncIterator[Host]:
     named = dict.fromkeys(TRIGGERS["orchestrationTrigger"])
     app = App(directory=folder, http=(), timers=(), activities={}, orchestrators=named)  # type: ignore[arg-type]
     server = web.Application()
-    server.add_routes([*durable_http.routes(app, store), identity.route("secret")])
+    durable_http.add_routes(server, app, store)
+    server.add_routes([identity.route("secret")])
     runner = web.AppRunner(server)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
