@@ -13,6 +13,7 @@ In reading order:
     ranges      which parts a tenant is split into, and which users a range keeps
     splitting   finding even ranges by counting, without IO: time in slices
     counting, merging, beginnings       its parts: what is asked; slices to ranges; splitting by name
+    wire        what carries requests below msgraph-sdk: aiohttp
     transport   edge: one request to Microsoft Graph through msgraph-sdk, and the one retry policy
     graph, batches              chains of pages; many questions in one request
     authentication, selection   the columns and the users that are read one by one

@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+import aiohttp
 import httpx
 import msgspec
 import tenacity
 
 from shared.errors import GraphError, Transient
+from shared.wire import AiohttpTransport
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from kiota_http.middleware.options import ResponseHandlerOption
     from msgraph import GraphServiceClient
 
-TIMEOUT = httpx.Timeout(100, connect=15)
+TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=100)
 MAX_WAIT = 300.0
 """Seconds that one Retry-After is honoured for at most."""
 RENEWAL_SECONDS = 5.0
@@ -66,7 +68,7 @@ class Graph:
     root: str
     """Such as https://graph.microsoft.com/v1.0."""
     client: "GraphServiceClient"
-    transport: httpx.AsyncHTTPTransport
+    transport: AiohttpTransport
     credential: "RenewableCredential"
     retries: Retries
 
@@ -109,7 +111,7 @@ def connect(
     endpoint: str,
     make_credential: Callable[[], "AsyncTokenCredential"],
     retries: Retries,
-    timeout: httpx.Timeout = TIMEOUT,
+    timeout: aiohttp.ClientTimeout = TIMEOUT,
 ) -> Graph:
     """Opens nothing yet: connections and tokens are made when they are needed. `endpoint`: https://graph.microsoft.com."""
     from kiota_abstractions.authentication import BaseBearerTokenAuthenticationProvider
@@ -126,8 +128,8 @@ def connect(
         scopes=[f"{endpoint}/.default"],
         allowed_hosts=[urlsplit(endpoint).hostname or ""],
     )
-    transport = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=None, max_keepalive_connections=100))
-    http = httpx.AsyncClient(timeout=timeout, transport=transport)
+    transport = AiohttpTransport(timeout)
+    http = httpx.AsyncClient(transport=transport)
     http = GraphClientFactory.create_with_custom_middleware(
         [ParametersNameDecodingHandler(), UserAgentHandler()], client=http
     )
@@ -158,7 +160,7 @@ async def once(
     tally.requests += 1
     try:
         response: httpx.Response = await sending
-    except httpx.RequestError as problem:  # Also a compressed body that is cut off.
+    except (aiohttp.ClientError, TimeoutError, httpx.DecodingError) as problem:  # The last: a body that is cut off.
         raise Transient(
             0, "ConnectionBroken", f"The connection to Graph broke ({type(problem).__name__})."
         ) from problem

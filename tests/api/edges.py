@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
-import httpx
+import aiohttp
 from azure.core.credentials import AccessToken
 
 from local.tenant import Tenant, serve
@@ -42,7 +42,7 @@ async def connected(storage: str, tenant: Tenant, **env: str) -> AsyncIterator[E
         settings = settings_for(storage, GRAPH_ENDPOINT=url, **env)
         service = blobs.connect(settings, None)
         retries = replace(transport.Retries(), sleep=no_pause)
-        connection = transport.connect(url, Token, retries, httpx.Timeout(5))
+        connection = transport.connect(url, Token, retries, aiohttp.ClientTimeout(5))
         try:
             yield Edges(connection, service, settings)
         finally:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import httpx
+import aiohttp
 import pytest
 from azure.core.credentials import AccessToken
 
@@ -66,7 +66,7 @@ def connected(storage_emulator: Azurite) -> Connect:
             )
             storage = blobs.connect(settings, None)
             retries = replace(transport.Retries(), sleep=no_pause)
-            connection = transport.connect(url, FreshTokens, retries, httpx.Timeout(timeout))
+            connection = transport.connect(url, FreshTokens, retries, aiohttp.ClientTimeout(timeout))
             try:
                 yield Edges(connection, storage, settings)
             finally:

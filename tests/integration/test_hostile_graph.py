@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-import httpx
+import aiohttp
 import pytest
 from aiohttp import web
 from hypothesis import HealthCheck, Phase, given, settings
@@ -42,7 +42,7 @@ async def answering(edges, body: list[bytes]) -> AsyncIterator:
     site = web.TCPSite(server, "127.0.0.1", 0)
     await site.start()
     url = f"http://127.0.0.1:{server.addresses[0][1]}"
-    graph = transport.connect(url, lambda: edges.graph.credential, edges.graph.retries, httpx.Timeout(5))
+    graph = transport.connect(url, lambda: edges.graph.credential, edges.graph.retries, aiohttp.ClientTimeout(5))
     try:
         yield replace(edges, graph=graph)
     finally:
