@@ -1,6 +1,6 @@
 """One request to Microsoft Graph: signed, sent, judged, and sent again when that may help.
 
-msgraph-sdk signs the requests (azure-identity) and carries them; its answers are taken as they came
+msgraph-sdk signs the requests (azure-identity) and makes them ready; its answers are taken as they came
 (NativeResponseHandler) and decoded with msgspec, because the SDK's models cost seconds of CPU for one page of 999
 users. Its own retry is left out: it knows only 429, 503 and 504, three times. The one retry policy is here.
 """
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from kiota_http.middleware.options import ResponseHandlerOption
     from msgraph import GraphServiceClient
 
-TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=100)
+TIMEOUT = aiohttp.ClientTimeout(total=None, connect=15, sock_read=100)
 MAX_WAIT = 300.0
 """Seconds that one Retry-After is honoured for at most."""
 RENEWAL_SECONDS = 5.0
