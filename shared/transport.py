@@ -160,7 +160,7 @@ async def once(
     tally.requests += 1
     try:
         response: httpx.Response = await sending
-    except (aiohttp.ClientError, TimeoutError, httpx.DecodingError) as problem:  # The last: a body that is cut off.
+    except (aiohttp.ClientError, TimeoutError, httpx.RequestError) as problem:  # The last: also a body that is cut off.
         raise Transient(
             0, "ConnectionBroken", f"The connection to Graph broke ({type(problem).__name__})."
         ) from problem

@@ -16,10 +16,10 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, timeout: aiohttp.ClientTimeout) -> None:
         self._timeout = timeout
-        self._sessions: list[aiohttp.ClientSession] = []
+        self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        async with self._session().request(
+        async with self._opened().request(
             request.method,
             URL(str(request.url), encoded=True),
             headers=request.headers.multi_items(),
@@ -28,17 +28,16 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         ) as answer:
             return httpx.Response(answer.status, headers=answer.raw_headers, content=await answer.read())
 
-    def _session(self) -> aiohttp.ClientSession:
-        if not self._sessions:  # Not before: it belongs to the event loop that runs.
-            session = aiohttp.ClientSession(
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:  # Not before: it belongs to the event loop that runs.
+            self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0),
                 timeout=self._timeout,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
             )
-            self._sessions.append(session)
-        return self._sessions[0]
+        return self._session
 
     async def aclose(self) -> None:
-        for session in self._sessions:
-            await session.close()
+        if self._session is not None:
+            await self._session.close()

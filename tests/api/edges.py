@@ -42,7 +42,7 @@ async def connected(storage: str, tenant: Tenant, **env: str) -> AsyncIterator[E
         settings = settings_for(storage, GRAPH_ENDPOINT=url, **env)
         service = blobs.connect(settings, None)
         retries = replace(transport.Retries(), sleep=no_pause)
-        connection = transport.connect(url, Token, retries, aiohttp.ClientTimeout(5))
+        connection = transport.connect(url, Token, retries, aiohttp.ClientTimeout(connect=5, sock_read=5))
         try:
             yield Edges(connection, service, settings)
         finally:

@@ -66,7 +66,9 @@ def connected(storage_emulator: Azurite) -> Connect:
             )
             storage = blobs.connect(settings, None)
             retries = replace(transport.Retries(), sleep=no_pause)
-            connection = transport.connect(url, FreshTokens, retries, aiohttp.ClientTimeout(timeout))
+            connection = transport.connect(
+                url, FreshTokens, retries, aiohttp.ClientTimeout(connect=timeout, sock_read=timeout)
+            )
             try:
                 yield Edges(connection, storage, settings)
             finally:

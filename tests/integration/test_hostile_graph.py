@@ -42,7 +42,9 @@ async def answering(edges, body: list[bytes]) -> AsyncIterator:
     site = web.TCPSite(server, "127.0.0.1", 0)
     await site.start()
     url = f"http://127.0.0.1:{server.addresses[0][1]}"
-    graph = transport.connect(url, lambda: edges.graph.credential, edges.graph.retries, aiohttp.ClientTimeout(5))
+    graph = transport.connect(
+        url, lambda: edges.graph.credential, edges.graph.retries, aiohttp.ClientTimeout(connect=5, sock_read=5)
+    )
     try:
         yield replace(edges, graph=graph)
     finally:
