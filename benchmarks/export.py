@@ -23,6 +23,8 @@ from local.serve import Serving
 POLL_SECONDS = 0.03
 POLL_SHARE = 0.02
 """Of the time that an export has taken, where that is more: asking on so often would cost a long one seconds of CPU."""
+PARALLEL = 32
+"""Ranges side by side."""
 OURS = ("host", "worker")
 """What runs the project's own code; the others stand in for Azure."""
 
@@ -57,9 +59,9 @@ class Exported:
 
 @contextmanager
 def serving(*arguments: str, environment: dict[str, str] | None = None) -> Iterator[Serving]:
-    """A `serve` in a folder that is removed: 32 ranges side by side, in four workers, as many as each instance has."""
+    """A `serve` in a folder that is removed: PARALLEL ranges side by side, eight in a worker, as in each instance."""
     # Nothing is killed here, and Azurite need not write its index for each block.
-    settings = {"EXPORT_PARALLEL": "32", "AZURITE_FORGETFUL": "1"} | (environment or {})
+    settings = {"EXPORT_PARALLEL": str(PARALLEL), "AZURITE_FORGETFUL": "1"} | (environment or {})
     arguments = ("--workers", "4", *arguments)
     with (
         TemporaryDirectory(prefix="benchmark-serve-", ignore_cleanup_errors=True) as folder,
@@ -68,16 +70,23 @@ def serving(*arguments: str, environment: dict[str, str] | None = None) -> Itera
         yield on
 
 
-def export(on: Serving, ids: set[str], columns: str = "profile", beside: dict[str, int] | None = None) -> Exported:
+def export(
+    on: Serving,
+    ids: set[str],
+    columns: str = "profile",
+    beside: dict[str, int] | None = None,
+    pause: float = POLL_SECONDS,
+) -> Exported:
     """One export, checked: WrongFileError unless each of these ids is in the file exactly once.
 
-    `beside`: processes that are no part of `on` and whose cost is shown too, by name.
+    `beside`: processes that are no part of `on` and whose cost is shown too, by name. `pause`: seconds between two
+    polls, at least; `seconds` is as exact as that.
     """
     pids = serve.look(on.data).pids | (beside or {})
     before = usages(pids)
     with httpx.Client(timeout=120, trust_env=False) as http:
         started = time.perf_counter()
-        results = _run(http, on.url, {"fileName": "users", "columns": columns})
+        results = _run(http, on.url, {"fileName": "users", "columns": columns}, pause)
         file = download(http, results, on.data)
         elapsed = time.perf_counter() - started
         used = usages(pids)
@@ -98,11 +107,11 @@ def export(on: Serving, ids: set[str], columns: str = "profile", beside: dict[st
     )
 
 
-def _run(http: httpx.Client, url: str, body: dict[str, Any]) -> dict[str, Any]:
+def _run(http: httpx.Client, url: str, body: dict[str, Any], pause: float) -> dict[str, Any]:
     started = time.perf_counter()
     location = http.post(f"{url}/api/exports", json=body).raise_for_status().headers["Location"]
     while (answer := http.get(location)).status_code == 202:
-        time.sleep(max(POLL_SECONDS, POLL_SHARE * (time.perf_counter() - started)))
+        time.sleep(max(pause, POLL_SHARE * (time.perf_counter() - started)))
     results: dict[str, Any] = answer.raise_for_status().json()
     if results["status"] != "Completed":
         raise truth.WrongFileError(f"The export's status is {results['status']}: {results['errors'][:3]}")

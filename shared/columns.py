@@ -27,7 +27,7 @@ class Column:
 
 
 def _joined(values: Iterable[str | None] | None) -> str | None:
-    return "; ".join(value for value in values if value) if values else None
+    return "; ".join(filter(None, values)) if values else None
 
 
 def _plain(header: str, source: str = "") -> Column:
@@ -66,7 +66,7 @@ _TABLE = (
     _plain("physicalDeliveryOfficeName", "officeLocation"),
     _plain("city"),
     _plain("postalCode"),
-    Column("telephoneNumber", "businessPhones", lambda user: next(iter(user.business_phones or ()), None)),
+    Column("telephoneNumber", "businessPhones", lambda user: user.business_phones[0] if user.business_phones else None),
     _plain("mobile", "mobilePhone"),
     _authentication("authenticationPhoneNumber", "phone"),
     _authentication("authenticationAlternativePhoneNumber", "alternative_phone"),
