@@ -68,4 +68,5 @@ def _has(column: str, marks: tuple[str, ...]) -> bool:
 def _lines(table: list[list[str]]) -> bytes:
     if len(table) == 1:
         table = [[cell or '""' for cell in table[0]]]  # An empty line would be none.
-    return "\r\n".join([*map(",".join, zip(*table, strict=True)), ""]).encode()
+    # Each line by itself: in one text of them all, an emoji anywhere would make every letter four bytes.
+    return b"\r\n".join([*map(str.encode, map(",".join, zip(*table, strict=True))), b""])
