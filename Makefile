@@ -57,8 +57,9 @@ serve: setup
 chaos: setup
 	@$(BIN)/python -m local chaos --rounds $(ROUNDS)
 
+# Each process has an Azurite and a simulated tenant of its own.
 test: setup programs
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/.ready
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
