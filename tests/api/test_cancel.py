@@ -112,8 +112,10 @@ def test_a_cancelled_export_can_be_deleted_at_once_with_all_that_it_has_left(
     assert slow.delete(export_id).status_code == 204
     assert slow.get(f"/api/exports/{export_id}").status_code == 410
     assert slow.cancel(export_id).status_code == slow.delete(export_id).status_code == 410
-    # An activity that still read a page takes away what it has written when it ends.
-    wait(lambda: names(container, export_id) == [f"{export_id}/deleted"], "all blobs to go")
+    assert set(names(container, export_id)) - set(names(container, f"work/{export_id}")) == {f"{export_id}/deleted"}
+    # An activity that was still reading a page takes away what it has written when it ends.
+    wait(lambda: not names(container, f"work/{export_id}"), "the work of activities to go", SECONDS)
+    assert names(container, export_id) == [f"{export_id}/deleted"]
     assert rows_of(slow.serving.data, export_id) == 0
     assert export_id not in {each["id"] for each in slow.listed(top=200)["value"]}
 
