@@ -86,11 +86,12 @@ var graphEndpoints = {
 }
 var graphRoot = empty(graphEndpoint) ? graphEndpoints[environment().name] : graphEndpoint
 
-// User.Read.All lists users. The others are asked for only when their columns are wanted.
+// The same list is what a token of the simulated tenant may do: one that is not granted here fails on a desk, too.
+var permissions = loadJsonContent('graph-permissions.json')
 var graphPermissions = concat(
-  ['User.Read.All'],
-  readAuthenticationMethods ? ['UserAuthMethod-Phone.Read.All', 'UserAuthMethod-Email.Read.All'] : [],
-  readSignInActivity ? ['AuditLog.Read.All'] : []
+  permissions.always,
+  readAuthenticationMethods ? permissions.readAuthenticationMethods : [],
+  readSignInActivity ? permissions.readSignInActivity : []
 )
 
 resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {

@@ -112,6 +112,13 @@ def test_what_the_hook_reads_is_what_main_puts_out() -> None:
     assert names - {"AZURE_ENV_NAME"} <= set(bicep.read(MAIN).named("output"))
 
 
+def test_every_group_of_permissions_is_granted_always_or_by_a_switch_of_main() -> None:
+    granted = json.loads((ROOT / "infra/graph-permissions.json").read_text())
+    used = set(re.findall(r"\bpermissions\.(\w+)", MAIN.read_text())) - {"json"}
+    assert used == set(granted)
+    assert {f"{name} ? permissions.{name} : []" in MAIN.read_text() for name in used - {"always"}} == {True}
+
+
 def test_role_ids_are_those_of_microsofts_table_and_all_are_assigned() -> None:
     found = {}
     for file in map(bicep.read, FILES):
