@@ -63,6 +63,7 @@ test: setup programs
 
 lint: $(VENV)/.ready
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@infra/lint.sh
 
 types: $(VENV)/.ready
 	@$(BIN)/mypy
