@@ -64,6 +64,7 @@ test: setup programs
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@local/node_modules/.bin/biome lint --error-on-warnings
+	@infra/lint.sh
 
 types: $(VENV)/.ready
 	@$(BIN)/mypy
