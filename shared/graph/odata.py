@@ -55,6 +55,22 @@ def is_advanced(text: str) -> bool:
     return bool(_ADVANCED.search(outside_strings))
 
 
+def paths(text: str) -> frozenset[str]:
+    """The property paths that a filter (one that has passed `check`) names, as written, such as
+    `signInActivity/lastSignInDateTime`; what is in string literals is none. `s:s/skuId` stays `s/skuId`."""
+    tokens = _tokens(text) if text else []
+    return frozenset(
+        re.sub(r"/(?:any|all)$", "", word)
+        for (kind, word, _), (_, after, _) in zip(tokens, tokens[1:], strict=False)
+        if kind == "word" and word not in _KEYWORDS and word.lower() not in _FUNCTIONS and after != ":"
+    )
+
+
+def mentions(text: str, name: str) -> bool:
+    """Whether a filter names this property or a part of it; Graph takes the names of properties in any case."""
+    return any(path.lower().split("/")[0] == name.lower() for path in paths(text))
+
+
 def both(*filters: str) -> str:
     """One filter that holds where all of these do; empty ones hold everywhere. Each has passed `check` or is ours."""
     given = [text for text in filters if text]
