@@ -6,6 +6,7 @@ can be compared how is Graph's to say: it does so in its answer, and the export 
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from urllib.parse import quote
 
 MAX_LENGTH = 1_500
@@ -61,7 +62,7 @@ def paths(text: str) -> frozenset[str]:
     tokens = _tokens(text) if text else []
     return frozenset(
         re.sub(r"/(?:any|all)$", "", word)
-        for (kind, word, _), (_, after, _) in zip(tokens, tokens[1:], strict=False)
+        for (kind, word, _), (_, after, _) in pairwise(tokens)
         if kind == "word" and word not in _KEYWORDS and word.lower() not in _FUNCTIONS and after != ":"
     )
 
