@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from shared.columns import COLUMN_SETS
+from shared.files.columns import COLUMN_SETS
 
 MAX_SAS_MINUTES = 7 * 24 * 60 - 15
 """Azure signs with an identity for seven days at most, and links begin 15 minutes in the past."""
@@ -164,3 +164,8 @@ def _roles(text: str) -> frozenset[str]:
 
 def _hosts(text: str) -> tuple[str, ...]:
     return tuple(part.strip().lower() for part in text.split(",") if part.strip())
+
+
+def host_matches(host: str, pattern: str) -> bool:
+    """`*.example.com` takes every host below example.com, anything else just itself."""
+    return host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern

@@ -1,4 +1,4 @@
-"""A client of the running app that holds every answer against shared/openapi.json."""
+"""A client of the running app that holds every answer against shared/api/openapi.json."""
 
 import base64
 import json
@@ -16,12 +16,12 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from local.serve import Serving
-from shared.access import HEADER
+from shared.api.access import HEADER
 from shared.settings import APP_ROLE, USER_ADMINISTRATOR
 
 Json = dict[str, Any]
 SHARED = Path(__file__).parents[2] / "shared"
-CONTRACT: Json = json.loads((SHARED / "openapi.json").read_text())
+CONTRACT: Json = json.loads((SHARED / "api/openapi.json").read_text())
 SLOW_USERS = 60_000
 SECONDS = 20.0
 LOOK = 0.03

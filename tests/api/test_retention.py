@@ -10,10 +10,11 @@ from durable import Durable
 from edges import settings_for
 
 from local.serve import Serving
-from shared import blobs, removal, starting
-from shared.access import Caller
-from shared.operations import Operations, new_id
-from shared.request import ExportRequest
+from shared.api import removal, start
+from shared.api.access import Caller
+from shared.api.operations import Operations, new_id
+from shared.api.request import ExportRequest
+from shared.storage import blobs
 
 NOW = datetime.now(UTC)
 ANN = Caller("ann", "Ann", administrator=False)
@@ -37,7 +38,7 @@ def days_later(on: Operations, days: float) -> Operations:
 
 async def started(on: Operations, durable: Durable, days: float = 0, status: str = "Completed", key: str = "") -> str:
     """An export that began so many days after NOW, with a file."""
-    export_id = await starting.start(days_later(on, days), WANTED, ANN, key)
+    export_id = await start.start(days_later(on, days), WANTED, ANN, key)
     await blobs.write(on.storage, f"{export_id}/users.csv", b"objectId")
     durable.instances[export_id] = status
     return export_id

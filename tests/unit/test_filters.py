@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.filters import MAX_LENGTH, FilterError, both, check, is_advanced, quoted
+from shared.graph.odata import MAX_LENGTH, FilterError, both, check, is_advanced, quoted
 
 # Most of these are examples of Microsoft's own (learn.microsoft.com: filter-query-parameter, aad-advanced-queries).
 VALID = [

@@ -5,7 +5,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import keys
+from shared.ranges import keys
 
 GUIDS = st.one_of(st.uuids(), st.integers(0, 300).map(lambda number: UUID(int=number)))
 

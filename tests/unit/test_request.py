@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.columns import COLUMN_SETS, COLUMNS
-from shared.request import MAX_BODY, MAX_FILE_NAME, MAX_USERS, BadRequest, ExportRequest, host_matches, parse
+from shared.api.request import MAX_BODY, MAX_FILE_NAME, MAX_USERS, BadRequest, ExportRequest, host_matches, parse
+from shared.files.columns import COLUMN_SETS, COLUMNS
 from shared.settings import Settings
 
 NOW = datetime(2026, 2, 28, 23, 59, tzinfo=UTC)

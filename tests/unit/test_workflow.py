@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.workflow import ATTEMPTS, CANCEL, MAX_READINGS, export_workflow
+from shared.export.workflow import ATTEMPTS, CANCEL, MAX_READINGS, export_workflow
 from tests.unit.durable_host import Host
 
 # The SDK says so once in the life of a process, of results that are read without a type.
