@@ -28,8 +28,7 @@ def archive(sheets: Sequence[Sequence[Sequence[Sequence[Value]]]]) -> bytes:
     users = []
     for number, blocks in enumerate(sheets, 1):
         pieces = [deflate.segment(workbook.sheet_head(HEADERS, [12] * 5))]
-        for block in blocks:
-            pieces.append(deflate.segment(workbook.rows(block, KINDS)[0], len(block[0])))
+        pieces += [deflate.segment(workbook.rows(block, KINDS)[0], len(block[0])) for block in blocks]
         users.append(sum(about.users for _, about in pieces))
         pieces.append(deflate.segment(workbook.sheet_tail(5, users[-1])))
         whole = deflate.joined(about for _, about in pieces)
