@@ -16,7 +16,10 @@ from shared.storage.names import cancelled_name, plan_name, progress_name, recor
 
 Json = dict[str, Any]
 Part = Sequence[Any]
-"""What one execution staged: [range, segment, execution, blocks, error blocks, rows, bytes, errors]."""
+"""What one execution staged: [range, segment, execution, blocks, error blocks, rows, bytes, errors, odd?].
+
+`odd` is `{property: users}`: in how many of these rows a property came in another form than documented.
+"""
 
 
 @dataclass(frozen=True, slots=True)

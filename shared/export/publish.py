@@ -1,6 +1,7 @@
 """The activity `publish`: makes the files visible, or only the results when the export failed or was cancelled."""
 
 import logging
+from collections import Counter
 from datetime import UTC, datetime
 
 from shared.export.context import Edges, Json, Part, Record, find_record, progress, read_record
@@ -70,7 +71,7 @@ async def publish(edges: Edges, task: Json) -> Json:
             "restarts": task["restarts"],
         },
         "file": file,
-        "warnings": [*task["warnings"], *_difference(record, task["expected"], rows, status)],
+        "warnings": [*task["warnings"], *_difference(record, task["expected"], rows, status), *_odd(parts)],
     }
     await _publish_results(edges, record, fields, found, listed)
     # The alerts read this line.
@@ -177,6 +178,21 @@ def _implausible(record: Record, expected: int | None, rows: int) -> Json | None
         )
         return {"code": "FilterIgnored", "reason": reason}
     return None
+
+
+def _odd(parts: list[Part]) -> list[Json]:
+    """A warning that names the properties that came in another form than documented, and counts their users."""
+    users: Counter[str] = Counter()
+    for part in parts:
+        users.update(part[8] if len(part) > 8 else {})
+    if not users:
+        return []
+    shown = ", ".join(f"{name} of {count} user{'s' * (count != 1)}" for name, count in sorted(users.items()))
+    reason = (
+        f"Graph sent values in another form than Microsoft documents: {shown}. The users are there, and in these cells"
+        " what of the values could be read."
+    )
+    return [{"code": "OddValues", "reason": reason}]
 
 
 def _difference(record: Record, expected: int | None, rows: int, status: str) -> list[Json]:

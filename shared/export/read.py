@@ -10,6 +10,7 @@ orchestrator asks for the same ranges again later.
 
 import functools
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -70,6 +71,10 @@ class _State(msgspec.Struct):
     rows: list[bytes] = []
     errors: list[bytes] = []
     """What did not fill a block yet: small ones would be too many in a chain of thousands of segments."""
+    barren: int = 0
+    """Pages in a row that brought nobody new."""
+    others: int = 0
+    """Who came and belongs to another range."""
 
 
 class _Unwanted(Exception):
@@ -79,11 +84,10 @@ class _Unwanted(Exception):
 async def export(edges: Edges, task: Json) -> Json:
     """Reads the ranges of a lane, or goes on with them.
 
-    `{"id", "segment", "ranges": [number], "state"?, "restarts"?}` to `{"parts": [[range, segment, execution, blocks,
-    error blocks, rows, bytes, errors]], "requests", "retries", "restarts", "left"?, "void"?, "failed"?}`. `left` is
-    what the next activity is to be asked for: `ranges`, `state` (the blob from which the first of them goes on) and
-    how often that one was begun again. `void`: the range whose parts of earlier segments don't count any more. Or
-    `{"cancelled"}`.
+    `{"id", "segment", "ranges": [number], "state"?, "restarts"?}` to `{"parts": [Part], "requests", "retries",
+    "restarts", "left"?, "void"?, "failed"?}`. `left` is what the next activity is to be asked for: `ranges`, `state`
+    (the blob from which the first of them goes on) and how often that one was begun again. `void`: the range whose
+    parts of earlier segments don't count any more. Or `{"cancelled"}`.
     """
     record = await read_record(edges.storage, task["id"])
     made = await read_plan(edges.storage, record.id)
@@ -134,9 +138,7 @@ async def _range(run: _Execution, number: int, saved: str) -> tuple[Part, str]:
     """Reads a range: what was staged of it, and the state from which it goes on ("": it was read to its end)."""
     storage, record, part = run.edges.storage, run.record, from_dict(run.made.ranges[number])
     name = part_name(number, run.segment, run.id)
-    enough = block_bytes(run.made.expected)
-    rows = BlockWriter(storage, csv_name(record.id, record.file_name), name, enough)
-    errors = BlockWriter(storage, results_name(record.id), name, enough, results.SEPARATOR)
+    rows, errors = _writers(run, name)
     count = 0
     columns = columns_of(record.columns)
     per_user = any(column.source == AUTHENTICATION for column in columns) and AUTHENTICATION not in run.made.unreadable
@@ -150,8 +152,11 @@ async def _range(run: _Execution, number: int, saved: str) -> tuple[Part, str]:
     rows.add(*state.rows)
     errors.add(*state.errors)
     link: str | None = None
+    advance = pages.Advance(part.expected, run.made.expected, read, state.others, state.barren)
+    odd: Counter[str] = Counter()
     async for page, failures, here, behind in _pages(run, part, state.link):
         users, failed, link = [user for user in page if keeps(part, user)], failures, behind
+        others = len(page) - len(users)
         if per_user:
             users, errors_of_users, some_left = await _add_methods(run, part, users, seen, columns)
             failed, link = [*failures, *errors_of_users], here if some_left else behind
@@ -161,6 +166,9 @@ async def _range(run: _Execution, number: int, saved: str) -> tuple[Part, str]:
         rows.add(csv_rows.rows(fresh, columns, record.excel))
         errors.add(*map(msgspec.json.encode, failed))
         count += len(fresh)
+        odd.update(_odd(fresh, columns))
+        if link and link == behind:
+            advance.page(len(fresh), others)
         del page, users, fresh  # All ranges of a process may be staging a block at the same time.
         await rows.stage_full()
         await errors.stage_full()
@@ -172,15 +180,23 @@ async def _range(run: _Execution, number: int, saved: str) -> tuple[Part, str]:
     if not link:
         await rows.stage()
         await errors.stage()
-    staged: Part = [number, run.segment, run.id, rows.blocks, errors.blocks, count, rows.size, errors.entries]
+    staged: list[Any] = [number, run.segment, run.id, rows.blocks, errors.blocks, count, rows.size, errors.entries]
+    staged += [odd] if odd else []
     if listed is not None:
         await _write(run, ids_name(record.id, part_name(*staged[:3])), bytes(listed))
     await _note(run, number, read + count, done=not link)
     if not link:
         return staged, ""
-    goes_on = _State(link, seen.packed(), rows.pieces, errors.pieces)
+    goes_on = _State(link, seen.packed(), rows.pieces, errors.pieces, advance.barren, advance.others)
     await _write(run, work_name(record.id, f"chain-{name}"), msgspec.msgpack.encode(goes_on))
     return staged, f"chain-{name}"
+
+
+def _writers(run: _Execution, name: str) -> tuple[BlockWriter, BlockWriter]:
+    """For rows, and for errors."""
+    storage, record, enough = run.edges.storage, run.record, block_bytes(run.made.expected)
+    rows = BlockWriter(storage, csv_name(record.id, record.file_name), name, enough)
+    return rows, BlockWriter(storage, results_name(record.id), name, enough, results.SEPARATOR)
 
 
 async def _pages(
@@ -199,6 +215,12 @@ async def _pages(
     query = range_query(edges.graph, record, part, advanced=made.advanced, unreadable=tuple(made.unreadable))
     async for page in pages.chain(edges.graph, query, run.tally, start):
         yield _taken(page), [], page.link, page.next_link
+
+
+def _odd(users: list[User], columns: list[Column]) -> list[str]:
+    """The columns' properties that were odd, as often as they were."""
+    sources = {column.source for column in columns}
+    return [name for user in users for name in user.odd if name in sources]
 
 
 def _taken(page: pages.Page) -> list[User]:
