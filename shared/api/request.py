@@ -148,7 +148,7 @@ def _filter(given: Mapping[str, Any], problems: list[Problem]) -> str:
         odata.check(text.strip())
     except odata.FilterError as problem:
         problems.append(Problem("/filter", str(problem)))
-    return text.strip()
+    return odata.one_line(text)
 
 
 def _users(given: Mapping[str, Any], problems: list[Problem]) -> tuple[str, ...]:

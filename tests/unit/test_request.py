@@ -147,7 +147,19 @@ def test_users_and_a_filter_exclude_each_other() -> None:
     assert "exclude each other" in refused({"users": ["a@contoso.com"], "filter": "userType eq 'Guest'"})["/filter"]
 
 
-@pytest.mark.parametrize("text", ["", " ", 1, ["a"], "userType", "a eq 1) or (b eq 2"])
+def test_a_filter_from_an_editor_is_taken_as_one_line() -> None:
+    assert asked(filter="userType eq 'Guest'\r\n\tand not accountEnabled\n").filter == (
+        "userType eq 'Guest' and not accountEnabled"
+    )
+
+
+def test_a_filter_on_sign_ins_and_another_property_is_refused_with_what_to_do() -> None:
+    text = "signInActivity/lastSignInDateTime le 2022-12-31T00:00:00Z"
+    assert asked(filter=text).filter == text
+    assert "in the file" in refused({"filter": f"userType eq 'Guest' and {text}"})["/filter"]
+
+
+@pytest.mark.parametrize("text", ["", " ", 1, ["a"], "userType eq", "a eq 1) or (b eq 2"])
 def test_a_filter_that_is_none_is_refused(text: Any) -> None:
     assert "/filter" in refused({"filter": text})
 
