@@ -94,6 +94,8 @@ async def clean(edges: Edges, task: Json) -> Json:
     if record:
         await blobs.delete(edges.storage, place_name(record.requested_by["id"], record.id))
     if task.get("unpublish"):
+        # The alerts read this line, which `publish` could not write.
+        logging.error("Export %s ended: Failed (0 users, 1 errors, 0 requests, 0 retries)", task["id"])
         await blobs.delete(edges.storage, results_name(task["id"]))
         if record:
             await blobs.delete(edges.storage, csv_name(record.id, record.file_name))
