@@ -123,10 +123,12 @@ def one_user(tenant: Tenant, asked: Asked) -> Answer:
     for name in asked.params:
         if name.startswith("$") and name != "$select":
             raise bad_request(f"'{name}' is not supported by the service.")
-    at = _find(tenant, asked.path[2])
     select = listing.parse_select(asked.params.get("$select"))
     query = Query(select, 1, None, None, count=False, advanced=False)
     _check_sign_in(tenant, query)
+    if "signInActivity" in select and not _is_guid(asked.path[2]):
+        raise GraphError(400, "BadRequest", "Get By Key only supports UserId and the key has to be a valid Guid")
+    at = _find(tenant, asked.path[2])
     tenant.stats.users += 1
     [row] = rows(tenant.directory, [at], select)
     head = dump({"@odata.context": _context(asked, "users", query) + "/$entity"})
@@ -148,6 +150,13 @@ def methods(tenant: Tenant, asked: Asked) -> Answer:
     return json_answer({"@odata.context": f"{asked.call.base}/v1.0/$metadata{where}", "value": value})
 
 
+def _is_guid(text: str) -> bool:
+    try:
+        return bool(uuid.UUID(text))
+    except ValueError:
+        return False
+
+
 def get_by_ids(tenant: Tenant, asked: Asked) -> Answer:
     ids = read_body(asked).get("ids")
     if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
@@ -155,10 +164,8 @@ def get_by_ids(tenant: Tenant, asked: Asked) -> Answer:
     if len(ids) > _MOST_IDS:
         raise bad_request(f"The number of ids exceeds the maximum of {_MOST_IDS}.")
     for each in ids:
-        try:
-            uuid.UUID(each)
-        except ValueError:
-            raise bad_request(f"Invalid GUID:{each}") from None
+        if not _is_guid(each):
+            raise bad_request(f"Invalid GUID:{each}")
     select = listing.parse_select(asked.params.get("$select"))
     found = [at for at in (find(tenant.directory, each) for each in dict.fromkeys(ids)) if at is not None]
     tenant.stats.users += len(found)
