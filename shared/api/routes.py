@@ -89,7 +89,7 @@ async def start_export(incoming: Incoming, caller: Caller, on: Operations) -> Ou
         raise BadRequest(Problem("", "Idempotency-Key must be 1 to 255 visible ASCII characters."))
     wanted = request.parse(_sent_body(incoming), on.settings, on.now())
     export_id = await start.start(on, wanted, caller, key or "")
-    status_url = f"{_exports_url(incoming)}/{export_id}"
+    status_url = f"{_exports_url(incoming, on.settings)}/{export_id}"
     return _json(202, {"id": export_id, "status": "NotStarted", "statusUrl": status_url}, _polling(status_url))
 
 
@@ -125,17 +125,17 @@ async def list_exports(incoming: Incoming, caller: Caller, on: Operations) -> Ou
 
 async def show_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
     """GET /exports/{id}"""
-    return _shown(incoming, await operations.show(on, _export_id(incoming), caller))
+    return _shown(incoming, on.settings, await operations.show(on, _export_id(incoming), caller))
 
 
 async def cancel_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
     """POST /exports/{id}/cancel"""
-    return _shown(incoming, await operations.cancel(on, _export_id(incoming), caller))
+    return _shown(incoming, on.settings, await operations.cancel(on, _export_id(incoming), caller))
 
 
 async def delete_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
     """DELETE /exports/{id}"""
-    return _shown(incoming, await removal.delete(on, _export_id(incoming), caller))
+    return _shown(incoming, on.settings, await removal.delete(on, _export_id(incoming), caller))
 
 
 async def list_columns(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
@@ -164,21 +164,24 @@ def _export_id(incoming: Incoming) -> str:
     return export_id if _ID.fullmatch(export_id) else ""
 
 
-def _exports_url(incoming: Incoming) -> str:
-    """The absolute address of /exports: Logic Apps want an absolute Location."""
+def _exports_url(incoming: Incoming, settings: Settings) -> str:
+    """The absolute address of /exports: Logic Apps want an absolute Location.
+
+    Behind a gateway only EXPORT_PUBLIC_URL says what it is: a caller could write anything into X-Forwarded-Host.
+    """
     parts = urlsplit(incoming.url)
     # Azure Functions finds a route whatever the case of its letters.
     prefix = re.split("/exports", unquote(parts.path), maxsplit=1, flags=re.IGNORECASE)[0]
-    return f"{parts.scheme}://{parts.netloc}{prefix}/exports"
+    return f"{settings.public_url or f'{parts.scheme}://{parts.netloc}'}{prefix}/exports"
 
 
 def _polling(location: str) -> dict[str, str]:
     return {"Location": location, "Retry-After": str(operations.RETRY_AFTER)}
 
 
-def _shown(incoming: Incoming, shown: Shown) -> Outgoing:
+def _shown(incoming: Incoming, settings: Settings, shown: Shown) -> Outgoing:
     if shown.status == 202:
-        return _json(202, shown.body, _polling(f"{_exports_url(incoming)}/{shown.body['id']}"))
+        return _json(202, shown.body, _polling(f"{_exports_url(incoming, settings)}/{shown.body['id']}"))
     if shown.status == 204:
         return Outgoing(204, b"", dict(_HEADERS))
     if "title" in shown.body:
