@@ -14,11 +14,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 
-from local.tenant import odata
+from local.tenant import odata, rules
 from local.tenant.directory import Directory, base_values
 from local.tenant.errors import GraphError, bad_request, unsupported
 from local.tenant.match import matched, milliseconds, predicate
-from local.tenant.people import DEFAULTS, PROPERTIES
+from local.tenant.metadata import PROPERTIES, spelled
+from local.tenant.people import DEFAULTS
 
 KNOWN = frozenset(("$select", "$top", "$filter", "$count", "$orderby", "$skiptoken"))
 LONGEST_ADVANCED_URL = 2048
@@ -82,17 +83,16 @@ def check_filter(params: Mapping[str, str], domain: Domain) -> bool:
     text = params.get("$filter")
     if text is None:
         return False
-    return odata.check(odata.parse(text)) or domain.only_advanced_filters
+    return rules.check(odata.parse(text)) or domain.only_advanced_filters
 
 
 def parse_select(text: str | None) -> tuple[str, ...]:
     if not text:
         return DEFAULTS
-    known = {name.lower(): name for name in PROPERTIES}
     found: dict[str, None] = {}
     for asked in text.split(","):
-        name = known.get(asked.strip().lower())
-        if name is None:
+        name = spelled(asked.strip())
+        if name not in PROPERTIES:
             where = f"Could not find a property named '{asked.strip()}' on type 'microsoft.graph.user'."
             raise GraphError(400, "BadRequest", f"Parsing OData Select and Expand failed: {where}")
         found[name] = None

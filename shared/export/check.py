@@ -19,7 +19,7 @@ from shared.graph import batches, pages
 from shared.graph.client import Graph, Tally
 from shared.graph.pages import Query
 from shared.graph.users import User
-from shared.ranges.keys import KeySet, key_of, split
+from shared.ranges.keys import fresh, key_of, split
 from shared.ranges.ranges import Range, from_dict, keeps
 from shared.storage import blobs
 from shared.storage.names import ids_name, part_name
@@ -96,11 +96,11 @@ async def _found_in(
 ) -> tuple[defaultdict[bytes, set[int]], set[int]]:
     """In which ranges the wanted were staged, and the ranges that have someone whom another has too."""
     places: defaultdict[bytes, set[int]] = defaultdict(set)
-    seen, twice = KeySet(), set[bytes]()
+    seen, twice = set[bytes](), set[bytes]()
     async for part, key in _keys(edges, export_id, parts):
         if key in wanted:
             places[key].add(part[0])
-        if not seen.add(key):
+        if not fresh(seen, key):
             twice.add(key)
     # Who was there first is not remembered: that would take five times the memory, for what hardly ever happens.
     found = {part[0] async for part, key in _keys(edges, export_id, parts if twice else []) if key in twice}

@@ -25,7 +25,8 @@ from shared.files.columns import AUTHENTICATION, Column, columns_of, select_of
 from shared.graph import authentication, pages
 from shared.graph.client import Tally
 from shared.graph.users import User
-from shared.ranges.keys import SIZE, KeySet, key_of, set_of
+from shared.ranges import keys
+from shared.ranges.keys import SIZE, key_of
 from shared.ranges.ranges import Range, from_dict, keeps
 from shared.storage import blobs
 from shared.storage.blockwriter import BlockWriter, block_bytes
@@ -147,7 +148,7 @@ async def _range(run: _Execution, number: int, saved: str) -> tuple[Part, str]:
 
     state = await _state(run, saved)
     left = await selection.left_to_others(storage, record.id, number) if part.kind == "users" else b""
-    seen = set_of(left + state.seen)
+    seen = set(keys.split(left + state.seen))
     # Whom others may have too: `check` compares them.
     listed: bytearray | None = bytearray() if check.by_name(part) or part.kind == "users" else None
     read = len(state.seen) // SIZE
@@ -159,7 +160,7 @@ async def _range(run: _Execution, number: int, saved: str) -> tuple[Part, str]:
         if per_user:
             users, errors_of_users, some_left = await _add_methods(run, part, users, seen, columns)
             failed, link = [*failures, *errors_of_users], here if some_left else behind
-        fresh = [user for user in users if seen.add(key_of(user.id))]
+        fresh = [user for user in users if keys.fresh(seen, key_of(user.id))]
         if listed is not None:
             listed += b"".join(key_of(user.id) for user in fresh)
         rows.add(csv_rows.rows(fresh, columns, record.excel))
@@ -182,7 +183,7 @@ async def _range(run: _Execution, number: int, saved: str) -> tuple[Part, str]:
     await _note(run, number, read + count, done=not link)
     if not link:
         return staged, ""
-    goes_on = _State(link, seen.packed(), rows.pieces, errors.pieces)
+    goes_on = _State(link, b"".join(seen), rows.pieces, errors.pieces)
     await _write(run, work_name(record.id, f"chain-{name}"), msgspec.msgpack.encode(goes_on))
     return staged, f"chain-{name}"
 
@@ -212,14 +213,14 @@ def _taken(page: pages.Page) -> list[User]:
 
 
 async def _add_methods(
-    run: _Execution, part: Range, users: list[User], seen: KeySet, columns: list[Column]
+    run: _Execution, part: Range, users: list[User], seen: set[bytes], columns: list[Column]
 ) -> tuple[list[User], list[Json], bool]:
     """Those of the users whose methods were asked for before the time was over, the errors, and whether some are left.
 
     Throttled, a whole page would take too long for one activity. It is read again then, and those who were seen are
     left out. Selected users come in small steps, which are asked for to their end.
     """
-    new = list({user.id: user for user in users if not seen.has(key_of(user.id))}.values())
+    new = list({user.id: user for user in users if key_of(user.id) not in seen}.values())
     go_on = None if part.kind == "users" else functools.partial(_goes_on, run)
     done, failed = await authentication.add_methods(run.edges.graph, new, run.tally, go_on)
     headers = [column.header for column in columns if column.source == AUTHENTICATION]

@@ -6,6 +6,7 @@ can be compared how is Graph's to say: it does so in its answer, and the export 
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from urllib.parse import quote
 
 MAX_LENGTH = 1_500
@@ -53,6 +54,22 @@ def is_advanced(text: str) -> bool:
     """True when the operators alone show that Graph wants ConsistencyLevel and $count."""
     outside_strings = re.sub(r"'(?:[^']|'')*'", "''", text)
     return bool(_ADVANCED.search(outside_strings))
+
+
+def paths(text: str) -> frozenset[str]:
+    """The property paths that a filter (one that has passed `check`) names, as written, such as
+    `signInActivity/lastSignInDateTime`; what is in string literals is none. `s:s/skuId` stays `s/skuId`."""
+    tokens = _tokens(text) if text else []
+    return frozenset(
+        re.sub(r"/(?:any|all)$", "", word)
+        for (kind, word, _), (_, after, _) in pairwise(tokens)
+        if kind == "word" and word not in _KEYWORDS and word.lower() not in _FUNCTIONS and after != ":"
+    )
+
+
+def mentions(text: str, name: str) -> bool:
+    """Whether a filter names this property or a part of it; Graph takes the names of properties in any case."""
+    return any(path.lower().split("/")[0] == name.lower() for path in paths(text))
 
 
 def both(*filters: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.graph.odata import MAX_LENGTH, FilterError, both, check, is_advanced, quoted
+from shared.graph.odata import MAX_LENGTH, FilterError, both, check, is_advanced, mentions, paths, quoted
 
 # Most of these are examples of Microsoft's own (learn.microsoft.com: filter-query-parameter, aad-advanced-queries).
 VALID = [
@@ -230,3 +230,21 @@ def test_joined_with_a_ranges_question_a_filter_stays_on_its_own_side(text: str)
             assert joined[at:] in {") and (createdDateTime ge 2026-01-01T00:00:00Z)", ")"} or at > len(text) + 1
             break
     assert at == len(text) + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("", set()),
+        ("displayName eq 'signInActivity/lastSignInDateTime'", {"displayName"}),
+        ("not(signInActivity/lastSignInDateTime ge 2022-12-31T00:00:00Z)", {"signInActivity/lastSignInDateTime"}),
+        ("startsWith(mail,'a') or otherMails/any() and userType in ('a')", {"mail", "otherMails", "userType"}),
+    ],
+)
+def test_the_properties_that_a_filter_names_are_those_outside_of_strings(text: str, named: set[str]) -> None:
+    assert paths(text) == named
+
+
+def test_a_property_is_mentioned_in_any_case_and_by_any_of_its_parts() -> None:
+    assert mentions("SIGNINACTIVITY/lastSignInDateTime le 2022-12-31T00:00:00Z", "signInActivity")
+    assert not mentions("mailNickname eq 'mail' or employeeOrgData/mail eq 'x'", "mail")
