@@ -72,7 +72,7 @@ async def _answer(body: Body, req: func.HttpRequest, client: df.DurableOrchestra
         method=req.method,
         url=req.url,
         headers={name.lower(): value for name, value in req.headers.items()},
-        query=req.params,
+        query={name.lower(): value for name, value in req.params.items()},
         route=req.route_params,
         body=req.get_body(),
     )
