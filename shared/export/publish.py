@@ -3,20 +3,11 @@
 import logging
 from datetime import UTC, datetime
 
-from shared.export.context import PURGED, Edges, Json, Part, Record, counted, find_record, progress, read_record
+from shared.export.context import PURGED, Edges, Json, Part, Record, counted, progress, read_record
 from shared.files import csv_rows, results
 from shared.files.columns import columns_of
 from shared.storage import blobs
-from shared.storage.names import (
-    block_name,
-    cancelled_name,
-    csv_name,
-    part_name,
-    place_name,
-    plan_name,
-    results_name,
-    work_name,
-)
+from shared.storage.names import block_name, csv_name, part_name, plan_name, results_name
 
 PLAUSIBLE = 0.8
 """When one of what was counted and what came is less than this share of the other, that is no lag of the index."""
@@ -87,23 +78,6 @@ async def publish(edges: Edges, task: Json) -> Json:
     # The plan goes first: activities that still run see that nobody wants them any more.
     await blobs.delete(edges.storage, plan_name(record.id))
     return {"status": status, "notify": bool(record.callback_host)}
-
-
-async def clean(edges: Edges, task: Json) -> Json:
-    """The activity `clean`: removes what only a running export needs; with `unpublish` also its files."""
-    record = await find_record(edges.storage, task["id"])
-    if record:
-        await blobs.delete(edges.storage, place_name(record.requested_by["id"], record.id))
-    if task.get("unpublish"):
-        # The alerts read this line, which `publish` could not write.
-        logging.error("Export %s ended: Failed (0 users, 1 errors, 0 requests, 0 retries)", task["id"])
-        await blobs.delete(edges.storage, results_name(task["id"]))
-        if record:
-            await blobs.delete(edges.storage, csv_name(record.id, record.file_name))
-    # First what lets the notes of a cancelled export count: who sees that it is gone takes away its own.
-    await blobs.delete(edges.storage, cancelled_name(task["id"]))
-    await blobs.delete_all(edges.storage, work_name(task["id"], ""))
-    return {}
 
 
 async def _publish_csv(

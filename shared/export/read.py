@@ -17,8 +17,8 @@ from typing import Any
 import msgspec
 
 from shared.errors import ChainBroken, ExportError, Transient
-from shared.export import check, selection
-from shared.export.context import PURGED, Edges, Json, Part, Plan, Record, ended, read_plan, read_record
+from shared.export import check, clean, selection
+from shared.export.context import PURGED, Edges, Json, Part, Plan, Record, read_plan, read_record
 from shared.export.queries import has_sign_ins, range_query
 from shared.files import csv_rows, results
 from shared.files.columns import AUTHENTICATION, Column, columns_of, select_of
@@ -90,14 +90,18 @@ async def export(edges: Edges, task: Json) -> Json:
     record = await read_record(edges.storage, task["id"])
     made = await read_plan(edges.storage, record.id)
     if made is None:
-        return await ended(edges.storage, record.id)
+        # An execution of this activity that was killed may have staged something.
+        return await clean.leave(edges, record, [])
     now = edges.clock()
     run = _Execution(edges, record, made, task["segment"], started=now, looked=now)
     try:
         found = await _lane(run, task["ranges"], task.get("state", ""), task.get("restarts", 0))
         await _still_wanted(run)
-    except _Unwanted:
-        return await _leave(run)
+    except Exception:
+        # Also when Graph or the storage failed: nobody runs it again for an export that has ended.
+        if await _is_wanted(run):
+            raise
+        return await clean.leave(edges, record, run.written)
     return found | asdict(run.tally)
 
 
@@ -252,8 +256,13 @@ async def _goes_on(run: _Execution) -> bool:
 
 async def _still_wanted(run: _Execution) -> None:
     """Raises _Unwanted when the export has ended."""
-    if not await blobs.exists(run.edges.storage, plan_name(run.record.id)):
+    if not await _is_wanted(run):
         raise _Unwanted
+
+
+async def _is_wanted(run: _Execution) -> bool:
+    """The plan is there as long as the export goes on."""
+    return await blobs.exists(run.edges.storage, plan_name(run.record.id))
 
 
 async def _note(run: _Execution, number: int, users: int, *, done: bool) -> None:
@@ -264,16 +273,3 @@ async def _note(run: _Execution, number: int, users: int, *, done: bool) -> None
 async def _write(run: _Execution, name: str, data: bytes, summary: Any = None) -> None:
     run.written.append(name)
     await blobs.write(run.edges.storage, name, data, summary)
-
-
-async def _leave(run: _Execution) -> Json:
-    """How the export has ended; takes away what this execution has written.
-
-    An execution that outlives its export (a zombie) comes behind `clean`, and what it leaves there, nobody removes.
-    While a person cancels, its notes still count, and `clean` is to come.
-    """
-    found = await ended(run.edges.storage, run.record.id)
-    for name in run.written:
-        if "cancelled" not in found or not name.startswith(progress_name(run.record.id)):
-            await blobs.delete(run.edges.storage, name)
-    return found
