@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 PAGE = 999
 SIGN_IN_PAGE = 500
-"""Most users on a page when signInActivity is selected."""
+"""Most users on a page when signInActivity is selected or filtered on."""
+ADVANCED_SIGN_IN_PAGE = 100
+"""... when it is selected in an advanced query: with more than 120, the property came back empty for some users."""
 MAX_URL = 2_000
 """Characters of an advanced query's URL; Graph takes 2,048."""
 BARREN_PAGES = 1000
@@ -75,11 +77,14 @@ class Advance:
     barren: int = 0
     """Pages in a row without anyone new."""
 
-    def page(self, users: int, others: int = 0) -> None:
-        """Notes a page that is not the last one. Raises ExportError when the chain can't have an end."""
+    def page(self, users: int, others: int = 0, gone: int = 0) -> None:
+        """Notes a page that is not the last one. Raises ExportError when the chain can't have an end.
+
+        `gone`: objects of users that Graph may not count.
+        """
         self.users += users
         self.others += others
-        self.barren = 0 if users or others else self.barren + 1
+        self.barren = 0 if users or others or gone else self.barren + 1
         if self.barren >= BARREN_PAGES:
             reason = f"Graph sent {BARREN_PAGES:,} pages in a row without a new user, and a link to one more."
             raise ExportError("EndlessPages", f"{reason} Nothing is published, because this has no end.")

@@ -99,3 +99,14 @@ def odd_user(value: object) -> User:
     user, names = odd.convert(value, User)
     user.odd = names
     return user
+
+
+_BESIDES = tuple(name for name in User.__struct_fields__ if name not in {"id", "sign_in_activity", "odd"})
+
+
+def is_purged(user: User) -> bool:
+    """True for what is left of a user that is gone from the tenant: `id` and `signInActivity`, and nothing else.
+
+    Lists with signInActivity bring such objects. A user always has a userPrincipalName, which must have been selected.
+    """
+    return all(getattr(user, name) in (None, [], ()) for name in _BESIDES)
