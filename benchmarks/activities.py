@@ -16,10 +16,13 @@ import msgspec
 from benchmarks.clock import timed
 from benchmarks.limits import pages
 from benchmarks.model import ACTIVITIES
-from shared import blobs, export, plan, publish, transport
-from shared.operations import new_id
-from shared.records import Edges, Json, record_name
+from shared.api.operations import new_id
+from shared.export import plan, publish, read
+from shared.export.context import Edges, Json
+from shared.graph import client
 from shared.settings import Settings
+from shared.storage import blobs
+from shared.storage.names import record_name
 
 
 async def main(tenant: str) -> None:
@@ -29,7 +32,7 @@ async def main(tenant: str) -> None:
     found: dict[str, Any] = {}
     with timed(found):
         found |= await _export(edges)
-    await transport.close(edges.graph)
+    await client.close(edges.graph)
     await edges.storage.service.close()
 
 
@@ -52,7 +55,7 @@ async def _lane(edges: Edges, export_id: str, numbers: list[int], turn: asyncio.
     left: Json = {"ranges": numbers}
     for segment in itertools.count():
         async with turn:
-            result = await export.export(edges, {"id": export_id, "segment": segment, **left})
+            result = await read.export(edges, {"id": export_id, "segment": segment, **left})
         parts += result["parts"]
         left = result.get("left", {})
         if not left:

@@ -20,8 +20,8 @@ from truth import rows_of
 
 from local.serve import Serving
 from local.tenant import Tenant, create_user
-from shared.access import HEADER
-from shared.request import MAX_BODY
+from shared.api.access import HEADER
+from shared.api.request import MAX_BODY
 from shared.settings import APP_ROLE
 
 ROUTES = [(method, path) for path, item in CONTRACT["paths"].items() for method in item if method != "parameters"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import bicep
 
-from shared.results import STATUSES
+from shared.files.results import STATUSES
 
 Json = dict[str, Any]
 FOLDER = Path(__file__).parents[2] / "infra/logic-app"

@@ -14,19 +14,21 @@ from typing import Any
 import msgspec
 from truth import SCHEMA
 
-from shared import blobs, export, plan, publish, renames
-from shared.columns import COLUMN_SETS
-from shared.operations import new_id, read_results
-from shared.records import Edges, Record, csv_name, record_name, work_name
-from shared.workflow import CANCEL, export_workflow
+from shared.api.operations import new_id, read_results
+from shared.export import check, clean, plan, publish, read
+from shared.export.context import Edges, Record
+from shared.export.workflow import CANCEL, export_workflow
+from shared.files.columns import COLUMN_SETS
+from shared.storage import blobs
+from shared.storage.names import csv_name, record_name, work_name
 
 Json = dict[str, Any]
 ACTIVITIES: dict[str, Callable[[Edges, Json], Awaitable[Json]]] = {
     "plan": plan.plan,
-    "export": export.export,
-    "check": renames.check,
+    "export": read.export,
+    "check": check.check,
     "publish": publish.publish,
-    "clean": publish.clean,
+    "clean": clean.clean,
 }
 ATTEMPTS = 3
 
@@ -57,6 +59,7 @@ class Context:
     calls: list[tuple[str, Json, Any]] = field(default_factory=list)
     zombies: list["asyncio.Task[Any]"] = field(default_factory=list)
     lanes: list["asyncio.Task[Any]"] = field(default_factory=list)
+    histories: tuple[()] = ()
 
     def get_input(self) -> Json:
         return self.input
@@ -195,4 +198,4 @@ async def run_export(
     assert results is not None
     SCHEMA.validate(results)
     assert output == {"status": results["status"]}
-    return Export(record.id, results, await blobs.read(edges.storage, csv_name(record)), context)
+    return Export(record.id, results, await blobs.read(edges.storage, csv_name(record.id, record.file_name)), context)

@@ -10,8 +10,10 @@ from runner import Context, run_export
 from truth import check_complete, check_results
 
 from local.tenant import Tenant
-from shared import blobs, blockwriter, export, plan, transport
-from shared.publish import publish
+from shared.export import plan
+from shared.export.publish import publish
+from shared.graph import client
+from shared.storage import blobs, blockwriter
 
 
 @pytest.mark.parametrize("most", [1, 100, 40_000])
@@ -117,6 +119,6 @@ def test_one_question_to_graph_leaves_an_activity_time_to_end() -> None:
     """The longest that an activity waits: until its segment is over, and then for one more answer."""
     host = json.loads(Path("host.json").read_text())
     hours, minutes, seconds = map(int, host["functionTimeout"].split(":"))
-    read = transport.TIMEOUT.sock_read or 0
-    longest = export.SEGMENT_SECONDS + transport.Retries().seconds + transport.MAX_WAIT + read
+    read = client.TIMEOUT.sock_read or 0
+    longest = read.SEGMENT_SECONDS + client.Retries().seconds + client.MAX_WAIT + read
     assert longest < hours * 3600 + minutes * 60 + seconds

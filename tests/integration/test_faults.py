@@ -9,9 +9,12 @@ from runner import Context, Watched, run_export
 from truth import check_complete, check_results
 
 from local.tenant import Tenant, create_user, delete_user, update_user
-from shared import blobs, graph, plan, transport
 from shared.errors import Transient
-from shared.records import read_plan, results_name
+from shared.export import plan
+from shared.export.context import read_plan
+from shared.graph import client, pages
+from shared.storage import blobs
+from shared.storage.names import results_name
 
 PAGE_TOKEN_ERRORS = ("Directory_ExpiredPageToken", "DirectoryPageTokenNotFoundException", "Request_BadRequest")
 
@@ -210,10 +213,10 @@ async def test_letters_that_only_look_like_others_are_nobody_elses(connected):
 async def test_a_request_is_sent_a_bounded_number_of_times(connected, status, times):
     tenant = Tenant(users=9)
     tenant.faults.add("status", status=status, rate=1.0)
-    tally = transport.Tally()
+    tally = client.Tally()
     async with connected(tenant) as edges:
         with pytest.raises(Transient):
-            await anext(graph.chain(edges.graph, graph.Query(("id",)), tally))
+            await anext(pages.chain(edges.graph, pages.Query(("id",)), tally))
     assert tally.requests == times
 
 

@@ -15,8 +15,8 @@ from runner import run_export
 from truth import rows_of
 
 from local.tenant import Tenant
-from shared import transport
-from shared.users import User
+from shared.graph import client
+from shared.graph.users import User
 
 GOOD = {"id": "11111111-2222-3333-4444-555555555555", "userPrincipalName": "ann@example.com"}
 OTHER = {"id": "11111111-2222-3333-4444-666666666666", "userPrincipalName": "bob@example.com"}
@@ -42,7 +42,7 @@ async def answering(edges, body: list[bytes]) -> AsyncIterator:
     site = web.TCPSite(server, "127.0.0.1", 0)
     await site.start()
     url = f"http://127.0.0.1:{server.addresses[0][1]}"
-    graph = transport.connect(
+    graph = client.connect(
         url, lambda: edges.graph.credential, edges.graph.retries, aiohttp.ClientTimeout(connect=5, sock_read=5)
     )
     try:

@@ -7,8 +7,10 @@ from runner import Watched, run_export
 from truth import check_results
 
 from local.tenant import Tenant
-from shared import blobs, export, plan, publish
-from shared.records import csv_name, read_record, results_name, work_name
+from shared.export import clean, plan, publish, read
+from shared.export.context import read_record
+from shared.storage import blobs
+from shared.storage.names import csv_name, results_name, work_name
 
 
 async def names(edges: Any, prefix: str) -> list[str]:
@@ -37,7 +39,7 @@ async def test_a_range_that_is_read_beyond_the_end_of_its_export_leaves_nothing(
                     container.delete_blob(name)
 
         tenant.faults = Watched(tenant.faults, end)
-        late = await export.export(edges, {"id": done.id, "segment": 0, "ranges": [0, 1]})
+        late = await read.export(edges, {"id": done.id, "segment": 0, "ranges": [0, 1]})
         assert late["failed"]["code"] == "StateLost"
         assert await names(edges, work_name(done.id, "")) == []
 
@@ -46,7 +48,7 @@ async def test_a_block_that_the_storage_has_lost_fails_the_export(connected):
     async with connected(Tenant(users=300)) as edges:
         done = await run_export(edges)
         record = await read_record(edges.storage, done.id)
-        await blobs.delete(edges.storage, csv_name(record))
+        await blobs.delete(edges.storage, csv_name(record.id, record.file_name))
         lost = {"parts": [[0, 0, "000000000000", 1, 0, 300, 27000, 0]], "expected": 300, "ranges": 1, "found": []}
         task = {"id": done.id, "requests": 1, "retries": 0, "restarts": 0, "warnings": [], **lost}
         assert (await publish.publish(edges, task))["status"] == "Failed"
@@ -57,5 +59,5 @@ async def test_what_a_publish_that_failed_has_committed_is_removed(connected):
     async with connected(Tenant(users=300)) as edges:
         done = await run_export(edges)
         check_results(done.results, "Completed")
-        await publish.clean(edges, {"id": done.id, "unpublish": True})
+        await clean.clean(edges, {"id": done.id, "unpublish": True})
         assert await names(edges, done.id) == [f"{done.id}/request.json"]

@@ -14,7 +14,7 @@ from azure.durable_functions.models.history import HistoryEventType as EventType
 
 import function_app
 from local.durable_turn import SCHEDULING, Claim, Outcome, run
-from shared.workflow import EXPORT
+from shared.export.workflow import EXPORT
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:azure.functions df_loads was called:DeprecationWarning"),

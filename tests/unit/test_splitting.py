@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
-from shared import splitting
-from shared.counting import Planning
-from shared.plan import range_size
-from shared.ranges import Range, keeps
+from shared.export.plan import range_size
+from shared.ranges import splitting
+from shared.ranges.counting import Planning
+from shared.ranges.ranges import Range, keeps
 from tests.unit.counting import NOW, Counter, Drive, Person, Tenant, drive, matches
 
 DAY = 86_400

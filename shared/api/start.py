@@ -1,0 +1,76 @@
+"""Starting an export: a POST is taken once, however often and by how many at once it is sent.
+
+With an Idempotency-Key, the first POST writes the export's id under the key, and whoever comes later works for that
+same id. What several of them write at the same moment never mixes: each writes its own list of users and callback,
+and the one whose request.json is first says which of them count. An id is started once; Durable refuses it after that.
+"""
+
+import logging
+import secrets
+from urllib.parse import urlsplit
+
+import msgspec
+
+from shared.api import limit
+from shared.api.access import Caller
+from shared.api.operations import Operations, new_id
+from shared.api.request import ExportRequest
+from shared.export.context import Json, Record, find_record
+from shared.export.workflow import EXPORT
+from shared.storage import blobs
+from shared.storage.names import callback_name, deleted_name, key_name, record_name, users_name
+
+
+async def start(operations: Operations, request: ExportRequest, caller: Caller, idempotency_key: str = "") -> str:
+    """Starts an export and returns its id. The same caller's same key again gives the first one's id.
+
+    Raises limit.TooManyRunning.
+    """
+    export_id = new_id(operations.now())
+    if idempotency_key:
+        key = key_name(caller.id, idempotency_key)
+        if not await blobs.write_once(operations.storage, key, export_id.encode()):
+            export_id = (await blobs.read(operations.storage, key) or export_id.encode()).decode()
+            # The first POST may have ended between taking the key and starting: then this one starts it.
+            if await _was_started(operations, export_id):
+                return export_id
+    await limit.take_place(operations, caller.id, export_id)
+    await _write(operations, request, caller, export_id)
+    try:
+        await operations.durable.start_new(EXPORT, export_id, {"id": export_id})
+    except Exception:
+        # Durable refuses what runs already: a POST with the same key at the same moment was first.
+        if not idempotency_key or not await operations.durable.get_status(export_id):
+            raise
+    logging.info("Export %s was started by %s.", export_id, caller.id)
+    return export_id
+
+
+async def _was_started(operations: Operations, export_id: str) -> bool:
+    """Also one that was deleted since: a key never brings it back."""
+    if await find_record(operations.storage, export_id):
+        return bool(await operations.durable.get_status(export_id))
+    return await blobs.read(operations.storage, deleted_name(export_id)) is not None
+
+
+async def _write(operations: Operations, request: ExportRequest, caller: Caller, export_id: str) -> None:
+    """What the export will work with; the request comes last, because it is what makes the rest count."""
+    record = Record(
+        id=export_id,
+        created_date_time=operations.now().isoformat(timespec="seconds").replace("+00:00", "Z"),
+        requested_by={"id": caller.id, "name": caller.name},
+        file_name=request.file_name,
+        columns=list(request.columns),
+        filter=request.filter,
+        users=len(request.users),
+        excel=request.excel,
+        callback_host=urlsplit(request.callback_url).hostname or "",
+        attempt=secrets.token_hex(6),
+    )
+    if request.callback_url:
+        await blobs.write(operations.storage, callback_name(record.id, record.attempt), request.callback_url.encode())
+    if request.users:
+        await blobs.write(operations.storage, users_name(record.id, record.attempt), msgspec.json.encode(request.users))
+    summary: Json = {"fileName": record.file_name, "createdDateTime": record.created_date_time}
+    summary |= {"requestedBy": record.requested_by}
+    await blobs.write_once(operations.storage, record_name(export_id), msgspec.json.encode(record), summary)
