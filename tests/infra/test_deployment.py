@@ -154,6 +154,15 @@ def test_every_package_that_the_app_imports_is_pinned_by_itself() -> None:
     assert unpinned == {}
 
 
+def test_no_package_has_a_module_of_the_apps_names() -> None:
+    """Azure puts the app's folder last on the path: a package's `shared` would be imported instead of ours."""
+    packages = importlib.metadata.packages_distributions()
+    assert "msgspec" in packages
+    assert {path.parts[0].removesuffix(".py") for path in deployment.packaged() if path.suffix == ".py"} & set(
+        packages
+    ) == set()
+
+
 def _imports(path: Path) -> set[str]:
     """Names of the modules of other packages; of a namespace with its first part: azure.core."""
     tree = ast.parse(path.read_text())
