@@ -9,6 +9,7 @@ from local.tenant.directory import Directory, User, find, living, make_directory
 from local.tenant.entitlements import GROUPS
 from local.tenant.faults import Faults
 from local.tenant.listing import Domain
+from local.tenant.metadata import ABSENT
 from local.tenant.throttle import Bucket
 
 __all__ = ["GROUPS", "Tenant", "change", "create_user", "delete_user", "update_user"]
@@ -38,7 +39,7 @@ class Tenant:
     `deny` names permissions that are missing: "authentication", "signin". `premium` False: no P1 licence.
     `method_errors` is the share of users whose methods answer 403, 404 or 500. `fractions` hides milliseconds behind
     the creation times. `batch_text` says how a plain number (`/users/$count`) comes back within a batch, as no
-    document says it: "number" or "base64".
+    document says it: "number" or "base64". `cloud` is a national cloud whose users lack properties, such as USNat.
     """
 
     users: int = 1000
@@ -52,6 +53,7 @@ class Tenant:
     method_errors: float = 0.0
     fractions: bool = False
     batch_text: str = "number"
+    cloud: str = ""
     clock: Callable[[], float] = time.monotonic
     faults: Faults = field(default_factory=Faults)
     stats: Stats = field(default_factory=Stats)
@@ -63,7 +65,8 @@ class Tenant:
 
     def __post_init__(self) -> None:
         self.faults.seed = self.seed
-        self.directory = make_directory(self.users, self.seed, self.shape, self.fractions)
+        undated = "createdDateTime" in ABSENT.get(self.cloud, ())
+        self.directory = make_directory(self.users, self.seed, self.shape, self.fractions, undated=undated)
         self.bin = make_directory(self.users // 100, self.seed, salt=1000)
         self.buckets = {
             "identity": Bucket(self.units, self.clock),

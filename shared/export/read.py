@@ -18,13 +18,13 @@ import msgspec
 
 from shared.errors import ChainBroken, ExportError, Transient
 from shared.export import check, selection
-from shared.export.context import Edges, Json, Part, Plan, Record, ended, read_plan, read_record
-from shared.export.queries import range_query
+from shared.export.context import PURGED, Edges, Json, Part, Plan, Record, ended, read_plan, read_record
+from shared.export.queries import has_sign_ins, range_query
 from shared.files import csv_rows, results
 from shared.files.columns import AUTHENTICATION, Column, columns_of, select_of
 from shared.graph import authentication, pages
 from shared.graph.client import Tally
-from shared.graph.users import User
+from shared.graph.users import User, is_purged
 from shared.ranges import keys
 from shared.ranges.keys import SIZE, key_of
 from shared.ranges.ranges import Range, from_dict, keeps
@@ -67,7 +67,9 @@ class _State(msgspec.Struct):
 
     link: str = ""
     seen: bytes = b""
-    """The keys of those who were read."""
+    """The keys of those who were read, and of those who are gone."""
+    gone: int = 0
+    """How many of these are gone from the tenant."""
     rows: list[bytes] = []
     errors: list[bytes] = []
     """What did not fill a block yet: small ones would be too many in a chain of thousands of segments."""
@@ -80,11 +82,10 @@ class _Unwanted(Exception):
 async def export(edges: Edges, task: Json) -> Json:
     """Reads the ranges of a lane, or goes on with them.
 
-    `{"id", "segment", "ranges": [number], "state"?, "restarts"?}` to `{"parts": [[range, segment, execution, blocks,
-    error blocks, rows, bytes, errors]], "requests", "retries", "restarts", "left"?, "void"?, "failed"?}`. `left` is
-    what the next activity is to be asked for: `ranges`, `state` (the blob from which the first of them goes on) and
-    how often that one was begun again. `void`: the range whose parts of earlier segments don't count any more. Or
-    `{"cancelled"}`.
+    `{"id", "segment", "ranges": [number], "state"?, "restarts"?}` to `{"parts": [Part], "requests", "retries",
+    "restarts", "left"?, "void"?, "failed"?}`. `left` is what the next activity is to be asked for: `ranges`, `state`
+    (the blob from which the first of them goes on) and how often that one was begun again. `void`: the range whose
+    parts of earlier segments don't count any more. Or `{"cancelled"}`.
     """
     record = await read_record(edges.storage, task["id"])
     made = await read_plan(edges.storage, record.id)
@@ -141,17 +142,21 @@ async def _range(run: _Execution, number: int, saved: str) -> tuple[Part, str]:
     count = 0
     columns = columns_of(record.columns)
     per_user = any(column.source == AUTHENTICATION for column in columns) and AUTHENTICATION not in run.made.unreadable
+    sign_ins = part.kind != "users" and has_sign_ins(record, select_of(columns, run.made.unreadable))
 
     state = await _state(run, saved)
     left = await selection.left_to_others(storage, record.id, number) if part.kind == "users" else b""
     seen = set(keys.split(left + state.seen))
     # Whom others may have too: `check` compares them.
     listed: bytearray | None = bytearray() if check.by_name(part) or part.kind == "users" else None
-    read = len(state.seen) // SIZE
+    gone, read = state.gone, len(state.seen) // SIZE - state.gone
     rows.add(*state.rows)
     errors.add(*state.errors)
     link: str | None = None
     async for page, failures, here, behind in _pages(run, part, state.link):
+        if sign_ins:
+            gone += sum(keys.fresh(seen, key_of(user.id)) for user in page if is_purged(user))
+            page = [user for user in page if not is_purged(user)]  # noqa: PLW2901 - nobody else keeps it
         users, failed, link = [user for user in page if keeps(part, user)], failures, behind
         if per_user:
             users, errors_of_users, some_left = await _add_methods(run, part, users, seen, columns)
@@ -174,12 +179,13 @@ async def _range(run: _Execution, number: int, saved: str) -> tuple[Part, str]:
         await rows.stage()
         await errors.stage()
     staged: Part = [number, run.segment, run.id, rows.blocks, errors.blocks, count, rows.size, errors.entries]
+    staged = [*staged, {PURGED: gone - state.gone} if gone > state.gone else {}]
     if listed is not None:
         await _write(run, ids_name(record.id, part_name(*staged[:3])), bytes(listed))
     await _note(run, number, read + count, done=not link)
     if not link:
         return staged, ""
-    goes_on = _State(link, b"".join(seen), rows.pieces, errors.pieces)
+    goes_on = _State(link, b"".join(seen), gone, rows.pieces, errors.pieces)
     await _write(run, work_name(record.id, f"chain-{name}"), msgspec.msgpack.encode(goes_on))
     return staged, f"chain-{name}"
 
@@ -192,12 +198,12 @@ async def _pages(
     """
     edges, record, made = run.edges, run.record, run.made
     if part.kind == "users":
-        select = select_of(column for column in columns_of(record.columns) if column.source not in made.unreadable)
+        select = select_of(columns_of(record.columns), made.unreadable)
         listed = await blobs.read(edges.storage, users_name(record.id, record.attempt))
         async for read in selection.read(edges.graph, listed or b"[]", part, select, run.tally, start):
             yield read
         return
-    query = range_query(edges.graph, record, part, advanced=made.advanced, unreadable=tuple(made.unreadable))
+    query = range_query(edges.graph, record, part, advanced=made.advanced, unreadable=made.unreadable)
     async for page in pages.chain(edges.graph, query, run.tally, start):
         yield _taken(page), [], page.link, page.next_link
 
