@@ -4,6 +4,7 @@ import difflib
 import itertools
 import re
 import unicodedata
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -58,11 +59,17 @@ class ExportRequest:
 
 
 def parse(body: bytes, settings: Settings, now: datetime) -> ExportRequest:
-    """Reads the JSON body of a POST; an empty one asks for everything as it is by default. Raises BadRequest."""
+    """Reads the JSON body of a POST; `{}` asks for everything as it is by default. Raises BadRequest.
+
+    No body at all is refused: one that was lost on the way must not become all users.
+    """
     if len(body) > MAX_BODY:
         raise BadRequest(Problem("", f"The body has {len(body)} bytes; {MAX_BODY} are possible."))
+    body = body.removeprefix(BOM_UTF8)
+    if not body.strip():
+        raise BadRequest(Problem("", "The request has no body: send {} to export all users."))
     try:
-        given = msgspec.json.decode(body) if body.strip() else {}
+        given = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise BadRequest(Problem("", f"The body is no JSON: {problem}.")) from None
     if not isinstance(given, dict):
@@ -147,7 +154,7 @@ def _filter(given: Mapping[str, Any], problems: list[Problem]) -> str:
         odata.check(text.strip())
     except odata.FilterError as problem:
         problems.append(Problem("/filter", str(problem)))
-    return text.strip()
+    return odata.one_line(text)
 
 
 def _users(given: Mapping[str, Any], problems: list[Problem]) -> tuple[str, ...]:

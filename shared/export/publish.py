@@ -1,22 +1,14 @@
 """The activity `publish`: makes the files visible, or only the results when the export failed or was cancelled."""
 
 import logging
+from collections import Counter
 from datetime import UTC, datetime
 
-from shared.export.context import PURGED, Edges, Json, Part, Record, counted, find_record, progress, read_record
+from shared.export.context import ODD, PURGED, Edges, Json, Part, Record, counted, progress, read_record
 from shared.files import csv_rows, results
 from shared.files.columns import columns_of
 from shared.storage import blobs
-from shared.storage.names import (
-    block_name,
-    cancelled_name,
-    csv_name,
-    part_name,
-    place_name,
-    plan_name,
-    results_name,
-    work_name,
-)
+from shared.storage.names import block_name, csv_name, part_name, plan_name, results_name
 
 PLAUSIBLE = 0.8
 """When one of what was counted and what came is less than this share of the other, that is no lag of the index."""
@@ -71,7 +63,7 @@ async def publish(edges: Edges, task: Json) -> Json:
             "restarts": task["restarts"],
         },
         "file": file,
-        "warnings": [*task["warnings"], *(_remarks(record, task["expected"], rows, purged) if file else ())],
+        "warnings": [*task["warnings"], *(_remarks(record, task["expected"], rows, counted(parts)) if file else ())],
     }
     await _publish_results(edges, record, fields, found, listed)
     # The alerts read this line.
@@ -87,21 +79,6 @@ async def publish(edges: Edges, task: Json) -> Json:
     # The plan goes first: activities that still run see that nobody wants them any more.
     await blobs.delete(edges.storage, plan_name(record.id))
     return {"status": status, "notify": bool(record.callback_host)}
-
-
-async def clean(edges: Edges, task: Json) -> Json:
-    """The activity `clean`: removes what only a running export needs; with `unpublish` also its files."""
-    record = await find_record(edges.storage, task["id"])
-    if record:
-        await blobs.delete(edges.storage, place_name(record.requested_by["id"], record.id))
-    if task.get("unpublish"):
-        await blobs.delete(edges.storage, results_name(task["id"]))
-        if record:
-            await blobs.delete(edges.storage, csv_name(record.id, record.file_name))
-    # First what lets the notes of a cancelled export count: who sees that it is gone takes away its own.
-    await blobs.delete(edges.storage, cancelled_name(task["id"]))
-    await blobs.delete_all(edges.storage, work_name(task["id"], ""))
-    return {}
 
 
 async def _publish_csv(
@@ -183,9 +160,9 @@ def _implausible(record: Record, expected: int | None, rows: int, purged: int) -
     return None
 
 
-def _remarks(record: Record, expected: int | None, rows: int, purged: int) -> list[Json]:
+def _remarks(record: Record, expected: int | None, rows: int, counts: Counter[str]) -> list[Json]:
     """Warnings about a file that is published."""
-    found: list[Json] = []
+    found, purged = _odd(counts), counts[PURGED]
     if purged:
         reason = (
             f"Graph also sent {purged} objects that have nothing but an id and sign-ins: what is left of users that are"
@@ -205,3 +182,16 @@ def _remarks(record: Record, expected: int | None, rows: int, purged: int) -> li
         )
         found.append({"code": "CountDiffers", "reason": reason})
     return found
+
+
+def _odd(counts: Counter[str]) -> list[Json]:
+    """A warning that names the properties that came in another form than documented, and counts their users."""
+    odd = {name.removeprefix(ODD): users for name, users in sorted(counts.items()) if name.startswith(ODD)}
+    if not odd:
+        return []
+    shown = ", ".join(f"{name} of {users} user{'s' * (users != 1)}" for name, users in odd.items())
+    reason = (
+        f"Graph sent values in another form than Microsoft documents: {shown}. The users are in the file, with what"
+        " could be read of these values."
+    )
+    return [{"code": "OddValues", "reason": reason}]
