@@ -2,7 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from shared.export.context import Json, Record
+from shared.export.context import Record
+from shared.export.messages import Json
 from shared.files import results
 from shared.settings import Settings
 from shared.storage import blobs
