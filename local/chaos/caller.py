@@ -72,7 +72,7 @@ def settle(stage: Stage, deadline: float, export_id: str) -> None:
 
 
 def _all_ended(stage: Stage, export_id: str) -> bool:
-    return all(status not in {"Pending", "Running", "Suspended"} for status in instances(stage, export_id).values())
+    return all(status not in {"Pending", "Running"} for status in instances(stage, export_id).values())
 
 
 def evidence(
