@@ -1,10 +1,12 @@
 """What Microsoft's own Durable extension (3.19.0) sent to the orchestrator in whole exports, turn by turn.
 
 traces/*.jsonl: an export a file, a turn a line, with the context that the extension sent and the orchestrator's answer.
-Stack traces in `Details` were cut. `python -m tests.durable.record FOLDER` records new ones.
+`Details`, which hold stack traces, were cut. `pytest tests/durable/test_extension.py --record-traces FOLDER` records
+new ones, and TRACES names another folder to replay.
 """
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from itertools import pairwise
@@ -26,7 +28,8 @@ pytestmark = [
 ]
 
 Json = dict[str, Any]
-FILES = sorted((Path(__file__).parent / "traces").glob("*.jsonl"))
+FOLDER = Path(os.environ.get("TRACES") or Path(__file__).parent / "traces")
+FILES = sorted(FOLDER.glob("*.jsonl"))
 TRACES = [pytest.param([json.loads(line) for line in file.read_text().splitlines()], id=file.stem) for file in FILES]
 ORCHESTRATORS = {"export_users": function_app.export_users}
 WORDS = frozenset({"reason", "requestId"})
