@@ -34,7 +34,7 @@ $(VENV)/.ready: requirements.txt requirements-dev.txt
 	@touch $@
 
 local/node_modules/.ready: local/package.json local/package-lock.json
-	@echo "Setting up Azurite in local/node_modules (once) ..."
+	@echo "Setting up Azurite and the linter of the page in local/node_modules (once) ..."
 	@cd local && npm ci --silent --ignore-scripts --no-fund --no-audit
 	@touch $@
 
@@ -66,8 +66,10 @@ test: setup programs
 test-long: setup
 	@$(BIN)/python -m pytest -m long -s
 
-lint: $(VENV)/.ready
+lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@local/node_modules/.bin/biome lint --error-on-warnings
+	@infra/lint.sh
 
 types: $(VENV)/.ready
 	@$(BIN)/mypy

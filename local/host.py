@@ -11,11 +11,12 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import azure.functions as func
 from aiohttp import web
@@ -100,7 +101,7 @@ Invoke = Callable[[Function, Any], Awaitable[Any]]
 def _serve(routes: list[Route], invoke: Invoke) -> durable_http.Handler:
     async def handler(request: web.Request) -> web.StreamResponse:
         for route in routes:
-            matched = route.pattern.fullmatch(request.path)
+            matched = route.pattern.fullmatch(_path(request))
             if matched and (not route.methods or request.method in route.methods):
                 values = {name: value for name, value in matched.groupdict().items() if value is not None}
                 return await _answer(route.function, await _functions_request(request, values), invoke)
@@ -109,17 +110,37 @@ def _serve(routes: list[Route], invoke: Invoke) -> durable_http.Handler:
     return handler
 
 
+def _path(request: web.Request) -> str:
+    """The path as ASP.NET matches it: decoded, but an encoded slash stays as it is."""
+    parts = re.split("(%2F)", request.rel_url.raw_path, flags=re.IGNORECASE)
+    return "".join(part if part.upper() == "%2F" else unquote(part) for part in parts)
+
+
 async def _functions_request(request: web.Request, route_values: dict[str, str]) -> func.HttpRequest:
-    """The request as the Python worker makes it: the body is bytes, repeated values are joined."""
+    """The request as the Functions host passes it on to the Python worker (its RpcMessageConversionExtensions).
+
+    A body without a Content-Length above 0 is lost, such as one that is sent in chunks. Names of headers and query
+    values are one whatever their case. Several values are joined with a comma, empty ones left out; a query value that
+    is empty then is not there at all.
+    """
     return HttpRequest(
         method=request.method,
         url=f"{request.scheme}://{request.host}{request.path_qs}",
-        headers={name: ", ".join(request.headers.getall(name)) for name in request.headers},
-        params={name: ",".join(request.query.getall(name)) for name in request.query},
+        headers=_joined(request.headers.items()),
+        params={name: value for name, value in _joined(request.query.items()).items() if value},
         route_params=route_values,
         body_type="bytes",
-        body=await request.read(),
+        body=await request.read() if request.content_length else b"",
     )
+
+
+def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """One value for each name, which is written as where it comes first."""
+    names = dict[str, str]()
+    values = dict[str, list[str]]()
+    for name, value in pairs:
+        values.setdefault(names.setdefault(name.lower(), name), []).append(value)
+    return {name: ",".join(filter(None, found)) for name, found in values.items()}
 
 
 async def _answer(function: Function, request: func.HttpRequest, invoke: Invoke) -> web.Response:

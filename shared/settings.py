@@ -59,6 +59,8 @@ class Settings:
     retention_days: int
     max_running: int
     """Exports of one caller at the same time."""
+    public_url: str
+    """Where callers reach the app: `https://host` or `https://host/path`; empty when that is the app's own address."""
     development: bool
     """On a person's own machine, where no Easy Auth can be (Core Tools set AZURE_FUNCTIONS_ENVIRONMENT)."""
     easy_auth: bool
@@ -86,6 +88,7 @@ class Settings:
             callback_hosts=read("EXPORT_CALLBACK_HOSTS", "*.logic.azure.com", _hosts),
             retention_days=read("EXPORT_RETENTION_DAYS", "7", _whole(1, 3650)),
             max_running=read("EXPORT_MAX_RUNNING", "10", _whole(1, 1000)),
+            public_url=read("EXPORT_PUBLIC_URL", "", _public_url),
             development=env.get("AZURE_FUNCTIONS_ENVIRONMENT") == "Development" and not env.get("WEBSITE_INSTANCE_ID"),
             easy_auth=env.get("WEBSITE_AUTH_ENABLED", "").lower() == "true",
         )
@@ -132,6 +135,12 @@ def _graph_endpoint(text: str) -> str:
     if not _is_safe(text) or (parts := urlsplit(text)).path.strip("/"):
         raise ValueError(f"an address like https://graph.microsoft.com is expected, not {text!r}")
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def _public_url(text: str) -> str:
+    if text and (not _is_safe(text) or not re.fullmatch(r"[\w.~:/%\[\]-]+", text, re.ASCII)):
+        raise ValueError(f"an address like https://exports.contoso.com is expected, not {text!r}")
+    return text.rstrip("/")
 
 
 def _whole(lowest: int, highest: int) -> Callable[[str], int]:

@@ -21,7 +21,7 @@ def ask(stage: Stage, deadline: float, method: str, path: str, **options: Any) -
 
 
 def _send(deadline: float, method: str, url: Callable[[], str], **options: Any) -> httpx.Response:
-    """Broken connections and the host's own empty 500 are asked again until `deadline`."""
+    """Broken connections, 503 and the host's own empty 500 are asked again until `deadline`."""
     problem = ""
     while time.monotonic() < deadline:
         try:
@@ -29,9 +29,9 @@ def _send(deadline: float, method: str, url: Callable[[], str], **options: Any) 
         except httpx.TransportError as error:
             problem = type(error).__name__
         else:
-            if answer.status_code < 500 or answer.content:
+            if answer.status_code < 500 or (answer.status_code != 503 and answer.content):
                 return answer
-            problem = f"{answer.status_code} without a body"
+            problem = f"{answer.status_code} {answer.text[:200]}"
         time.sleep(PAUSE_SECONDS)
     raise StageError(f"{method} {url()} got no answer ({problem})")
 
@@ -130,9 +130,9 @@ def _first(attempt: Callable[[], bytes | None], times: int = 3) -> bytes | None:
 
 
 def _names(stage: Stage) -> list[str]:
-    """All blobs of the container; none when the container itself was forgotten."""
+    """All blobs of the container, also those of uncommitted blocks; none when the container itself was forgotten."""
     with BlobServiceClient.from_connection_string(stage.serving.storage) as client:
         try:
-            return [blob.name for blob in client.get_container_client(CONTAINER).list_blobs()]
+            return [blob.name for blob in client.get_container_client(CONTAINER).list_blobs(include="uncommittedblobs")]
         except HttpResponseError:
             return []

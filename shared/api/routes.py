@@ -32,7 +32,7 @@ _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """An HTTP request. `url` is absolute, as the caller sees it; header names are in small letters."""
+    """An HTTP request. `url` is absolute, as the caller sees it; names of headers and query values in small letters."""
 
     method: str
     url: str
@@ -70,7 +70,8 @@ async def answer(body: Body, incoming: Incoming, read_settings: Read, connect: C
         pause = {"Retry-After": str(limit.RETRY_AFTER)}
         return _problem(429, "Too many exports are running", str(problem), headers=pause)
     except BadRequest as problem:
-        return _problem(problem.status, "The request can't be taken", str(problem), problem.problems)
+        title = "" if problem.status == 411 else "The request can't be taken"
+        return _problem(problem.status, title, str(problem), problem.problems)
 
 
 def _refuse_other_sites(incoming: Incoming) -> None:
@@ -82,19 +83,34 @@ def _refuse_other_sites(incoming: Incoming) -> None:
 
 async def start_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
     """POST /exports"""
-    key = incoming.headers.get("idempotency-key", "")
-    if key and not _IDEMPOTENCY_KEY.fullmatch(key):
+    key = incoming.headers.get("idempotency-key")
+    # An empty one is no key either: a caller that believes it has one would start a second export.
+    if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
         raise BadRequest(Problem("", "Idempotency-Key must be 1 to 255 visible ASCII characters."))
-    wanted = request.parse(incoming.body, on.settings, on.now())
-    export_id = await start.start(on, wanted, caller, key)
-    status_url = f"{_exports_url(incoming)}/{export_id}"
+    wanted = request.parse(_sent_body(incoming), on.settings, on.now())
+    export_id = await start.start(on, wanted, caller, key or "")
+    status_url = f"{_exports_url(incoming, on.settings)}/{export_id}"
     return _json(202, {"id": export_id, "status": "NotStarted", "statusUrl": status_url}, _polling(status_url))
+
+
+def _sent_body(incoming: Incoming) -> bytes:
+    """The body of a request that must have one. Raises BadRequest for one that the Functions host has lost.
+
+    It passes a body on only with a Content-Length above 0: without its filter a request would mean all users.
+    """
+    if not incoming.body and "transfer-encoding" in incoming.headers:
+        detail = "The body was sent in chunks and did not arrive: send it with a Content-Length."
+        raise BadRequest(Problem("", detail), status=411)
+    encoding = incoming.headers.get("content-encoding", "").strip().lower()
+    if encoding not in {"", "identity"}:
+        raise BadRequest(Problem("", "The body is compressed (Content-Encoding): send it as it is."))
+    return incoming.body
 
 
 async def list_exports(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
     """GET /exports"""
-    status, top = incoming.query.get("status", ""), incoming.query.get("top", "50")
-    after = incoming.query.get("continuationToken", "")
+    status, top = incoming.query.get("status", ""), incoming.query.get("top") or "50"
+    after = incoming.query.get("continuationtoken", "")
     problems = []
     if status and status not in STATUSES:
         problems.append(Problem("/status", f"must be one of {', '.join(STATUSES)}"))
@@ -109,17 +125,17 @@ async def list_exports(incoming: Incoming, caller: Caller, on: Operations) -> Ou
 
 async def show_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
     """GET /exports/{id}"""
-    return _shown(incoming, await operations.show(on, _export_id(incoming), caller))
+    return _shown(incoming, on.settings, await operations.show(on, _export_id(incoming), caller))
 
 
 async def cancel_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
     """POST /exports/{id}/cancel"""
-    return _shown(incoming, await operations.cancel(on, _export_id(incoming), caller))
+    return _shown(incoming, on.settings, await operations.cancel(on, _export_id(incoming), caller))
 
 
 async def delete_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
     """DELETE /exports/{id}"""
-    return _shown(incoming, await removal.delete(on, _export_id(incoming), caller))
+    return _shown(incoming, on.settings, await removal.delete(on, _export_id(incoming), caller))
 
 
 async def list_columns(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
@@ -148,21 +164,24 @@ def _export_id(incoming: Incoming) -> str:
     return export_id if _ID.fullmatch(export_id) else ""
 
 
-def _exports_url(incoming: Incoming) -> str:
-    """The absolute address of /exports: Logic Apps want an absolute Location."""
+def _exports_url(incoming: Incoming, settings: Settings) -> str:
+    """The absolute address of /exports: Logic Apps want an absolute Location.
+
+    Behind a gateway only EXPORT_PUBLIC_URL says what it is: a caller could write anything into X-Forwarded-Host.
+    """
     parts = urlsplit(incoming.url)
     # Azure Functions finds a route whatever the case of its letters.
     prefix = re.split("/exports", unquote(parts.path), maxsplit=1, flags=re.IGNORECASE)[0]
-    return f"{parts.scheme}://{parts.netloc}{prefix}/exports"
+    return f"{settings.public_url or f'{parts.scheme}://{parts.netloc}'}{prefix}/exports"
 
 
 def _polling(location: str) -> dict[str, str]:
     return {"Location": location, "Retry-After": str(operations.RETRY_AFTER)}
 
 
-def _shown(incoming: Incoming, shown: Shown) -> Outgoing:
+def _shown(incoming: Incoming, settings: Settings, shown: Shown) -> Outgoing:
     if shown.status == 202:
-        return _json(202, shown.body, _polling(f"{_exports_url(incoming)}/{shown.body['id']}"))
+        return _json(202, shown.body, _polling(f"{_exports_url(incoming, settings)}/{shown.body['id']}"))
     if shown.status == 204:
         return Outgoing(204, b"", dict(_HEADERS))
     if "title" in shown.body:

@@ -15,7 +15,7 @@ import msgspec
 from truth import SCHEMA
 
 from shared.api.operations import new_id, read_results
-from shared.export import check, plan, publish, read
+from shared.export import check, clean, plan, publish, read
 from shared.export.context import Edges, Record
 from shared.export.workflow import CANCEL, export_workflow
 from shared.files.columns import COLUMN_SETS
@@ -28,7 +28,7 @@ ACTIVITIES: dict[str, Callable[[Edges, Json], Awaitable[Json]]] = {
     "export": read.export,
     "check": check.check,
     "publish": publish.publish,
-    "clean": publish.clean,
+    "clean": clean.clean,
 }
 ATTEMPTS = 3
 

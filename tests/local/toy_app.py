@@ -3,6 +3,7 @@
 # ruff: noqa: ASYNC110, ASYNC230, ASYNC240 (waits for files that the tests make: that is the point here)
 
 import asyncio
+import json
 import os
 import time
 from datetime import timedelta
@@ -122,6 +123,13 @@ async def echo(req: func.HttpRequest) -> func.HttpResponse:
         status_code=201,
         headers={"X-Seen": "yes"},
     )
+
+
+@app.route(route="seen/{word}", methods=["POST"])
+async def seen(req: func.HttpRequest) -> func.HttpResponse:
+    """What the function is given."""
+    found = {"params": dict(req.params), "route": dict(req.route_params), "body": req.get_body().hex()}
+    return func.HttpResponse(json.dumps(found | {"headers": dict(req.headers.items())}), mimetype="application/json")
 
 
 @app.route(route="blocks", methods=["GET"])

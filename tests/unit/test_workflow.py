@@ -464,9 +464,9 @@ def test_whatever_happens_to_its_lanes_an_export_publishes_each_range_whole(size
     assert set(staged) == {number for lane in lanes for number in lane}
 
 
-# Messages of a queue hold 64 KiB; what is larger Durable keeps in a blob, which costs time.
+# Durable puts messages of up to 45 KiB into a queue; what is larger it keeps in a blob, which costs time.
 
-MESSAGE = 64 * 1024
+MESSAGE = 45 * 1024
 
 
 def realistic(number: int) -> list[Any]:
@@ -497,7 +497,7 @@ def test_what_goes_through_durable_is_small_but_for_the_one_list_of_all_parts(ra
     assert max(sizes["lane in"], sizes["lane out"]) < MESSAGE / 4
     assert sizes["plan"] < MESSAGE / 2
     assert (max(sizes["check"], sizes["publish"]) > MESSAGE) is large
-    assert max(sizes["check"], sizes["publish"]) < 2 * MESSAGE
+    assert max(sizes["check"], sizes["publish"]) < 3 * MESSAGE
 
 
 # Whatever an activity returns: an exception in the orchestrator would end the export without results.
