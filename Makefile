@@ -33,7 +33,7 @@ $(VENV)/.ready: requirements.txt requirements-dev.txt
 	@touch $@
 
 local/node_modules/.ready: local/package.json local/package-lock.json
-	@echo "Setting up Azurite in local/node_modules (once) ..."
+	@echo "Setting up Azurite and the linter of the page in local/node_modules (once) ..."
 	@cd local && npm ci --silent --ignore-scripts --no-fund --no-audit
 	@touch $@
 
@@ -61,8 +61,10 @@ chaos: setup
 test: setup programs
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-lint: $(VENV)/.ready
+lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@local/node_modules/.bin/biome lint --error-on-warnings
+	@infra/lint.sh
 
 types: $(VENV)/.ready
 	@$(BIN)/mypy

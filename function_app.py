@@ -17,6 +17,7 @@ from shared.api import removal, routes
 from shared.api.operations import Operations
 from shared.api.routes import Body, Incoming, Outgoing
 from shared.export import check as check_activity
+from shared.export import clean as clean_activity
 from shared.export import notify as notify_activity
 from shared.export import plan as plan_activity
 from shared.export import publish as publish_activity
@@ -170,7 +171,7 @@ async def notify(task: Any) -> Any:
 
 @app.activity_trigger(input_name="task")
 async def clean(task: Any) -> Any:
-    return await publish_activity.clean(_edges(), task)
+    return await clean_activity.clean(_edges(), task)
 
 
 @app.timer_trigger(schedule="0 30 2 * * *", arg_name="timer")

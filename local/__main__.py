@@ -39,7 +39,9 @@ def parser() -> argparse.ArgumentParser:
         child.add_argument("--parent-pid", type=int, default=0)
     child.add_argument("--concurrency", type=int, default=0)
     child.add_argument("--lease", type=float, default=4.0)
+    child.add_argument("--fd", type=int, help="a listening socket, for Microsoft's extension")
     commands.choices["host"].add_argument("--fd", type=int, required=True, help="a listening socket")
+    commands.choices["host"].add_argument("--extension", action="store_true", help="Microsoft's is used")
     return root
 
 
@@ -57,6 +59,17 @@ def _work(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--lease", type=float, default=4.0, help="seconds until a dead worker's work is free")
     command.add_argument("--app", default="function_app:app", help="module:attribute of the function app")
+    _engine(command)
+    command.add_argument(
+        "--host-json", default="host.json", help="settings for --durable-host (default: the app's host.json)"
+    )
+
+
+def _engine(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--durable-host", metavar="PATH", help="run orchestrations in Microsoft's extension: this program"
+    )
+    command.add_argument("--durable-hosts", type=int, default=1, help="how many of it, on one hub (default: 1)")
 
 
 def main() -> int:
@@ -71,6 +84,10 @@ def main() -> int:
 
             host.main(options)
         case "worker":
+            if options.fd is not None:
+                from local import extension_worker
+
+                extension_worker.main(options)
             from local import worker
 
             worker.main(options)

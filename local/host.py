@@ -10,7 +10,6 @@ import contextlib
 import logging
 import os
 import re
-import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,9 +24,10 @@ from azure.functions.http import HttpRequest
 from azure.functions.timer import TimerRequest
 
 from local import durable_http, host_functions, identity
+from local.extension import NotReadyError, written_binding
 from local.host_functions import App, Function
 from local.host_timers import run_timers
-from local.processes import die_with_parent
+from local.processes import die_with_parent, serve_until_stopped
 
 log = logging.getLogger("local.host")
 
@@ -45,15 +45,21 @@ class Route:
     function: Function
 
 
-def make_server(app: App, data: Path, base: str, identity_header: str = "") -> web.Application:
-    """The whole host as an aiohttp application. `base` is its own address on loopback."""
+def make_server(app: App, data: Path, base: str, identity_header: str = "", extension: bool = False) -> web.Application:
+    """The whole host as an aiohttp application. `base` is its own address on loopback.
+
+    `extension`: orchestrations run in Microsoft's extension, and functions get the client binding that it writes.
+    """
     threads = ThreadPoolExecutor(THREADS, "function")
-    binding = durable_http.client_binding(base, app.setting("extensions", "durableTask", "hubName", default="local"))
+    hub = app.setting("extensions", "durableTask", "hubName", default="local")
+    own = durable_http.client_binding(base, hub)
     server = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_loopback_only])
-    durable_http.add_routes(server, app, data / "durable.db")
+    if not extension:
+        durable_http.add_routes(server, app, data / "durable.db")
     server.add_routes([identity.route(identity_header)])
 
     async def invoke(function: Function, value: Any) -> Any:
+        binding = written_binding(data) if extension and function.clients else own
         arguments = {function.trigger.name: value} | dict.fromkeys(function.clients, binding)
         return await host_functions.call(function, arguments, threads, app.directory)
 
@@ -140,6 +146,8 @@ def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 async def _answer(function: Function, request: func.HttpRequest, invoke: Invoke) -> web.Response:
     try:
         answer = await invoke(function, request)
+    except NotReadyError:
+        return web.Response(status=503, headers={"Retry-After": "1"})
     except Exception:
         log.exception("Function %s failed; the caller gets a 500 without a body.", function.name)
         return web.Response(status=500)
@@ -201,16 +209,8 @@ def main(arguments: argparse.Namespace) -> None:
 
 async def _main(arguments: argparse.Namespace) -> None:
     app = host_functions.load(arguments.app)
-    listener = socket.socket(fileno=arguments.fd)
-    base = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server = make_server(app, Path(arguments.data), base, os.environ.get("IDENTITY_HEADER", ""))
-    # The host unpacks no body.
-    runner = web.AppRunner(server, access_log=None, auto_decompress=False)
-    await runner.setup()
-    await web.SockSite(runner, listener).start()
-    print("host ready", flush=True)
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await stop.wait()
-    await runner.cleanup()
+    with socket.socket(fileno=os.dup(arguments.fd)) as listener:
+        base = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    data = Path(arguments.data)
+    server = make_server(app, data, base, os.environ.get("IDENTITY_HEADER", ""), extension=arguments.extension)
+    await serve_until_stopped(server, arguments.fd, "host ready")

@@ -2,13 +2,13 @@
 // logs for every export: "Export <id> ended: <status> (<n> users, <n> errors, <n> requests, <n> retries)".
 param suffix string
 param location string
-param tags object
+param tags { *: string }
 param workspaceId string
 param email string
 
 var ended = '''
 AppTraces
-| where Message startswith "Export " and Message has " ended: "
+| where Message startswith "Export " and Message contains " ended: "
 | parse Message with "Export " Id " ended: " Status " (" Users:long " users, " Errors:long " errors, " Requests:long " requests, " Retries:long " retries)"
 '''
 

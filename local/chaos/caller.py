@@ -130,9 +130,9 @@ def _first(attempt: Callable[[], bytes | None], times: int = 3) -> bytes | None:
 
 
 def _names(stage: Stage) -> list[str]:
-    """All blobs of the container; none when the container itself was forgotten."""
+    """All blobs of the container, also those of uncommitted blocks; none when the container itself was forgotten."""
     with BlobServiceClient.from_connection_string(stage.serving.storage) as client:
         try:
-            return [blob.name for blob in client.get_container_client(CONTAINER).list_blobs()]
+            return [blob.name for blob in client.get_container_client(CONTAINER).list_blobs(include="uncommittedblobs")]
         except HttpResponseError:
             return []

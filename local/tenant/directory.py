@@ -18,9 +18,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local.tenant.cultures import CULTURES
-from local.tenant.people import PROPERTIES, Persona, personas
+from local.tenant.metadata import EXTENSIONS, PROPERTIES, is_list
+from local.tenant.people import Persona, personas
 
 User = dict[str, Any]
+Shape = tuple[tuple[str, ...], frozenset[str]]  # of a row: what is selected, and what of it is hidden
 SHAPES = {"normal": 0.08, "burst": 0.08, "oneday": 0.0, "null90": 0.9, "b2c": 0.0}  # share without createdDateTime
 BURST = 50_000
 CACHED_ROWS = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4 // 1_000
@@ -45,8 +47,8 @@ class Directory:
     upns: list[str]
     edited: dict[int, User | None] = field(default_factory=dict)  # None: deleted since
     cache: dict[Any, Any] = field(default_factory=dict)  # what listing.py remembers about filters
-    _formats: dict[tuple[str, ...], list[str | None]] = field(default_factory=dict)
-    _rows: dict[tuple[str, ...], dict[int, bytes]] = field(default_factory=dict)
+    _formats: dict[Shape, list[str | None]] = field(default_factory=dict)
+    _rows: dict[Shape, dict[int, bytes]] = field(default_factory=dict)
     _cached: int = 0
     _by_upn: dict[str, int] = field(default_factory=dict)
 
@@ -192,28 +194,29 @@ def facts(directory: Directory, position: int) -> dict[str, object]:
     }
 
 
-def rows(directory: Directory, positions: Iterable[int], select: tuple[str, ...], keep: bool = True) -> list[bytes]:
+def rows(
+    directory: Directory,
+    positions: Iterable[int],
+    select: tuple[str, ...],
+    keep: bool = True,
+    hidden: frozenset[str] = frozenset(),
+) -> list[bytes]:
     """The users at these positions as JSON objects of the selected properties; `keep` remembers them for the next
-    time.
+    time. `hidden` are null: what the caller may not read.
     """
-    formats = directory._formats.setdefault(select, [None] * len(directory.kinds))
-    cached = directory._rows.setdefault(select, {})
+    formats = _formats(directory, select, hidden)
+    cached = directory._rows.setdefault((select, hidden), {})
     found = []
     edited = directory.edited
     for position in positions:
         if position in edited:
             user = edited[position] or {}
-            own = {name: user[name] for name in select}
+            own = {name: None if name in hidden else user[name] for name in select if _is_shown(name, user[name])}
             found.append(json.dumps(own, ensure_ascii=False, separators=(",", ":")).encode())
             continue
         row = cached.get(position)
         if row is None:
-            kind = directory.bits[position] & 2047
-            template = formats[kind]
-            if template is None:
-                texts = directory.kinds[kind].texts
-                template = formats[kind] = "{" + ",".join(f'"{name}":{texts[name]}' for name in select) + "}"
-            row = (template % facts(directory, position)).encode()
+            row = (_format(directory, position, formats, select, hidden) % facts(directory, position)).encode()
             if keep and directory._cached < CACHED_ROWS:
                 directory._cached += 1
                 cached[position] = row
@@ -221,7 +224,30 @@ def rows(directory: Directory, positions: Iterable[int], select: tuple[str, ...]
     return found
 
 
-def values(directory: Directory, position: int, names: Sequence[str] = PROPERTIES) -> User:
+def _is_shown(name: str, value: object) -> bool:
+    """A directory extension without a value is left out, as Graph does; other properties come as null."""
+    return value is not None or name not in EXTENSIONS
+
+
+def _formats(directory: Directory, select: tuple[str, ...], hidden: frozenset[str]) -> list[str | None]:
+    return directory._formats.setdefault((select, hidden), [None] * len(directory.kinds))
+
+
+def _format(
+    directory: Directory, position: int, formats: list[str | None], select: tuple[str, ...], hidden: frozenset[str]
+) -> str:
+    """The row of this user's persona, with the person left out."""
+    kind = directory.bits[position] & 2047
+    template = formats[kind]
+    if template is None:
+        texts = directory.kinds[kind].texts
+        shown = {name: "null" if name in hidden else texts[name] for name in select}
+        kept = (f'"{name}":{text}' for name, text in shown.items() if _is_shown(name, None if text == "null" else text))
+        template = formats[kind] = "{" + ",".join(kept) + "}"
+    return template
+
+
+def values(directory: Directory, position: int, names: tuple[str, ...] = tuple(PROPERTIES)) -> User:
     """One user as of now, as a dict; an edited one as edited."""
     edited = directory.edited.get(position)
     if edited is not None:
@@ -229,12 +255,11 @@ def values(directory: Directory, position: int, names: Sequence[str] = PROPERTIE
     return base_values(directory, position, names)
 
 
-def base_values(directory: Directory, position: int, names: Sequence[str] = PROPERTIES) -> User:
-    """One user as made at the start."""
-    texts = directory.kinds[directory.bits[position] & 2047].texts
-    template = "{" + ",".join(f'"{name}":{texts[name]}' for name in names) + "}"
+def base_values(directory: Directory, position: int, names: tuple[str, ...] = tuple(PROPERTIES)) -> User:
+    """One user as made at the start; what a row leaves out is None."""
+    template = _format(directory, position, _formats(directory, names, frozenset()), names, frozenset())
     user: User = json.loads(template % facts(directory, position))
-    return user
+    return dict.fromkeys(names) | user
 
 
 def methods_text(directory: Directory, position: int) -> str:
@@ -254,8 +279,7 @@ def living(directory: Directory) -> Iterator[int]:
 def put(directory: Directory, user: User, position: int | None = None) -> int:
     """Adds a user (properties that are missing become null), or replaces the one at `position`."""
     at = position if position is not None else max([len(directory) - 1, *directory.edited]) + 1
-    lists = ("businessPhones", "otherMails", "proxyAddresses", "imAddresses", "identities")
-    empty: User = {name: [] if name in lists else None for name in PROPERTIES}
+    empty: User = {name: [] if is_list(name) else None for name in PROPERTIES}
     made = {"id": user_id(directory, at), "createdDateTime": timestamp(int(time.time())), "accountEnabled": True}
     directory.edited[at] = empty | made | user
     return at

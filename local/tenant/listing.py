@@ -14,11 +14,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 
-from local.tenant import odata
+from local.tenant import odata, rules
 from local.tenant.directory import Directory, base_values
 from local.tenant.errors import GraphError, bad_request, unsupported
 from local.tenant.match import matched, milliseconds, predicate
-from local.tenant.people import DEFAULTS, PROPERTIES
+from local.tenant.metadata import PROPERTIES, spelled
+from local.tenant.people import DEFAULTS
 
 KNOWN = frozenset(("$select", "$top", "$filter", "$count", "$orderby", "$skiptoken"))
 LONGEST_ADVANCED_URL = 2048
@@ -72,7 +73,7 @@ def parse_query(params: Mapping[str, str], headers: Mapping[str, str], url_lengt
         raise bad_request(
             f"The URL of an advanced query may have {LONGEST_ADVANCED_URL} characters, this one has {url_length}."
         )
-    most = 500 if "signInActivity" in select or "signInActivity" in params.get("$filter", "") else 999
+    most = 500 if "signInActivity" in select or filters_sign_ins(params.get("$filter")) else 999
     top = parse_top(params.get("$top"), most)
     return Query(select, top, params.get("$filter"), orderby, counted, advanced or counted)
 
@@ -82,17 +83,20 @@ def check_filter(params: Mapping[str, str], domain: Domain) -> bool:
     text = params.get("$filter")
     if text is None:
         return False
-    return odata.check(odata.parse(text)) or domain.only_advanced_filters
+    return rules.check(odata.parse(text)) or domain.only_advanced_filters
+
+
+def filters_sign_ins(text: str | None) -> bool:
+    return text is not None and "signInActivity" in odata.names(odata.parse(text))
 
 
 def parse_select(text: str | None) -> tuple[str, ...]:
     if not text:
         return DEFAULTS
-    known = {name.lower(): name for name in PROPERTIES}
     found: dict[str, None] = {}
     for asked in text.split(","):
-        name = known.get(asked.strip().lower())
-        if name is None:
+        name = spelled(asked.strip())
+        if name not in PROPERTIES:
             where = f"Could not find a property named '{asked.strip()}' on type 'microsoft.graph.user'."
             raise GraphError(400, "BadRequest", f"Parsing OData Select and Expand failed: {where}")
         found[name] = None

@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
-from local.tenant.directory import Directory, User, facts
+from local.tenant.directory import Directory, facts
 from local.tenant.odata import And, Any_, Compare, In, Literal, Node, Not, Or, names
 from local.tenant.runs import Runs, complement, intersect, union
 
-Predicate = Callable[[User, float | None], bool]  # the user's properties, and its creation in milliseconds
+Predicate = Callable[[Any, float | None], bool]  # the user's properties, and its creation in milliseconds
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TEMPLATED = "%("
 
@@ -62,11 +62,27 @@ def predicate(node: Node) -> Predicate:  # noqa: PLR0911 - one for each kind of 
     name = node.name
     if isinstance(node, In):
         wanted = {_folded(value) for value in node.values}
-        return lambda user, created: _folded(user[name]) in wanted
-    if isinstance(node.value, datetime):
+        moment = any(isinstance(value, datetime) for value in node.values)
+        return lambda user, created: _folded(_moment(_at(user, name)) if moment else _at(user, name)) in wanted
+    if name == "createdDateTime" and isinstance(node.value, datetime):
         return _created(node.op, node.value)
     test = _test(node.op, node.value)
+    if "/" in name or not name:
+        return lambda user, created: test(_at(user, name))
     return lambda user, created: test(user[name])
+
+
+def _at(user: Any, path: str) -> Any:
+    """What a path leads to; null where it leads through nothing. The empty path is the item of a list itself."""
+    for name in filter(None, path.split("/")):
+        if user is None:
+            return None
+        user = len(user) if name == "$count" else user.get(name)
+    return user
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def milliseconds(text: str | None) -> float | None:
@@ -155,26 +171,18 @@ def _test(op: str, value: Any) -> Callable[[Any], bool]:
         return lambda own: isinstance(own, str) and own.casefold().startswith(wanted)
     if op == "endswith":
         return lambda own: isinstance(own, str) and own.casefold().endswith(wanted)
+    if op in ("ge", "le"):
+        sign = 1 if op == "ge" else -1
+        return lambda own: own is not None and sign * (datetime.fromisoformat(own) - value).total_seconds() >= 0
+    if isinstance(value, datetime):
+        return lambda own: (op == "ne") != (_moment(own) == value)
     if op == "ne":
         return lambda own: bool(_folded(own) != wanted)
     return lambda own: bool(_folded(own) == wanted)
 
 
 def _any(node: Any_) -> Predicate:
+    if node.inner is None:
+        return lambda user, created: bool(_at(user, node.name))
     test = predicate(node.inner)
-
-    def some(user: User, created: float | None) -> bool:
-        return any(test(item if isinstance(item, dict) else _Item(item), created) for item in user[node.name])
-
-    return some
-
-
-class _Item(dict[str, Any]):
-    """An item of a list of texts: whatever name the lambda gives it, this is its value."""
-
-    def __init__(self, value: object) -> None:
-        super().__init__()
-        self.value = value
-
-    def __missing__(self, _: str) -> object:
-        return self.value
+    return lambda user, created: any(test(item, created) for item in _at(user, node.name) or ())

@@ -1,29 +1,35 @@
-"""`$filter` as Graph takes it for users: a small recursive descent parser, and the rules of what may be asked how.
+"""`$filter` as Graph takes it for users: a small recursive descent parser. What may be asked how is in rules.py.
 
-    or      = and { "or" and }          and  = unary { "and" unary }
-    unary   = "not" primary | primary
-    primary = "(" or ")" | function "(" property "," literal ")" | property operator literal
-            | property "in" "(" literals ")" | property "/any(" variable ":" or ")"
-
-The rules come from "Advanced query capabilities on Microsoft Entra ID objects" and the property table of the user
-resource. A *default* filter works as is, an *advanced* one only with `ConsistencyLevel: eventual` and `$count=true`;
-anything else is a 400 with Graph's own words.
+or      = and { "or" and }          and  = unary { "and" unary }
+unary   = "not" primary | primary
+primary = "(" or ")" | function "(" path "," literal ")" | path operator literal
+        | path "in" "(" literals ")" | path "/any(" [ variable ":" or ] ")"
+path    = name { "/" name } [ "/$count" ]
 """
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from local.tenant.errors import GraphError, unsupported
-from local.tenant.people import PROPERTIES
+from local.tenant import metadata
+from local.tenant.errors import GraphError
+
+
+class Guid(str):
+    """A GUID as a filter writes it: without quotes."""
+
+    __slots__ = ()
+
 
 Literal = str | bool | int | None | datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """`name op value`; op is eq, ne, ge, le, startswith or endswith."""
+    """`name op value`; op is eq, ne, ge, le, startswith or endswith; name is a path such as
+    `signInActivity/lastSignInDateTime`.
+    """
 
     name: str
     op: str
@@ -38,10 +44,10 @@ class In:
 
 @dataclass(frozen=True, slots=True)
 class Any_:
-    """`name/any(x:inner)`; in `inner` a property is "" (the item itself) or a part of it."""
+    """`name/any(x:inner)`; in `inner` a name is "" (the item itself) or a part of it. None: `name/any()`."""
 
     name: str
-    inner: "Node"
+    inner: "Node | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,43 +69,17 @@ Node = Compare | In | Any_ | Not | And | Or
 Tokens = list[tuple[str, str]]
 Parser = Callable[[Tokens, int], tuple[Node, int]]
 
-MOST_CLAUSES = 15
 _TOKEN = re.compile(
-    r"\s*(?:(?P<string>'(?:[^']|'')*')|(?P<date>\d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d))?)|(?P<number>-?\d+)|(?P<name>[A-Za-z_@][\w.@]*)|(?P<sign>[(),:/]))"
+    r"""\s*(?:(?P<string>'(?:[^']|'')*')
+    |(?P<guid>[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})
+    |(?P<date>\d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d))?)
+    |(?P<number>-?\d+)
+    |(?P<name>[A-Za-z_@$][\w.@]*)
+    |(?P<sign>[(),:/]))""",
+    re.VERBOSE,
 )
 _FUNCTIONS = ("startswith", "endswith")
 _OPERATORS = ("eq", "ne", "ge", "le", "gt", "lt", "in")
-_LISTS = ("otherMails", "proxyAddresses", "identities", "businessPhones", "imAddresses")
-_BOOLEANS = ("accountEnabled", "onPremisesSyncEnabled")
-
-_DEFAULT_TEXT = frozenset(("eq", "in", "startswith"))
-_DEFAULT_EXACT = frozenset(("eq", "in"))
-# What works without ConsistencyLevel; `null` in the second table says that `eq null` is there, as an advanced query.
-_DEFAULT: dict[str, frozenset[str]] = {
-    "createdDateTime": frozenset(("ge", "le")),
-    **dict.fromkeys(
-        ("userPrincipalName", "displayName", "mail", "mailNickname", "employeeId", "preferredLanguage"), _DEFAULT_TEXT
-    ),
-    **dict.fromkeys(
-        ("userType", "accountEnabled", "onPremisesSyncEnabled", "creationType", "externalUserState"), _DEFAULT_EXACT
-    ),
-    **dict.fromkeys(
-        ("department", "country", "city", "state", "jobTitle", "surname", "givenName", "usageLocation"), _DEFAULT_TEXT
-    ),
-    **dict.fromkeys(("id", "ageGroup", "consentProvidedForMinor", "onPremisesImmutableId"), _DEFAULT_EXACT),
-    "otherMails": _DEFAULT_TEXT,
-    "proxyAddresses": _DEFAULT_TEXT,
-    "identities": frozenset(("eq",)),
-}
-_ADVANCED: dict[str, frozenset[str]] = {
-    **dict.fromkeys(
-        ("companyName", "officeLocation", "mobilePhone", "postalCode", "streetAddress", "employeeType", "faxNumber"),
-        _DEFAULT_TEXT,
-    ),
-    "onPremisesSamAccountName": _DEFAULT_TEXT,
-    **dict.fromkeys(("mail", "otherMails", "userPrincipalName", "proxyAddresses"), frozenset(("endswith",))),
-}
-_NEVER_NULL = ("id", "userPrincipalName", "otherMails", "proxyAddresses", "identities")
 
 
 def parse(text: str) -> Node:
@@ -109,12 +89,6 @@ def parse(text: str) -> Node:
     if tokens[rest][0] != "end":
         raise _syntax(tokens, rest)
     return tree
-
-
-def check(tree: Node) -> bool:
-    """Whether the filter is an advanced one; raises GraphError 400 for what Graph refuses either way."""
-    advanced = [_check(node) for node in walk(tree)]
-    return any(advanced)
 
 
 def walk(tree: Node) -> Iterator[Node]:
@@ -127,80 +101,17 @@ def walk(tree: Node) -> Iterator[Node]:
 
 
 def names(tree: Node) -> tuple[str, ...]:
-    """The properties that a filter looks at."""
-    return tuple(sorted({node.name for node in walk(tree) if isinstance(node, Compare | In | Any_)}))
+    """The properties of the user that a filter looks at."""
+    return tuple(sorted({node.name.partition("/")[0] for node in walk(tree) if isinstance(node, Compare | In | Any_)}))
 
 
-def _check(node: Node) -> bool:  # noqa: PLR0911 - one for each kind of node
-    if isinstance(node, Or):
-        return _check_number(len(node.items))
-    if isinstance(node, And):
-        return False
-    if isinstance(node, Not):
-        return True
-    if node.name not in PROPERTIES:
-        raise _invalid(f"Could not find a property named '{node.name}' on type 'microsoft.graph.user'.")
-    if isinstance(node, Any_):
-        parts = {leaf.op for leaf in walk(node.inner) if isinstance(leaf, Compare)}
-        allowed = [_allowed(node.name, op) for op in sorted(parts)]  # each is checked
-        return any(allowed)
-    if node.name in _LISTS:
-        raise _invalid("A binary operator with incompatible types was detected. A collection needs 'any'.")
-    if isinstance(node, In):
-        for value in node.values:
-            _check_type(node.name, "in", value)
-        return _check_number(len(node.values)) or _allowed(node.name, "in")
-    _check_type(node.name, node.op, node.value)
-    if node.value is None:
-        return _null_allowed(node)
-    return _allowed(node.name, "eq" if node.op == "ne" else node.op) or node.op == "ne"
-
-
-def _check_number(clauses: int) -> bool:
-    if clauses > MOST_CLAUSES:
-        message = "Too many child clauses specified in search filter expression containing 'OR' operators"
-        raise unsupported(f"{message}: {clauses}. Max allowed: {MOST_CLAUSES}.")
-    return False
-
-
-def _allowed(name: str, op: str) -> bool:
-    if op in _DEFAULT.get(name, ()):
-        return False
-    if op in _ADVANCED.get(name, ()):
-        return True
-    raise _clause(name)
-
-
-def _null_allowed(node: Compare) -> bool:
-    known = node.name in _DEFAULT or node.name in _ADVANCED
-    if node.op not in ("eq", "ne") or node.name in _NEVER_NULL or not known:
-        raise _clause(node.name)
-    return True
-
-
-def _check_type(name: str, op: str, value: Literal) -> None:
-    if value is None:
-        return
-    wanted = datetime if name.endswith("DateTime") else bool if name in _BOOLEANS else str
-    if not isinstance(value, wanted) or (op in _FUNCTIONS and not isinstance(value, str)):
-        kinds = {datetime: "Edm.DateTimeOffset", bool: "Edm.Boolean", str: "Edm.String", int: "Edm.Int32"}
-        found = f"Found operand types '{kinds[wanted]}' and '{kinds[type(value)]}' for operator kind '{op}'."
-        raise _invalid(f"A binary operator with incompatible types was detected. {found}")
-
-
-def _clause(name: str) -> GraphError:
-    return unsupported(
-        f"Unsupported or invalid query filter clause specified for property '{name}' of resource 'User'."
-    )
-
-
-def _invalid(message: str) -> GraphError:
+def invalid(message: str) -> GraphError:
     return GraphError(400, "BadRequest", f"Invalid filter clause: {message}")
 
 
 def _syntax(tokens: Tokens, at: int) -> GraphError:
     near = " ".join(text for _, text in tokens[max(0, at - 2) : at + 2])
-    return _invalid(f"Syntax error at position {at} in '{near.strip()}'.")
+    return invalid(f"Syntax error at position {at} in '{near.strip()}'.")
 
 
 def _tokens(text: str) -> Tokens:
@@ -208,7 +119,7 @@ def _tokens(text: str) -> Tokens:
     while text[at:].strip():
         match = _TOKEN.match(text, at)
         if match is None or match.lastgroup is None:
-            raise _invalid(
+            raise invalid(
                 f"Syntax error: character '{text[at:].lstrip()[:1]}' is not valid at position {at} in '{text}'."
             )
         found.append((match.lastgroup, match[match.lastgroup]))
@@ -245,7 +156,7 @@ def _unary(tokens: Tokens, at: int) -> tuple[Node, int]:
     item, after = _primary(tokens, at + 1)
     # `not` binds tighter than `eq`: without parentheses it may only stand before a function.
     if tokens[at + 1] != ("sign", "(") and isinstance(item, Compare | In) and tokens[at + 2] != ("sign", "("):
-        raise _invalid("A unary operator with an incompatible type was detected: 'not' needs parentheses.")
+        raise invalid("A unary operator with an incompatible type was detected: 'not' needs parentheses.")
     return Not(item), after
 
 
@@ -267,8 +178,6 @@ def _primary(tokens: Tokens, at: int) -> tuple[Node, int]:
     operator = tokens[at][1]
     if tokens[at][0] != "name" or operator not in _OPERATORS:
         raise _syntax(tokens, at)
-    if operator in ("lt", "gt"):
-        raise _clause(name)
     if operator == "in":
         return _in(name, tokens, _expect(tokens, at + 1, "("))
     value, at = _literal(tokens, at + 1)
@@ -285,21 +194,36 @@ def _in(name: str, tokens: Tokens, at: int) -> tuple[Node, int]:
 
 
 def _any(name: str, tokens: Tokens, at: int) -> tuple[Node, int]:
-    if tokens[at] != ("name", "any") or name not in _LISTS:
+    if tokens[at] != ("name", "any"):
         raise _syntax(tokens, at)
     at = _expect(tokens, at + 1, "(")
-    at = _expect(tokens, at + 1, ":")
-    inner, at = _or(tokens, at)
-    return Any_(name, inner), _expect(tokens, at, ")")
+    if tokens[at] == ("sign", ")"):
+        return Any_(name, None), at + 1
+    variable = tokens[at][1]
+    inner, at = _or(tokens, _expect(tokens, at + 1, ":"))
+    return Any_(name, _within(inner, variable)), _expect(tokens, at, ")")
+
+
+def _within(node: Node, variable: str) -> Node:
+    """What is asked of an item of a list, with paths from the item on."""
+    if isinstance(node, And | Or):
+        return replace(node, items=tuple(_within(item, variable) for item in node.items))
+    if isinstance(node, Not):
+        return Not(_within(node.item, variable))
+    first, _, rest = node.name.partition("/")
+    if first != variable:
+        raise invalid(f"Could not find a property named '{first}': within 'any' only '{variable}' is known.")
+    return replace(node, name=rest)
 
 
 def _property(tokens: Tokens, at: int) -> tuple[str, int]:
     if tokens[at][0] != "name":
         raise _syntax(tokens, at)
-    name = tokens[at][1]
-    if tokens[at + 1] == ("sign", "/") and tokens[at + 2][1] != "any":
-        return tokens[at + 2][1], at + 3  # x/issuer within any(x:...)
-    return name, at + 1
+    path = [metadata.spelled(tokens[at][1])]
+    while tokens[at + 1] == ("sign", "/") and tokens[at + 2][0] == "name" and tokens[at + 2][1] != "any":
+        path.append(tokens[at + 2][1])
+        at += 2
+    return "/".join(path), at + 1
 
 
 def _literal(tokens: Tokens, at: int) -> tuple[Literal, int]:
@@ -307,6 +231,8 @@ def _literal(tokens: Tokens, at: int) -> tuple[Literal, int]:
     words: dict[str, bool | None] = {"null": None, "true": True, "false": False}
     if kind == "string":
         return text[1:-1].replace("''", "'"), at + 1
+    if kind == "guid":
+        return Guid(text), at + 1
     if kind == "number":
         return int(text), at + 1
     if kind == "name" and text in words:
@@ -315,7 +241,7 @@ def _literal(tokens: Tokens, at: int) -> tuple[Literal, int]:
         raise _syntax(tokens, at)
     if "T" not in text:
         types = "Found operand types 'Edm.DateTimeOffset' and 'Edm.Date'."
-        raise _invalid(f"A binary operator with incompatible types was detected. {types}")
+        raise invalid(f"A binary operator with incompatible types was detected. {types}")
     try:
         return datetime.fromisoformat(text), at + 1
     except ValueError:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from local.tenant.cultures import CULTURES, SHARES, Culture
+from local.tenant.entitlements import entitlements
+from local.tenant.metadata import PROPERTIES, is_list
 
 PERSONAS = 2048
 TENANT = "contoso.onmicrosoft.com"
@@ -96,14 +98,21 @@ _ALIASES = (
 # Legal in a UPN and no letter: a split by first letter without a catch-all loses these people.
 _ODD_ALIASES = ("_svc-{g}", "#room.{s}", "~{g}", "'{s}", "-{g}.{s}", "!{g}", "^{s}", "_{n}", "7{g}")
 _RAW = ("created",)
+_KINDS = ("cloud", "synced", "guest", "minor", "service")
+_ENTITLEMENTS = 40  # different ones for each kind
+_NOTHING = {name: "[]" if is_list(name) else "null" for name in PROPERTIES}
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 @lru_cache(maxsize=4)  # tests make many tenants of few seeds, and this is most of the time that a small one takes
 def personas(seed: int, b2c: bool = False) -> tuple[Persona, ...]:
     """The `PERSONAS` personas of a tenant, the same for the same seed."""
-    rng = random.Random(f"personas {seed}")
-    return tuple(_persona(rng, b2c) for _ in range(PERSONAS))
+    rng, more = random.Random(f"personas {seed}"), random.Random(f"entitlements {seed}")
+    kinds: dict[str, list[dict[str, str]]] = {}
+    for kind in ("local",) if b2c else _KINDS:
+        made = (entitlements(more, kind) for _ in range(_ENTITLEMENTS))
+        kinds[kind] = [{name: _template(value) for name, value in each.items()} for each in made]
+    return tuple(_persona(rng, kinds, more) for _ in range(PERSONAS))
 
 
 def _maybe(
@@ -119,9 +128,13 @@ def _maybe(
     return rng.choice(values)
 
 
-def _persona(rng: random.Random, b2c: bool) -> Persona:
+def _persona(rng: random.Random, kinds: dict[str, list[dict[str, str]]], more: random.Random) -> Persona:
+    """`kinds` has what personas of a kind are entitled to; `more` chooses among it, so that `rng` gives the same
+    names whatever is added there.
+    """
     culture = rng.choices(range(len(CULTURES)), SHARES)[0]
-    kind = "local" if b2c else rng.choices(("cloud", "synced", "guest", "minor", "service"), (40, 36, 15, 6, 3))[0]
+    b2c = "local" in kinds
+    kind = "local" if b2c else rng.choices(_KINDS, (40, 36, 15, 6, 3))[0]
     here = CULTURES[culture]
     guest, synced = kind == "guest", kind == "synced"
     home = (
@@ -146,7 +159,7 @@ def _persona(rng: random.Random, b2c: bool) -> Persona:
         "onPremisesImmutableId": "%(immutable)s==" if synced else None,
         "onPremisesLastSyncDateTime": "2026-%(md)sT04:00:00Z" if synced else None,
     }
-    texts = {name: _template(value) for name, value in values.items()}
+    texts = _NOTHING | more.choice(kinds[kind]) | {name: _template(value) for name, value in values.items()}
     return Persona(culture, alias, suffix, texts, _methods(rng, here, kind))
 
 
@@ -256,12 +269,10 @@ def _account(rng: random.Random, kind: str, home: str, alias: str) -> dict[str, 
         "ageGroup": group,
         "consentProvidedForMinor": consent,
         "legalAgeGroupClassification": legal,
-        "isResourceAccount": None,
         "showInAddressList": rng.choice((None, True, False)),
         "passwordPolicies": rng.choice((None, None, "DisablePasswordExpiration")),
         "lastPasswordChangeDateTime": "2025-%(md)sT07:45:00Z",
         "signInSessionsValidFromDateTime": "2025-%(md)sT07:45:00Z",
-        "refreshTokensValidFromDateTime": "2025-%(md)sT07:45:00Z",
         "signInActivity": rng.choice(
             (
                 None,
@@ -310,8 +321,6 @@ def _methods(rng: random.Random, here: Culture, kind: str) -> str:
     return _template(methods)
 
 
-# Every user property that $select takes: those of the personas.
-PROPERTIES = tuple(_persona(random.Random(0), b2c=False).texts)
 # What comes back without $select.
 DEFAULTS = (
     "businessPhones",

@@ -14,7 +14,7 @@ from local.tenant.calls import Answer, Call
 from local.tenant.directory import living, rows
 from local.tenant.faults import read_rules
 from local.tenant.graph import answer
-from local.tenant.people import PROPERTIES
+from local.tenant.metadata import PROPERTIES
 from local.tenant.tenant import Tenant, change
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -38,7 +38,7 @@ async def serve(tenant: Tenant, latency: float = 0.0, port: int = 0) -> AsyncIte
 def application(tenant: Tenant, latency: float = 0.0) -> web.Application:
     app = web.Application(client_max_size=_LARGEST_BODY)
     app.router.add_route("GET", "/_tenant/ids", _lines(tenant, ("id",)))
-    app.router.add_route("GET", "/_tenant/users", _lines(tenant, PROPERTIES))
+    app.router.add_route("GET", "/_tenant/users", _lines(tenant, tuple(PROPERTIES)))
     app.router.add_route("GET", "/_tenant/stats", _stats(tenant))
     app.router.add_route("*", "/_tenant/faults", _faults(tenant))
     app.router.add_route("POST", "/_tenant/change", _change(tenant))

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.tenant.directory import Directory, User, find, living, make_directory, put, timestamp, values
+from local.tenant.entitlements import GROUPS
 from local.tenant.faults import Faults
 from local.tenant.listing import Domain
 from local.tenant.throttle import Bucket
 
-# Two groups: every third user is in the first, nobody in the second.
-GROUPS = {"02bd9fd6-8f93-4758-87c3-1fb73740a315": 3, "06f62f70-9827-4e6e-93ef-8e0f2d9b7b23": 0}
+__all__ = ["GROUPS", "Tenant", "change", "create_user", "delete_user", "update_user"]
 
 
 @dataclass(slots=True)
@@ -38,7 +38,7 @@ class Tenant:
     `deny` names permissions that are missing: "authentication", "signin". `premium` False: no P1 licence.
     `method_errors` is the share of users whose methods answer 403, 404 or 500. `fractions` hides milliseconds behind
     the creation times. `batch_text` says how a plain number (`/users/$count`) comes back within a batch, as no
-    document says it: "number" or "base64".
+    document says it: "number" or "base64". `cloud` is a national cloud whose users lack properties, such as USNat.
     """
 
     users: int = 1000
@@ -52,6 +52,7 @@ class Tenant:
     method_errors: float = 0.0
     fractions: bool = False
     batch_text: str = "number"
+    cloud: str = ""
     clock: Callable[[], float] = time.monotonic
     faults: Faults = field(default_factory=Faults)
     stats: Stats = field(default_factory=Stats)

@@ -15,16 +15,17 @@ import msgspec
 from shared.errors import ExportError, GraphError, Transient
 from shared.export import selection
 from shared.export.context import Edges, Json, Part, ended, read_plan, read_record
+from shared.files.columns import select_of
 from shared.graph import batches, pages
 from shared.graph.client import Graph, Tally
 from shared.graph.pages import Query
 from shared.graph.users import User
-from shared.ranges.keys import KeySet, key_of, split
+from shared.ranges.keys import fresh, key_of, split
 from shared.ranges.ranges import Range, from_dict, keeps
 from shared.storage import blobs
 from shared.storage.names import ids_name, part_name
 
-_NAMES = Query(("id", "createdDateTime", "userPrincipalName"))
+_ID = Query(("id",))
 
 
 def by_name(part: Range) -> bool:
@@ -37,7 +38,7 @@ async def delta_link(connection: Graph, tally: Tally) -> str:
     start = f"{connection.root}/users/delta?$deltatoken=latest&$select=id,userPrincipalName"
     link = ""
     try:
-        async for page in pages.chain(connection, _NAMES, tally, start):
+        async for page in pages.chain(connection, _ID, tally, start):
             link = page.delta_link or ""
     except Transient:
         raise
@@ -60,7 +61,8 @@ async def check(edges: Edges, task: Json) -> Json:
     again: set[int] = set()
     try:
         ranges = {at: part for at, each in enumerate(made.ranges) if by_name(part := from_dict(each))}
-        renamed = await _renamed(edges.graph, made.delta_link, tally)
+        select = select_of((), made.unreadable)
+        renamed = await _renamed(edges.graph, made.delta_link, select, tally)
         parts = [part for part in task["parts"] if part[0] in ranges]
         found, twice = await _found_in(edges, record.id, parts, {key_of(user.id) for user in renamed})
         again.update(twice)
@@ -77,12 +79,12 @@ async def check(edges: Edges, task: Json) -> Json:
     return {"again": sorted(again), "requests": tally.requests, "retries": tally.retries}
 
 
-async def _renamed(connection: Graph, link: str, tally: Tally) -> list[User]:
+async def _renamed(connection: Graph, link: str, select: tuple[str, ...], tally: Tally) -> list[User]:
     """Who has changed since the link was made, as they are now; the deleted ones are left out."""
     changed: dict[str, None] = {}
-    async for page in pages.chain(connection, _NAMES, tally, link):
+    async for page in pages.chain(connection, _ID, tally, link):
         changed.update(dict.fromkeys(user.id for user in page.value))
-    urls = [f"/users/{user_id}?$select={','.join(_NAMES.select)}" for user_id in changed]
+    urls = [f"/users/{user_id}?$select={','.join(select)}" for user_id in changed]
     users = []
     for answer in await batches.batch(connection, urls, tally):
         if answer.status != 404:
@@ -96,11 +98,11 @@ async def _found_in(
 ) -> tuple[defaultdict[bytes, set[int]], set[int]]:
     """In which ranges the wanted were staged, and the ranges that have someone whom another has too."""
     places: defaultdict[bytes, set[int]] = defaultdict(set)
-    seen, twice = KeySet(), set[bytes]()
+    seen, twice = set[bytes](), set[bytes]()
     async for part, key in _keys(edges, export_id, parts):
         if key in wanted:
             places[key].add(part[0])
-        if not seen.add(key):
+        if not fresh(seen, key):
             twice.add(key)
     # Who was there first is not remembered: that would take five times the memory, for what hardly ever happens.
     found = {part[0] async for part, key in _keys(edges, export_id, parts if twice else []) if key in twice}

@@ -3,20 +3,11 @@
 import logging
 from datetime import UTC, datetime
 
-from shared.export.context import Edges, Json, Part, Record, find_record, progress, read_record
+from shared.export.context import PURGED, Edges, Json, Part, Record, counted, progress, read_record
 from shared.files import csv_rows, results
 from shared.files.columns import columns_of
 from shared.storage import blobs
-from shared.storage.names import (
-    block_name,
-    cancelled_name,
-    csv_name,
-    part_name,
-    place_name,
-    plan_name,
-    results_name,
-    work_name,
-)
+from shared.storage.names import block_name, csv_name, part_name, plan_name, results_name
 
 PLAUSIBLE = 0.8
 """When one of what was counted and what came is less than this share of the other, that is no lag of the index."""
@@ -35,9 +26,10 @@ async def publish(edges: Edges, task: Json) -> Json:
     record = await read_record(edges.storage, task["id"])
     parts: list[Part] = sorted(task["parts"])
     rows, size = (sum(part[at] for part in parts) for at in (5, 6))
+    purged = counted(parts)[PURGED]
     failed: Json | None = task.get("failed")
     if not failed and not task.get("cancelled"):
-        failed = _too_many_blocks(parts) or _implausible(record, task["expected"], rows)
+        failed = _too_many_blocks(parts) or _implausible(record, task["expected"], rows, purged)
     listed = parts if _error_blocks(parts) <= blobs.MAX_BLOCKS else []
     errors = sum(part[7] for part in listed)
     file: Json | None = None
@@ -70,7 +62,7 @@ async def publish(edges: Edges, task: Json) -> Json:
             "restarts": task["restarts"],
         },
         "file": file,
-        "warnings": [*task["warnings"], *_difference(record, task["expected"], rows, status)],
+        "warnings": [*task["warnings"], *(_remarks(record, task["expected"], rows, purged) if file else ())],
     }
     await _publish_results(edges, record, fields, found, listed)
     # The alerts read this line.
@@ -86,21 +78,6 @@ async def publish(edges: Edges, task: Json) -> Json:
     # The plan goes first: activities that still run see that nobody wants them any more.
     await blobs.delete(edges.storage, plan_name(record.id))
     return {"status": status, "notify": bool(record.callback_host)}
-
-
-async def clean(edges: Edges, task: Json) -> Json:
-    """The activity `clean`: removes what only a running export needs; with `unpublish` also its files."""
-    record = await find_record(edges.storage, task["id"])
-    if record:
-        await blobs.delete(edges.storage, place_name(record.requested_by["id"], record.id))
-    if task.get("unpublish"):
-        await blobs.delete(edges.storage, results_name(task["id"]))
-        if record:
-            await blobs.delete(edges.storage, csv_name(record.id, record.file_name))
-    # First what lets the notes of a cancelled export count: who sees that it is gone takes away its own.
-    await blobs.delete(edges.storage, cancelled_name(task["id"]))
-    await blobs.delete_all(edges.storage, work_name(task["id"], ""))
-    return {}
 
 
 async def _publish_csv(
@@ -160,11 +137,14 @@ def _error_blocks(parts: list[Part]) -> int:
     return 2 + 2 * int(sum(part[4] for part in parts))
 
 
-def _implausible(record: Record, expected: int | None, rows: int) -> Json | None:
-    """Why the rows can't be what was asked for, judged by Graph's count; None when they can."""
+def _implausible(record: Record, expected: int | None, rows: int, purged: int) -> Json | None:
+    """Why the rows can't be what was asked for, judged by Graph's count; None when they can.
+
+    Whether Graph counts objects of purged users is in no document: either may be.
+    """
     if record.users or expected is None or abs(expected - rows) <= PLAUSIBLE_USERS:
         return None
-    if rows < expected * PLAUSIBLE:
+    if rows + purged < expected * PLAUSIBLE:
         reason = (
             f"Graph counted {expected} users and sent {rows}: too few for a lag of its index. Nothing is published,"
             " because users would be missing. Start the export again; if it stays so, look whether the filter is right."
@@ -179,11 +159,25 @@ def _implausible(record: Record, expected: int | None, rows: int) -> Json | None
     return None
 
 
-def _difference(record: Record, expected: int | None, rows: int, status: str) -> list[Json]:
-    if record.users or status in {results.FAILED, results.CANCELLED} or expected in {None, rows}:
-        return []
-    reason = (
-        f"Graph counted {expected} users before and sent {rows}. Its count lags behind changes of the tenant;"
-        " the file has every user that Graph sent, once."
-    )
-    return [{"code": "CountDiffers", "reason": reason}]
+def _remarks(record: Record, expected: int | None, rows: int, purged: int) -> list[Json]:
+    """Warnings about a file that is published."""
+    found: list[Json] = []
+    if purged:
+        reason = (
+            f"Graph also sent {purged} objects that have nothing but an id and sign-ins: what is left of users that are"
+            " gone from the tenant. They are not in the file."
+        )
+        found.append({"code": "PurgedUsers", "reason": reason})
+    if record.users:
+        return found
+    if expected is None:
+        came = "1 user came" if rows == 1 else f"{rows} users came"
+        reason = f"{came}; this Graph gives no count to check that against."
+        found.append({"code": "CompletenessUnchecked", "reason": reason})
+    elif expected not in {rows, rows + purged}:
+        reason = (
+            f"Graph counted {expected} users before and sent {rows}. Its count lags behind changes of the tenant;"
+            " the file has every user that Graph sent, once."
+        )
+        found.append({"code": "CountDiffers", "reason": reason})
+    return found

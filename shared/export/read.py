@@ -17,15 +17,16 @@ from typing import Any
 import msgspec
 
 from shared.errors import ChainBroken, ExportError, Transient
-from shared.export import check, selection
-from shared.export.context import Edges, Json, Part, Plan, Record, ended, read_plan, read_record
-from shared.export.queries import range_query
+from shared.export import check, clean, selection
+from shared.export.context import PURGED, Edges, Json, Part, Plan, Record, read_plan, read_record
+from shared.export.queries import has_sign_ins, range_query
 from shared.files import csv_rows, results
 from shared.files.columns import AUTHENTICATION, Column, columns_of, select_of
 from shared.graph import authentication, pages
 from shared.graph.client import Tally
-from shared.graph.users import User
-from shared.ranges.keys import SIZE, KeySet, key_of, set_of
+from shared.graph.users import User, is_purged
+from shared.ranges import keys
+from shared.ranges.keys import SIZE, key_of
 from shared.ranges.ranges import Range, from_dict, keeps
 from shared.storage import blobs
 from shared.storage.blockwriter import BlockWriter, block_bytes
@@ -66,7 +67,9 @@ class _State(msgspec.Struct):
 
     link: str = ""
     seen: bytes = b""
-    """The keys of those who were read."""
+    """The keys of those who were read, and of those who are gone."""
+    gone: int = 0
+    """How many of these are gone from the tenant."""
     rows: list[bytes] = []
     errors: list[bytes] = []
     """What did not fill a block yet: small ones would be too many in a chain of thousands of segments."""
@@ -79,23 +82,26 @@ class _Unwanted(Exception):
 async def export(edges: Edges, task: Json) -> Json:
     """Reads the ranges of a lane, or goes on with them.
 
-    `{"id", "segment", "ranges": [number], "state"?, "restarts"?}` to `{"parts": [[range, segment, execution, blocks,
-    error blocks, rows, bytes, errors]], "requests", "retries", "restarts", "left"?, "void"?, "failed"?}`. `left` is
-    what the next activity is to be asked for: `ranges`, `state` (the blob from which the first of them goes on) and
-    how often that one was begun again. `void`: the range whose parts of earlier segments don't count any more. Or
-    `{"cancelled"}`.
+    `{"id", "segment", "ranges": [number], "state"?, "restarts"?}` to `{"parts": [Part], "requests", "retries",
+    "restarts", "left"?, "void"?, "failed"?}`. `left` is what the next activity is to be asked for: `ranges`, `state`
+    (the blob from which the first of them goes on) and how often that one was begun again. `void`: the range whose
+    parts of earlier segments don't count any more. Or `{"cancelled"}`.
     """
     record = await read_record(edges.storage, task["id"])
     made = await read_plan(edges.storage, record.id)
     if made is None:
-        return await ended(edges.storage, record.id)
+        # An execution of this activity that was killed may have staged something.
+        return await clean.leave(edges, record, [])
     now = edges.clock()
     run = _Execution(edges, record, made, task["segment"], started=now, looked=now)
     try:
         found = await _lane(run, task["ranges"], task.get("state", ""), task.get("restarts", 0))
         await _still_wanted(run)
-    except _Unwanted:
-        return await _leave(run)
+    except Exception:
+        # Also when Graph or the storage failed: nobody runs it again for an export that has ended.
+        if await _is_wanted(run):
+            raise
+        return await clean.leave(edges, record, run.written)
     return found | asdict(run.tally)
 
 
@@ -140,22 +146,26 @@ async def _range(run: _Execution, number: int, saved: str) -> tuple[Part, str]:
     count = 0
     columns = columns_of(record.columns)
     per_user = any(column.source == AUTHENTICATION for column in columns) and AUTHENTICATION not in run.made.unreadable
+    sign_ins = part.kind != "users" and has_sign_ins(record, select_of(columns, run.made.unreadable))
 
     state = await _state(run, saved)
     left = await selection.left_to_others(storage, record.id, number) if part.kind == "users" else b""
-    seen = set_of(left + state.seen)
+    seen = set(keys.split(left + state.seen))
     # Whom others may have too: `check` compares them.
     listed: bytearray | None = bytearray() if check.by_name(part) or part.kind == "users" else None
-    read = len(state.seen) // SIZE
+    gone, read = state.gone, len(state.seen) // SIZE - state.gone
     rows.add(*state.rows)
     errors.add(*state.errors)
     link: str | None = None
     async for page, failures, here, behind in _pages(run, part, state.link):
+        if sign_ins:
+            gone += sum(keys.fresh(seen, key_of(user.id)) for user in page if is_purged(user))
+            page = [user for user in page if not is_purged(user)]  # noqa: PLW2901 - nobody else keeps it
         users, failed, link = [user for user in page if keeps(part, user)], failures, behind
         if per_user:
             users, errors_of_users, some_left = await _add_methods(run, part, users, seen, columns)
             failed, link = [*failures, *errors_of_users], here if some_left else behind
-        fresh = [user for user in users if seen.add(key_of(user.id))]
+        fresh = [user for user in users if keys.fresh(seen, key_of(user.id))]
         if listed is not None:
             listed += b"".join(key_of(user.id) for user in fresh)
         rows.add(csv_rows.rows(fresh, columns, record.excel))
@@ -173,12 +183,13 @@ async def _range(run: _Execution, number: int, saved: str) -> tuple[Part, str]:
         await rows.stage()
         await errors.stage()
     staged: Part = [number, run.segment, run.id, rows.blocks, errors.blocks, count, rows.size, errors.entries]
+    staged = [*staged, {PURGED: gone - state.gone} if gone > state.gone else {}]
     if listed is not None:
         await _write(run, ids_name(record.id, part_name(*staged[:3])), bytes(listed))
     await _note(run, number, read + count, done=not link)
     if not link:
         return staged, ""
-    goes_on = _State(link, seen.packed(), rows.pieces, errors.pieces)
+    goes_on = _State(link, b"".join(seen), gone, rows.pieces, errors.pieces)
     await _write(run, work_name(record.id, f"chain-{name}"), msgspec.msgpack.encode(goes_on))
     return staged, f"chain-{name}"
 
@@ -191,12 +202,12 @@ async def _pages(
     """
     edges, record, made = run.edges, run.record, run.made
     if part.kind == "users":
-        select = select_of(column for column in columns_of(record.columns) if column.source not in made.unreadable)
+        select = select_of(columns_of(record.columns), made.unreadable)
         listed = await blobs.read(edges.storage, users_name(record.id, record.attempt))
         async for read in selection.read(edges.graph, listed or b"[]", part, select, run.tally, start):
             yield read
         return
-    query = range_query(edges.graph, record, part, advanced=made.advanced, unreadable=tuple(made.unreadable))
+    query = range_query(edges.graph, record, part, advanced=made.advanced, unreadable=made.unreadable)
     async for page in pages.chain(edges.graph, query, run.tally, start):
         yield _taken(page), [], page.link, page.next_link
 
@@ -208,14 +219,14 @@ def _taken(page: pages.Page) -> list[User]:
 
 
 async def _add_methods(
-    run: _Execution, part: Range, users: list[User], seen: KeySet, columns: list[Column]
+    run: _Execution, part: Range, users: list[User], seen: set[bytes], columns: list[Column]
 ) -> tuple[list[User], list[Json], bool]:
     """Those of the users whose methods were asked for before the time was over, the errors, and whether some are left.
 
     Throttled, a whole page would take too long for one activity. It is read again then, and those who were seen are
     left out. Selected users come in small steps, which are asked for to their end.
     """
-    new = list({user.id: user for user in users if not seen.has(key_of(user.id))}.values())
+    new = list({user.id: user for user in users if key_of(user.id) not in seen}.values())
     go_on = None if part.kind == "users" else functools.partial(_goes_on, run)
     done, failed = await authentication.add_methods(run.edges.graph, new, run.tally, go_on)
     headers = [column.header for column in columns if column.source == AUTHENTICATION]
@@ -245,8 +256,13 @@ async def _goes_on(run: _Execution) -> bool:
 
 async def _still_wanted(run: _Execution) -> None:
     """Raises _Unwanted when the export has ended."""
-    if not await blobs.exists(run.edges.storage, plan_name(run.record.id)):
+    if not await _is_wanted(run):
         raise _Unwanted
+
+
+async def _is_wanted(run: _Execution) -> bool:
+    """The plan is there as long as the export goes on."""
+    return await blobs.exists(run.edges.storage, plan_name(run.record.id))
 
 
 async def _note(run: _Execution, number: int, users: int, *, done: bool) -> None:
@@ -257,16 +273,3 @@ async def _note(run: _Execution, number: int, users: int, *, done: bool) -> None
 async def _write(run: _Execution, name: str, data: bytes, summary: Any = None) -> None:
     run.written.append(name)
     await blobs.write(run.edges.storage, name, data, summary)
-
-
-async def _leave(run: _Execution) -> Json:
-    """How the export has ended; takes away what this execution has written.
-
-    An execution that outlives its export (a zombie) comes behind `clean`, and what it leaves there, nobody removes.
-    While a person cancels, its notes still count, and `clean` is to come.
-    """
-    found = await ended(run.edges.storage, run.record.id)
-    for name in run.written:
-        if "cancelled" not in found or not name.startswith(progress_name(run.record.id)):
-            await blobs.delete(run.edges.storage, name)
-    return found

@@ -1,7 +1,7 @@
 """The authentication columns: read user by user, 20 to a `$batch`.
 
-`GET /users/{id}/authentication/methods` gives all methods of a user in one answer. Needs (application permissions)
-UserAuthMethod-Phone.Read.All and UserAuthMethod-Email.Read.All, or UserAuthenticationMethod.Read.All.
+`GET /users/{id}/authentication/methods` gives all methods of a user in one answer. Needs the application permission
+UserAuthenticationMethod.Read.All: UserAuthMethod-Phone.Read.All and -Email.Read.All open other paths only.
 """
 
 from typing import Any

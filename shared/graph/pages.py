@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 PAGE = 999
 SIGN_IN_PAGE = 500
-"""Most users on a page when signInActivity is selected."""
+"""Most users on a page when signInActivity is selected or filtered on."""
+ADVANCED_SIGN_IN_PAGE = 100
+"""... when it is selected in an advanced query: with more than 120, the property came back empty for some users."""
 MAX_URL = 2_000
 """Characters of an advanced query's URL; Graph takes 2,048."""
 _BROKEN_TOKEN = frozenset({"directory_expiredpagetoken", "directorypagetokennotfoundexception"})

@@ -77,3 +77,14 @@ class User(msgspec.Struct, rename="camel", gc=False):
     on_premises_last_sync_date_time: str | None = None
     sign_in_activity: SignInActivity | None = None
     authentication_methods: AuthenticationMethods | None = None
+
+
+_BESIDES = tuple(name for name in User.__struct_fields__ if name not in {"id", "sign_in_activity"})
+
+
+def is_purged(user: User) -> bool:
+    """True for what is left of a user that is gone from the tenant: `id` and `signInActivity`, and nothing else.
+
+    Lists with signInActivity bring such objects. A user always has a userPrincipalName, which must have been selected.
+    """
+    return all(getattr(user, name) in (None, [], ()) for name in _BESIDES)

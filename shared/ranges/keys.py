@@ -1,15 +1,12 @@
-"""Keys: 16 bytes for each user's object id, and sets of them in as little memory as Python allows.
+"""Keys: 16 bytes for each user's object id, because a range remembers whom it has read.
 
-A range remembers whom it has read, because Graph sometimes sends a user on two pages; a chain that can't be split
-remembers millions. A set of Python's takes 90 bytes for each, a row of keys in one `bytes` for some dozen of them 21.
+Graph sometimes sends a user on two pages, and a chain that can't be split may remember millions.
 """
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 SIZE = 16
-BUCKETS = 2048
 
 
 def key_of(user_id: str) -> bytes:
@@ -22,37 +19,12 @@ def key_of(user_id: str) -> bytes:
 
 
 def split(packed: bytes) -> Iterator[bytes]:
-    """The keys that lie in one row."""
+    """The keys that lie in one row of bytes."""
     return (packed[at : at + SIZE] for at in range(0, len(packed), SIZE))
 
 
-@dataclass(slots=True)
-class KeySet:
-    """A set of keys, each in the row of its bucket."""
-
-    rows: list[bytes] = field(default_factory=lambda: [b""] * BUCKETS)
-
-    def has(self, key: bytes) -> bool:
-        row = self.rows[hash(key) % BUCKETS]
-        at = row.find(key)
-        while at > 0 and at % SIZE:  # Not a key, but the end of one and the beginning of the next.
-            at = row.find(key, at + 1)
-        return at >= 0
-
-    def add(self, key: bytes) -> bool:
-        """False when it was there already."""
-        if self.has(key):
-            return False
-        self.rows[hash(key) % BUCKETS] += key
-        return True
-
-    def packed(self) -> bytes:
-        return b"".join(self.rows)
-
-
-def set_of(packed: bytes) -> KeySet:
-    """The keys that lie in one row, as a set."""
-    found = KeySet()
-    for key in split(packed):
-        found.add(key)
-    return found
+def fresh(seen: set[bytes], key: bytes) -> bool:
+    """Remembers a key; False when it was there already."""
+    before = len(seen)
+    seen.add(key)
+    return len(seen) > before

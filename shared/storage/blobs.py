@@ -62,7 +62,7 @@ def block_id(part: str) -> str:
 
 
 async def stage(storage: Storage, name: str, part: str, data: bytes) -> None:
-    """Stores a block. Nothing shows until it is committed; uncommitted blocks vanish after a week.
+    """Stores a block. Nothing shows until it is committed; uncommitted blocks can be committed for a week.
 
     The storage refuses one whose bytes changed on the way (Content-MD5).
     """
@@ -155,6 +155,51 @@ async def delete(storage: Storage, name: str) -> None:
         return
 
 
+async def erase(storage: Storage, name: str) -> None:
+    """Removes a blob with everything that was ever staged for it; nothing there is fine.
+
+    Delete Blob does not see a blob that has only uncommitted blocks, and they could still be committed and read for a
+    week. An empty block list discards them all.
+    https://learn.microsoft.com/rest/api/storageservices/put-block-list
+    """
+    from azure.core.exceptions import ResourceNotFoundError
+
+    try:
+        await storage.container.get_blob_client(name).commit_block_list([])
+    except ResourceNotFoundError:
+        return  # No such container.
+    await delete(storage, name)
+
+
+async def discard_uncommitted(storage: Storage, name: str) -> None:
+    """Removes what was staged for a blob and never committed; what was committed stays as it is."""
+    from azure.core import MatchConditions
+    from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
+    from azure.storage.blob import BlobBlock, BlockState
+
+    blob = storage.container.get_blob_client(name)
+    try:
+        committed, uncommitted = await blob.get_block_list("all")
+        kept = {block.id for block in committed}
+        # A block that is in both lists is being replaced right now; that commit discards the rest itself.
+        if not uncommitted or any(block.id in kept for block in uncommitted):
+            return
+        if not committed and not await blob.exists():
+            await erase(storage, name)
+            return
+        # The same list again discards the others. Not if someone else commits at this moment.
+        found = await blob.get_blob_properties()
+        await blob.commit_block_list(
+            [BlobBlock(block.id, BlockState.COMMITTED) for block in committed],
+            content_settings=found.content_settings,
+            metadata=found.metadata,
+            etag=found.etag,
+            match_condition=MatchConditions.IfNotModified,
+        )
+    except (ResourceModifiedError, ResourceNotFoundError):
+        return
+
+
 async def delete_all(storage: Storage, prefix: str) -> None:
     """Removes every blob whose name begins so."""
     found = [name async for name in names(storage, prefix)]
@@ -163,11 +208,17 @@ async def delete_all(storage: Storage, prefix: str) -> None:
         await storage.container.delete_blobs(*found[start : start + DELETE_BATCH], raise_on_any_failure=False)
 
 
-async def listing(storage: Storage, prefix: str = "", at_once: int = 5_000) -> "AsyncIterator[BlobProperties]":
-    """The blobs whose names begin so, in the order of their names; the storage is asked for `at_once` at a time."""
+async def listing(
+    storage: Storage, prefix: str = "", at_once: int = 5_000, *, uncommitted: bool = False
+) -> "AsyncIterator[BlobProperties]":
+    """The blobs whose names begin so, in the order of their names; the storage is asked for `at_once` at a time.
+
+    `uncommitted`: also those that have only blocks that were never committed.
+    """
     from azure.core.exceptions import ResourceNotFoundError
 
-    pages = storage.container.list_blobs(name_starts_with=prefix, include=["metadata"], results_per_page=at_once)
+    include = ["metadata", "uncommittedblobs"] if uncommitted else ["metadata"]
+    pages = storage.container.list_blobs(name_starts_with=prefix, include=include, results_per_page=at_once)
     try:
         async for blob in pages:
             yield blob

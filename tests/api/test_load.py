@@ -21,7 +21,7 @@ from shared.api.access import Caller
 from shared.api.limit import TooManyRunning
 from shared.api.operations import Operations
 from shared.api.request import ExportRequest
-from shared.export import publish
+from shared.export import clean
 from shared.export.context import Edges, find_record
 from shared.storage import blobs
 from shared.storage.names import callback_name, place_name, users_name
@@ -42,7 +42,7 @@ async def app(serving: Serving, limit: int = 2) -> AsyncIterator[tuple[Operation
 async def end(on: Operations, durable: Durable, export_id: str) -> None:
     """As the orchestrator's last steps do."""
     no_graph: Any = None
-    await publish.clean(Edges(no_graph, on.storage, on.settings), {"id": export_id})
+    await clean.clean(Edges(no_graph, on.storage, on.settings), {"id": export_id})
     durable.instances[export_id] = "Completed"
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,7 @@ def test_what_is_deployed_is_the_app_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     "name",
     [
+        "wt_env/bin/python",  # azd's own venv: named by the project's folder
         *("local.settings.json", ".env", "local/tenant/graph.py", "tests/unit/test_ids.py", "infra/main.bicep"),
         *("docs/deploying.md", "benchmarks/run.py", ".git/config", ".venv/bin/python", "demo/users.csv"),
         *("local/node_modules/azurite/package.json", "shared/__pycache__/api.cpython-311.pyc", "requirements.lock"),
@@ -53,6 +55,17 @@ def test_it_starts_with_the_packages_of_requirements_txt_alone(tmp_path: Path) -
     triggers = {name: [each for each in types if each.endswith("Trigger")] for name, types in functions.items()}
     assert all(len(found) == 1 for found in triggers.values()), triggers
     assert {"start_export", "show_export", "export_users", "plan", "export", "publish"} <= set(functions)
+
+
+def test_azd_restore_finds_nothing_to_build(tmp_path: Path) -> None:
+    for name in (*deployment.packaged(), Path("pyproject.toml")):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, tmp_path / name)
+    (tmp_path / "local").mkdir()  # a second folder, as in the checkout that azd works on
+    (tmp_path / "local/__init__.py").touch()
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--dry-run"]
+    done = subprocess.run([*pip, "."], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 # ---- host.json -------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import msgspec
 from truth import SCHEMA
 
 from shared.api.operations import new_id, read_results
-from shared.export import check, plan, publish, read
+from shared.export import check, clean, plan, publish, read
 from shared.export.context import Edges, Record
 from shared.export.workflow import CANCEL, export_workflow
 from shared.files.columns import COLUMN_SETS
@@ -28,7 +28,7 @@ ACTIVITIES: dict[str, Callable[[Edges, Json], Awaitable[Json]]] = {
     "export": read.export,
     "check": check.check,
     "publish": publish.publish,
-    "clean": publish.clean,
+    "clean": clean.clean,
 }
 ATTEMPTS = 3
 
@@ -59,6 +59,7 @@ class Context:
     calls: list[tuple[str, Json, Any]] = field(default_factory=list)
     zombies: list["asyncio.Task[Any]"] = field(default_factory=list)
     lanes: list["asyncio.Task[Any]"] = field(default_factory=list)
+    histories: tuple[()] = ()
 
     def get_input(self) -> Json:
         return self.input

@@ -7,7 +7,7 @@ from runner import Watched, run_export
 from truth import check_results
 
 from local.tenant import Tenant
-from shared.export import plan, publish, read
+from shared.export import clean, plan, publish, read
 from shared.export.context import read_record
 from shared.storage import blobs
 from shared.storage.names import csv_name, results_name, work_name
@@ -59,5 +59,5 @@ async def test_what_a_publish_that_failed_has_committed_is_removed(connected):
     async with connected(Tenant(users=300)) as edges:
         done = await run_export(edges)
         check_results(done.results, "Completed")
-        await publish.clean(edges, {"id": done.id, "unpublish": True})
+        await clean.clean(edges, {"id": done.id, "unpublish": True})
         assert await names(edges, done.id) == [f"{done.id}/request.json"]

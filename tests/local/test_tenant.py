@@ -2,51 +2,20 @@
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import pytest
 
 from local.tenant import GROUPS, Call, Tenant, answer, create_user, delete_user, update_user
+from tests.local.graph import BASE, EVENTUAL, ask, error, ids, pages, users
 
-BASE = "https://graph.test"
-EVENTUAL = {"consistencylevel": "eventual"}
 ADVANCED = {"$count": "true"}
 
 
 @pytest.fixture(scope="module")
 def tenant() -> Tenant:
     return Tenant(users=3000, seed=5)
-
-
-def ask(tenant: Tenant, target: str, headers: dict[str, str] | None = None, body: object = None) -> tuple[int, Any]:
-    own = {"authorization": "Bearer t"} | (headers or {})
-    sent = b"" if body is None else json.dumps(body).encode()
-    found = answer(tenant, Call("GET" if body is None else "POST", target, own, sent, BASE))
-    return found.status, json.loads(found.body)
-
-
-def users(tenant: Tenant, headers: dict[str, str] | None = None, **options: object) -> tuple[int, Any]:
-    params = {f"${name}": value for name, value in options.items()}
-    return ask(tenant, "/v1.0/users?" + urlencode(params, quote_via=quote), headers)
-
-
-def pages(tenant: Tenant, target: str, headers: dict[str, str] | None = None) -> Iterator[dict[str, Any]]:
-    while target:
-        status, page = ask(tenant, target, headers)
-        assert status == 200, page
-        yield page
-        target = page.get("@odata.nextLink", "").removeprefix(BASE)
-
-
-def ids(tenant: Tenant, target: str, headers: dict[str, str] | None = None) -> list[str]:
-    return [user["id"] for page in pages(tenant, target, headers) for user in page["value"]]
-
-
-def error(found: tuple[int, Any]) -> tuple[int, str]:
-    status, body = found
-    return status, body["error"]["code"]
 
 
 def test_the_same_seed_makes_the_same_people_and_another_seed_others() -> None:
