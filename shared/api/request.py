@@ -1,12 +1,13 @@
 """What a caller may ask for, and the refusal of everything else, with all problems at once."""
 
 import difflib
+import hashlib
 import itertools
 import re
 import unicodedata
 from codecs import BOM_UTF8
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -61,6 +62,8 @@ class ExportRequest:
     """Object ids or userPrincipalNames, each once; empty: all users."""
     excel: bool = True
     callback_url: str = ""
+    fingerprint: str = field(default="", compare=False)
+    """Of the body as JSON: the order of keys, and spaces, don't matter."""
 
 
 def parse(body: bytes, settings: Settings, now: datetime) -> ExportRequest:
@@ -93,6 +96,7 @@ def parse(body: bytes, settings: Settings, now: datetime) -> ExportRequest:
         users=_users(given, problems),
         excel=_flag(given, "excel", problems),
         callback_url=_callback_url(given, settings, problems),
+        fingerprint=hashlib.sha256(msgspec.json.encode(given, order="sorted")).hexdigest(),
     )
     if given.get("filter") and given.get("users"):
         problems.append(Problem("/filter", "users and filter exclude each other: give one of them"))
