@@ -19,10 +19,12 @@ Json = dict[str, Any]
 Part = Sequence[Any]
 """What one execution staged: [range, segment, execution, blocks, error blocks, rows, bytes, errors, counted].
 
-`counted`, `{what: how many}`, is for warnings: `PURGED`. One of an older version of the app has none.
+`counted`, `{what: how many}`, is for warnings: `PURGED`, `ODD` and a property. One of an older version has none.
 """
 PURGED = "purged"
 """Objects of users that are gone from the tenant."""
+ODD = "odd "
+"""Before the name of a property: users in whose rows it came in another form than documented."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """The activity `publish`: makes the files visible, or only the results when the export failed or was cancelled."""
 
 import logging
+from collections import Counter
 from datetime import UTC, datetime
 
-from shared.export.context import PURGED, Edges, Json, Part, Record, counted, progress, read_record
+from shared.export.context import ODD, PURGED, Edges, Json, Part, Record, counted, progress, read_record
 from shared.files import csv_rows, results
 from shared.files.columns import columns_of
 from shared.storage import blobs
@@ -62,7 +63,7 @@ async def publish(edges: Edges, task: Json) -> Json:
             "restarts": task["restarts"],
         },
         "file": file,
-        "warnings": [*task["warnings"], *(_remarks(record, task["expected"], rows, purged) if file else ())],
+        "warnings": [*task["warnings"], *(_remarks(record, task["expected"], rows, counted(parts)) if file else ())],
     }
     await _publish_results(edges, record, fields, found, listed)
     # The alerts read this line.
@@ -159,9 +160,9 @@ def _implausible(record: Record, expected: int | None, rows: int, purged: int) -
     return None
 
 
-def _remarks(record: Record, expected: int | None, rows: int, purged: int) -> list[Json]:
+def _remarks(record: Record, expected: int | None, rows: int, counts: Counter[str]) -> list[Json]:
     """Warnings about a file that is published."""
-    found: list[Json] = []
+    found, purged = _odd(counts), counts[PURGED]
     if purged:
         reason = (
             f"Graph also sent {purged} objects that have nothing but an id and sign-ins: what is left of users that are"
@@ -181,3 +182,16 @@ def _remarks(record: Record, expected: int | None, rows: int, purged: int) -> li
         )
         found.append({"code": "CountDiffers", "reason": reason})
     return found
+
+
+def _odd(counts: Counter[str]) -> list[Json]:
+    """A warning that names the properties that came in another form than documented, and counts their users."""
+    odd = {name.removeprefix(ODD): users for name, users in sorted(counts.items()) if name.startswith(ODD)}
+    if not odd:
+        return []
+    shown = ", ".join(f"{name} of {users} user{'s' * (users != 1)}" for name, users in odd.items())
+    reason = (
+        f"Graph sent values in another form than Microsoft documents: {shown}. The users are in the file, with what"
+        " could be read of these values."
+    )
+    return [{"code": "OddValues", "reason": reason}]

@@ -13,11 +13,23 @@ from shared.errors import ChainBroken, ExportError, GraphError, Transient
 
 Json = dict[str, Any]
 Kind = TypeVar("Kind", bound=msgspec.Struct)
-Part = tuple[int, int, str, int, int, int, int, int]
-"""[range, segment, execution, blocks, error blocks, rows, bytes, errors]"""
 
 MAX_REASON = 500
 _OWN = "|".join(kind.__name__ for kind in (ExportError, GraphError, Transient, ChainBroken))
+
+
+class Part(msgspec.Struct, array_like=True):
+    """[range, segment, execution, blocks, error blocks, rows, bytes, errors, counted]"""
+
+    range: int
+    segment: int
+    execution: str
+    blocks: int
+    error_blocks: int
+    rows: int
+    bytes: int
+    errors: int
+    counted: dict[str, int] = {}
 
 
 class Failure(msgspec.Struct):

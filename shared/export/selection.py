@@ -19,7 +19,7 @@ from shared.files.columns import SIGN_IN
 from shared.graph import batches
 from shared.graph.batches import Answer
 from shared.graph.client import Graph, Tally
-from shared.graph.users import User
+from shared.graph.users import User, user_of
 from shared.ranges import keys
 from shared.ranges.ranges import Range
 from shared.storage import blobs
@@ -138,6 +138,6 @@ async def left_to_others(storage: Storage, export_id: str, number: int) -> bytes
 def _user_of(answer: Answer) -> User:
     batches.raise_for(answer)
     try:
-        return msgspec.json.decode(answer.body, type=User)
+        return user_of(bytes(answer.body))
     except msgspec.DecodeError as problem:
         raise GraphError(answer.status, "UnreadableAnswer", f"Graph's answer has another form: {problem}") from problem

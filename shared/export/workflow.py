@@ -25,7 +25,7 @@ from typing import Any
 
 import msgspec
 
-from shared.export.returned import Checked, Json, Part, Planned, Published, Read, Told, Unreadable, failure, read
+from shared.export.returned import Checked, Json, Planned, Published, Read, Told, Unreadable, failure, read
 
 EXPORT = "export_users"
 CANCEL = "Cancel"
@@ -243,9 +243,9 @@ def _add(found: Json, result: Any, asked: list[int]) -> Json:
     return result.get("left") or {"ranges": []}
 
 
-def _parts(parts: list[Part], lane: Read, asked: list[int]) -> list[Part]:
+def _parts(parts: list[list[Any]], lane: Read, asked: list[int]) -> list[list[Any]]:
     """Those of earlier rounds that still count. Raises Unreadable when a range would be lost, or be there twice."""
-    staged, remaining = [part[0] for part in lane.parts], lane.left.ranges if lane.left else []
+    staged, remaining = [part.range for part in lane.parts], lane.left.ranges if lane.left else []
     if len({*staged}) < len(staged) or len({*remaining}) < len(remaining):
         raise Unreadable("a range twice")
     if not {*staged, *remaining, *([] if lane.void is None else [lane.void])} <= {*asked}:
