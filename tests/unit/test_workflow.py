@@ -153,8 +153,6 @@ def test_a_lane_that_sees_it_first_tells_that_the_export_is_cancelled() -> None:
     assert published(host)["cancelled"] is True
 
 
-# So the SDK calls an event that nobody waits for yet; it keeps it.
-@pytest.mark.filterwarnings("ignore:Potential duplicate Task completion:UserWarning")
 def test_a_start_of_what_has_ended_before_is_cleaned_up_and_nothing_else() -> None:
     host = Host(export_workflow, {"id": "e"})
     host.complete(host.named("plan")[0], {"over": True})
@@ -165,6 +163,8 @@ def test_a_start_of_what_has_ended_before_is_cleaned_up_and_nothing_else() -> No
     assert host.output == {"status": "Over"}
 
 
+# So the SDK calls an event that nobody waits for yet; it keeps it.
+@pytest.mark.filterwarnings("ignore:Potential duplicate Task completion:UserWarning")
 def test_a_cancel_that_comes_while_the_plan_is_made_counts_too() -> None:
     host = Host(export_workflow, {"id": "e"})
     host.raise_event(CANCEL)
