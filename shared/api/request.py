@@ -1,12 +1,13 @@
 """What a caller may ask for, and the refusal of everything else, with all problems at once."""
 
 import difflib
+import hashlib
 import itertools
 import re
 import unicodedata
 from codecs import BOM_UTF8
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,12 +20,17 @@ from shared.settings import Settings, host_matches
 
 MAX_BODY = 8 * 1024 * 1024
 MAX_USERS = 100_000
-MAX_FILE_NAME = 150
+MAX_FILE_NAME = 255
+"""Bytes with the ending: more is no name on Linux and macOS, where a letter takes up to four."""
 MAX_PROBLEMS = 20
 """Told of one kind: a body of 8 MiB could have a million."""
 
 _HOST = re.compile(r"(?:[a-z0-9-]+\.)+[a-z0-9-]+")
 """A plain host name: other readers of a URL take a backslash or a percent sign for the end of the host."""
+
+
+_RESERVED = re.compile(r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9\u00b9\u00b2\u00b3])", re.IGNORECASE)
+"""Devices of Windows, whatever ending follows (Naming Files, Paths, and Namespaces)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,8 @@ class ExportRequest:
     """Object ids or userPrincipalNames, each once; empty: all users."""
     excel: bool = True
     callback_url: str = ""
+    fingerprint: str = field(default="", compare=False)
+    """Of the body as JSON: the order of keys, and spaces, don't matter."""
 
 
 def parse(body: bytes, settings: Settings, now: datetime) -> ExportRequest:
@@ -88,6 +96,7 @@ def parse(body: bytes, settings: Settings, now: datetime) -> ExportRequest:
         users=_users(given, problems),
         excel=_flag(given, "excel", problems),
         callback_url=_callback_url(given, settings, problems),
+        fingerprint=hashlib.sha256(msgspec.json.encode(given, order="sorted")).hexdigest(),
     )
     if given.get("filter") and given.get("users"):
         problems.append(Problem("/filter", "users and filter exclude each other: give one of them"))
@@ -104,7 +113,12 @@ def _file_name(given: Mapping[str, Any], now: datetime, problems: list[Problem])
     if not isinstance(name, str) or not name.strip():
         problems.append(Problem("/fileName", "must be a text that is not empty"))
         return ""
-    name = re.sub(r"\.csv$", "", unicodedata.normalize("NFC", name.strip()), flags=re.IGNORECASE)
+    # First, and alone: to look at each letter of eight million takes seconds.
+    if len(name) > MAX_FILE_NAME * 2 or len(f"{_stem(name)}.csv".encode(errors="replace")) > MAX_FILE_NAME:
+        detail = f"at most {MAX_FILE_NAME} bytes of UTF-8 are possible, with .csv at the end"
+        problems.append(Problem("/fileName", detail))
+        return ""
+    name = _stem(name)
     # Cc: CR and LF split headers. Cf: marks that turn the reading direction disguise a file's ending.
     bad = {
         letter
@@ -113,11 +127,15 @@ def _file_name(given: Mapping[str, Any], now: datetime, problems: list[Problem])
     }
     if bad:
         problems.append(Problem("/fileName", f"these characters are not possible: {' '.join(sorted(map(repr, bad)))}"))
-    if len(name) > MAX_FILE_NAME:
-        problems.append(Problem("/fileName", f"at most {MAX_FILE_NAME} characters are possible, these are {len(name)}"))
+    if _RESERVED.fullmatch(name.partition(".")[0].rstrip()):
+        problems.append(Problem("/fileName", "is the name of a device in Windows, with any ending"))
     if not name.strip(". ") or name != name.strip(". "):
         problems.append(Problem("/fileName", "must not begin or end with a dot or a space"))
     return name
+
+
+def _stem(name: str) -> str:
+    return re.sub(r"\.csv$", "", unicodedata.normalize("NFC", name.strip()), flags=re.IGNORECASE)
 
 
 def _columns(given: Mapping[str, Any], settings: Settings, problems: list[Problem]) -> tuple[str, ...]:

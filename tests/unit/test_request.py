@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.api.request import MAX_BODY, MAX_FILE_NAME, MAX_USERS, BadRequest, ExportRequest, host_matches, parse
+from shared.api.request import MAX_BODY, MAX_USERS, BadRequest, ExportRequest, host_matches, parse
 from shared.files.columns import COLUMN_SETS, COLUMNS
 from shared.settings import Settings
 
@@ -189,7 +189,15 @@ def test_a_filter_that_is_none_is_refused(text: Any) -> None:
         ("u\u0308ber", "über"),
         ("利用者", "利用者"),
         ("😀", "😀"),
-        ("a" * MAX_FILE_NAME + ".csv", "a" * MAX_FILE_NAME),
+        ("a" * 251, "a" * 251),
+        ("a" * 251 + ".CSV", "a" * 251),
+        ("ä" * 125 + "a", "ä" * 125 + "a"),
+        ("😀" * 62, "😀" * 62),
+        ("CONTOSO", "CONTOSO"),
+        ("COM10", "COM10"),
+        ("null", "null"),
+        ("users.nul", "users.nul"),
+        ("console.con", "console.con"),
     ],
 )
 def test_a_file_name_is_taken_without_its_ending(given: str, used: str) -> None:
@@ -223,7 +231,11 @@ def test_a_file_name_is_taken_without_its_ending(given: str, used: str) -> None:
         "users%2e",
         "users.",
         ".users",
-        "a" * 300,
+        "a" * 252,
+        "ä" * 126,
+        "😀" * 63,
+        "利" * 84,
+        *("CON", "nul", "Aux.csv", "prn.2026.csv", "COM1", "lpt9.txt", "com0", "COM\u00b9", "con .old", "CONIN$"),
         5,
         ["users"],
         {},
