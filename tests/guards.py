@@ -190,8 +190,8 @@ GUARDS = (
     Guard(
         "another site's page can do nothing",
         "shared/api/routes.py",
-        "        _refuse_other_sites(incoming)\n",
-        "",
+        "sites.refuse_others(incoming.method,",
+        'sites.refuse_others("GET",',
         f"{API}test_hostile.py::test_another_sites_page_can_start_cancel_and_delete_nothing",
     ),
     Guard(
