@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from local.tenant.directory import SHAPES
+from local.tenant.metadata import ABSENT
 from local.tenant.server import serve
 from local.tenant.tenant import Tenant
 
@@ -33,6 +34,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--batch-text", choices=("number", "base64"), default="number", help="how a count comes back within a batch"
     )
+    parser.add_argument("--cloud", choices=sorted(ABSENT), default="", help="users lack what they lack in this cloud")
     parser.add_argument("--parent-pid", type=int, help="ends when this process is gone")
     return parser.parse_args(argv)
 
@@ -50,6 +52,7 @@ async def run(options: argparse.Namespace) -> None:
         method_errors=options.method_errors,
         fractions=options.fractions,
         batch_text=options.batch_text,
+        cloud=options.cloud,
     )
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):

@@ -22,6 +22,9 @@ AFTER = (
     "ignore_filter",
     "count_lag",
     "wrong_type",
+    "lose_link",
+    "purged_users",
+    "empty_sign_ins",
 )
 KINDS = INSTEAD + AFTER
 ON_THE_WIRE = ("reset", "hang", "truncate")  # have no meaning within a batch
@@ -46,6 +49,7 @@ class Rule:
     property: str = ""  # wrong_type: which property of the first user; the first one when empty
     value: Any = field(default_factory=lambda: {"unexpected": True})  # wrong_type
     seconds: float = 3600.0  # hang
+    users: int = 3  # purged_users: so many more objects on a page, or in a count, of a filter on signInActivity
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ requests through the same door.
 import base64
 import json
 import random
+import re
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from local.tenant.resources import count_users, delta, get_by_ids, list_users, m
 from local.tenant.tenant import Tenant
 
 _MOST_IN_BATCH = 20
+_KEYED = re.compile(r"(\w+)\('((?:[^']|'')*)'\)")
 _FAULT_CODES = {
     401: "InvalidAuthenticationToken",
     410: "resyncRequired",
@@ -41,9 +43,9 @@ def answer(tenant: Tenant, call: Call) -> Answer:
     """What Graph would say to this request."""
     request_id = str(uuid.uuid4())
     path, _, query = call.target.partition("#")[0].partition("?")
-    parts = tuple(unquote(part) for part in path.strip("/").split("/"))
+    parts, keyed = _parts(path)
     asked = Asked(call, parts, dict(parse_qsl(query, keep_blank_values=True)))
-    route = _route(parts)
+    route = "user" if keyed and parts[1:2] == ("users",) and len(parts) == 3 else _route(parts)
     tenant.stats.requests[route] = tenant.stats.requests.get(route, 0) + 1
     try:
         found = _admit(tenant, asked, route)
@@ -52,6 +54,17 @@ def answer(tenant: Tenant, call: Call) -> Answer:
         tenant.stats.throttled += error.status == 429
         found = _refusal(error, request_id, call.headers.get("client-request-id", request_id))
     return replace(found, headers={"request-id": request_id, **_usage(tenant), **found.headers})
+
+
+def _parts(path: str) -> tuple[tuple[str, ...], bool]:
+    """The segments of a path, `users('ann')` as two, and whether there was such a key: it is never a function."""
+    found: list[str] = []
+    keyed = False
+    for segment in map(unquote, path.strip("/").split("/")):
+        match = _KEYED.fullmatch(segment)
+        found += [match[1], match[2].replace("''", "'")] if match else [segment]
+        keyed = keyed or bool(match)
+    return tuple(found), keyed
 
 
 def _admit(tenant: Tenant, asked: Asked, route: str) -> Answer:
@@ -139,7 +152,7 @@ def _route(path: tuple[str, ...]) -> str:
             name = "count"
         case ["users", "delta" | "delta()" | "microsoft.graph.delta()"]:
             name = "delta"
-        case ["users", _]:
+        case ["users", key] if not key.startswith("$"):  # that is a query option, where no user can be
             name = "user"
         case ["users", _, "authentication", "methods" | "phoneMethods" | "emailMethods"]:
             name = "methods"

@@ -73,7 +73,7 @@ def parse_query(params: Mapping[str, str], headers: Mapping[str, str], url_lengt
         raise bad_request(
             f"The URL of an advanced query may have {LONGEST_ADVANCED_URL} characters, this one has {url_length}."
         )
-    most = 500 if "signInActivity" in select or "signInActivity" in params.get("$filter", "") else 999
+    most = 500 if "signInActivity" in select or filters_sign_ins(params.get("$filter")) else 999
     top = parse_top(params.get("$top"), most)
     return Query(select, top, params.get("$filter"), orderby, counted, advanced or counted)
 
@@ -84,6 +84,10 @@ def check_filter(params: Mapping[str, str], domain: Domain) -> bool:
     if text is None:
         return False
     return rules.check(odata.parse(text)) or domain.only_advanced_filters
+
+
+def filters_sign_ins(text: str | None) -> bool:
+    return text is not None and "signInActivity" in odata.names(odata.parse(text))
 
 
 def parse_select(text: str | None) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ class Tenant:
     `deny` names permissions that are missing: "authentication", "signin". `premium` False: no P1 licence.
     `method_errors` is the share of users whose methods answer 403, 404 or 500. `fractions` hides milliseconds behind
     the creation times. `batch_text` says how a plain number (`/users/$count`) comes back within a batch, as no
-    document says it: "number" or "base64".
+    document says it: "number" or "base64". `cloud` is a national cloud whose users lack properties, such as USNat.
     """
 
     users: int = 1000
@@ -52,6 +52,7 @@ class Tenant:
     method_errors: float = 0.0
     fractions: bool = False
     batch_text: str = "number"
+    cloud: str = ""
     clock: Callable[[], float] = time.monotonic
     faults: Faults = field(default_factory=Faults)
     stats: Stats = field(default_factory=Stats)

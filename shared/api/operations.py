@@ -105,7 +105,7 @@ async def show(operations: Operations, export_id: str, caller: Caller) -> Shown:
         return Shown(202, await _running(operations, record, status))
     end = await read_results(operations.storage, export_id)
     if end is None:
-        end = _lost(record, str(status.runtime_status.value) if status else "unknown to Durable")
+        end = _lost(record, status)
     body = await with_links(operations.storage, operations.settings, record, end, operations.now())
     return Shown(500 if end["status"] == results.FAILED else 200, body)
 
@@ -123,16 +123,21 @@ async def _running(operations: Operations, record: Record, status: Any) -> Json:
     }
 
 
-def _lost(record: Record, runtime_status: str) -> Json:
-    """An orchestration that ended without writing results: storage refused even that, or someone terminated it."""
-    reason = f"The orchestration ended ({runtime_status}) without results; the app's log says why. Start it again."
+def _lost(record: Record, status: Any) -> Json:
+    """An orchestration that ended without results: they could not be written, or someone terminated it."""
+    output = status.output if status else None
+    error = output.get("failed") if isinstance(output, dict) else None
+    if not error:
+        how = str(status.runtime_status.value) if status else "unknown to Durable"
+        reason = f"The orchestration ended ({how}) without results; the app's log says why. Start it again."
+        error = {"code": "NoResults", "reason": reason}
     return {
         "id": record.id,
         "status": results.FAILED,
         "request": record.shown(),
         "requestedBy": record.requested_by,
         "createdDateTime": record.created_date_time,
-        "errors": [{"code": "NoResults", "reason": reason}],
+        "errors": [error],
         "warnings": [],
         "file": None,
     }

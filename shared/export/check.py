@@ -10,21 +10,22 @@ https://learn.microsoft.com/graph/delta-query-users
 from collections import defaultdict
 from collections.abc import AsyncIterator
 
-import msgspec
-
 from shared.errors import ExportError, GraphError, Transient
 from shared.export import selection
 from shared.export.context import Edges, Json, Part, ended, read_plan, read_record
+from shared.files.columns import select_of
 from shared.graph import batches, pages
 from shared.graph.client import Graph, Tally
-from shared.graph.pages import Query
-from shared.graph.users import User
+from shared.graph.pages import Advance, Query
+from shared.graph.users import User, user_of
 from shared.ranges.keys import fresh, key_of, split
 from shared.ranges.ranges import Range, from_dict, keeps
 from shared.storage import blobs
 from shared.storage.names import ids_name, part_name
 
-_NAMES = Query(("id", "createdDateTime", "userPrincipalName"))
+_ID = Query(("id",))
+MOST_RENAMED = 1_000_000
+"""More within one export, and the delta query has no end: each of them is asked for one by one."""
 
 
 def by_name(part: Range) -> bool:
@@ -37,7 +38,9 @@ async def delta_link(connection: Graph, tally: Tally) -> str:
     start = f"{connection.root}/users/delta?$deltatoken=latest&$select=id,userPrincipalName"
     link = ""
     try:
-        async for page in pages.chain(connection, _NAMES, tally, start):
+        advance = Advance(None)
+        async for page in pages.chain(connection, _ID, tally, start):
+            advance.page(0)
             link = page.delta_link or ""
     except Transient:
         raise
@@ -60,7 +63,8 @@ async def check(edges: Edges, task: Json) -> Json:
     again: set[int] = set()
     try:
         ranges = {at: part for at, each in enumerate(made.ranges) if by_name(part := from_dict(each))}
-        renamed = await _renamed(edges.graph, made.delta_link, tally)
+        select = select_of((), made.unreadable)
+        renamed = await _renamed(edges.graph, made.delta_link, select, tally)
         parts = [part for part in task["parts"] if part[0] in ranges]
         found, twice = await _found_in(edges, record.id, parts, {key_of(user.id) for user in renamed})
         again.update(twice)
@@ -77,17 +81,20 @@ async def check(edges: Edges, task: Json) -> Json:
     return {"again": sorted(again), "requests": tally.requests, "retries": tally.retries}
 
 
-async def _renamed(connection: Graph, link: str, tally: Tally) -> list[User]:
+async def _renamed(connection: Graph, link: str, select: tuple[str, ...], tally: Tally) -> list[User]:
     """Who has changed since the link was made, as they are now; the deleted ones are left out."""
     changed: dict[str, None] = {}
-    async for page in pages.chain(connection, _NAMES, tally, link):
+    advance = Advance(MOST_RENAMED // 2)
+    async for page in pages.chain(connection, _ID, tally, link):
+        known = len(changed)
         changed.update(dict.fromkeys(user.id for user in page.value))
-    urls = [f"/users/{user_id}?$select={','.join(_NAMES.select)}" for user_id in changed]
+        advance.page(len(changed) - known)
+    urls = [f"/users/{user_id}?$select={','.join(select)}" for user_id in changed]
     users = []
     for answer in await batches.batch(connection, urls, tally):
         if answer.status != 404:
             batches.raise_for(answer)
-            users.append(msgspec.json.decode(answer.body, type=User))
+            users.append(user_of(bytes(answer.body)))
     return users
 
 

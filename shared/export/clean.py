@@ -4,6 +4,8 @@ Rows that were staged can be committed and read for a week. So the last activity
 don't have, and an execution that outlives its export (a zombie) does the same with what it has staged.
 """
 
+import logging
+
 from shared.export.context import Edges, Json, Record, ended, find_record
 from shared.storage import blobs
 from shared.storage.names import cancelled_name, csv_name, place_name, progress_name, results_name, work_name
@@ -12,6 +14,9 @@ from shared.storage.names import cancelled_name, csv_name, place_name, progress_
 async def clean(edges: Edges, task: Json) -> Json:
     """`{"id", "unpublish"?}` to `{}`. With `unpublish` the files go too."""
     record = await find_record(edges.storage, task["id"])
+    if task.get("unpublish"):
+        # The alerts read this line, which `publish` could not write.
+        logging.error("Export %s ended: Failed (0 users, 1 errors, 0 requests, 0 retries)", task["id"])
     if record:
         # First, because it tells executions that end later to discard what they have staged: see `leave`.
         await blobs.delete(edges.storage, place_name(record.requested_by["id"], record.id))

@@ -1,7 +1,8 @@
 """What the activities share: their edges, the request of an export, and its plan."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,14 @@ from shared.storage.names import cancelled_name, plan_name, progress_name, recor
 
 Json = dict[str, Any]
 Part = Sequence[Any]
-"""What one execution staged: [range, segment, execution, blocks, error blocks, rows, bytes, errors]."""
+"""What one execution staged: [range, segment, execution, blocks, error blocks, rows, bytes, errors, counted].
+
+`counted`, `{what: how many}`, is for warnings: `PURGED`, `ODD` and a property. One of an older version has none.
+"""
+PURGED = "purged"
+"""Objects of users that are gone from the tenant."""
+ODD = "odd "
+"""Before the name of a property: users in whose rows it came in another form than documented."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,15 @@ class Plan(msgspec.Struct, rename="camel"):
     found: list[Json] = []
     """Errors that hold for all users."""
     warnings: list[Json] = []
+
+
+def counted(parts: Iterable[Part]) -> Counter[str]:
+    """What the parts have counted for warnings, together."""
+    found: Counter[str] = Counter()
+    for part in parts:
+        for more in part[8:]:
+            found.update(more)
+    return found
 
 
 async def find_record(storage: Storage, export_id: str) -> Record | None:

@@ -1,9 +1,10 @@
 """The activity `publish`: makes the files visible, or only the results when the export failed or was cancelled."""
 
 import logging
+from collections import Counter
 from datetime import UTC, datetime
 
-from shared.export.context import Edges, Json, Part, Record, progress, read_record
+from shared.export.context import ODD, PURGED, Edges, Json, Part, Record, counted, progress, read_record
 from shared.files import csv_rows, results
 from shared.files.columns import columns_of
 from shared.storage import blobs
@@ -26,9 +27,10 @@ async def publish(edges: Edges, task: Json) -> Json:
     record = await read_record(edges.storage, task["id"])
     parts: list[Part] = sorted(task["parts"])
     rows, size = (sum(part[at] for part in parts) for at in (5, 6))
+    purged = counted(parts)[PURGED]
     failed: Json | None = task.get("failed")
     if not failed and not task.get("cancelled"):
-        failed = _too_many_blocks(parts) or _implausible(record, task["expected"], rows)
+        failed = _too_many_blocks(parts) or _implausible(record, task["expected"], rows, purged)
     listed = parts if _error_blocks(parts) <= blobs.MAX_BLOCKS else []
     errors = sum(part[7] for part in listed)
     file: Json | None = None
@@ -61,7 +63,7 @@ async def publish(edges: Edges, task: Json) -> Json:
             "restarts": task["restarts"],
         },
         "file": file,
-        "warnings": [*task["warnings"], *_difference(record, task["expected"], rows, status)],
+        "warnings": [*task["warnings"], *(_remarks(record, task["expected"], rows, counted(parts)) if file else ())],
     }
     await _publish_results(edges, record, fields, found, listed)
     # The alerts read this line.
@@ -136,11 +138,14 @@ def _error_blocks(parts: list[Part]) -> int:
     return 2 + 2 * int(sum(part[4] for part in parts))
 
 
-def _implausible(record: Record, expected: int | None, rows: int) -> Json | None:
-    """Why the rows can't be what was asked for, judged by Graph's count; None when they can."""
+def _implausible(record: Record, expected: int | None, rows: int, purged: int) -> Json | None:
+    """Why the rows can't be what was asked for, judged by Graph's count; None when they can.
+
+    Whether Graph counts objects of purged users is in no document: either may be.
+    """
     if record.users or expected is None or abs(expected - rows) <= PLAUSIBLE_USERS:
         return None
-    if rows < expected * PLAUSIBLE:
+    if rows + purged < expected * PLAUSIBLE:
         reason = (
             f"Graph counted {expected} users and sent {rows}: too few for a lag of its index. Nothing is published,"
             " because users would be missing. Start the export again; if it stays so, look whether the filter is right."
@@ -155,11 +160,38 @@ def _implausible(record: Record, expected: int | None, rows: int) -> Json | None
     return None
 
 
-def _difference(record: Record, expected: int | None, rows: int, status: str) -> list[Json]:
-    if record.users or status in {results.FAILED, results.CANCELLED} or expected in {None, rows}:
+def _remarks(record: Record, expected: int | None, rows: int, counts: Counter[str]) -> list[Json]:
+    """Warnings about a file that is published."""
+    found, purged = _odd(counts), counts[PURGED]
+    if purged:
+        reason = (
+            f"Graph also sent {purged} objects that have nothing but an id and sign-ins: what is left of users that are"
+            " gone from the tenant. They are not in the file."
+        )
+        found.append({"code": "PurgedUsers", "reason": reason})
+    if record.users:
+        return found
+    if expected is None:
+        came = "1 user came" if rows == 1 else f"{rows} users came"
+        reason = f"{came}; this Graph gives no count to check that against."
+        found.append({"code": "CompletenessUnchecked", "reason": reason})
+    elif expected not in {rows, rows + purged}:
+        reason = (
+            f"Graph counted {expected} users before and sent {rows}. Its count lags behind changes of the tenant;"
+            " the file has every user that Graph sent, once."
+        )
+        found.append({"code": "CountDiffers", "reason": reason})
+    return found
+
+
+def _odd(counts: Counter[str]) -> list[Json]:
+    """A warning that names the properties that came in another form than documented, and counts their users."""
+    odd = {name.removeprefix(ODD): users for name, users in sorted(counts.items()) if name.startswith(ODD)}
+    if not odd:
         return []
+    shown = ", ".join(f"{name} of {users} user{'s' * (users != 1)}" for name, users in odd.items())
     reason = (
-        f"Graph counted {expected} users before and sent {rows}. Its count lags behind changes of the tenant;"
-        " the file has every user that Graph sent, once."
+        f"Graph sent values in another form than Microsoft documents: {shown}. The users are in the file, with what"
+        " could be read of these values."
     )
-    return [{"code": "CountDiffers", "reason": reason}]
+    return [{"code": "OddValues", "reason": reason}]

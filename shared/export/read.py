@@ -10,6 +10,7 @@ orchestrator asks for the same ranges again later.
 
 import functools
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -18,13 +19,13 @@ import msgspec
 
 from shared.errors import ChainBroken, ExportError, Transient
 from shared.export import check, clean, selection
-from shared.export.context import Edges, Json, Part, Plan, Record, read_plan, read_record
-from shared.export.queries import range_query
+from shared.export.context import ODD, PURGED, Edges, Json, Part, Plan, Record, read_plan, read_record
+from shared.export.queries import has_sign_ins, range_query
 from shared.files import csv_rows, results
 from shared.files.columns import AUTHENTICATION, Column, columns_of, select_of
 from shared.graph import authentication, pages
 from shared.graph.client import Tally
-from shared.graph.users import User
+from shared.graph.users import User, is_purged
 from shared.ranges import keys
 from shared.ranges.keys import SIZE, key_of
 from shared.ranges.ranges import Range, from_dict, keeps
@@ -67,10 +68,16 @@ class _State(msgspec.Struct):
 
     link: str = ""
     seen: bytes = b""
-    """The keys of those who were read."""
+    """The keys of those who were read, and of those who are gone."""
+    gone: int = 0
+    """How many of these are gone from the tenant."""
     rows: list[bytes] = []
     errors: list[bytes] = []
     """What did not fill a block yet: small ones would be too many in a chain of thousands of segments."""
+    barren: int = 0
+    """Pages in a row that brought nobody new."""
+    others: int = 0
+    """Who came and belongs to another range."""
 
 
 class _Unwanted(Exception):
@@ -80,11 +87,10 @@ class _Unwanted(Exception):
 async def export(edges: Edges, task: Json) -> Json:
     """Reads the ranges of a lane, or goes on with them.
 
-    `{"id", "segment", "ranges": [number], "state"?, "restarts"?}` to `{"parts": [[range, segment, execution, blocks,
-    error blocks, rows, bytes, errors]], "requests", "retries", "restarts", "left"?, "void"?, "failed"?}`. `left` is
-    what the next activity is to be asked for: `ranges`, `state` (the blob from which the first of them goes on) and
-    how often that one was begun again. `void`: the range whose parts of earlier segments don't count any more. Or
-    `{"cancelled"}`.
+    `{"id", "segment", "ranges": [number], "state"?, "restarts"?}` to `{"parts": [Part], "requests", "retries",
+    "restarts", "left"?, "void"?, "failed"?}`. `left` is what the next activity is to be asked for: `ranges`, `state`
+    (the blob from which the first of them goes on) and how often that one was begun again. `void`: the range whose
+    parts of earlier segments don't count any more. Or `{"cancelled"}`.
     """
     record = await read_record(edges.storage, task["id"])
     made = await read_plan(edges.storage, record.id)
@@ -139,24 +145,25 @@ async def _range(run: _Execution, number: int, saved: str) -> tuple[Part, str]:
     """Reads a range: what was staged of it, and the state from which it goes on ("": it was read to its end)."""
     storage, record, part = run.edges.storage, run.record, from_dict(run.made.ranges[number])
     name = part_name(number, run.segment, run.id)
-    enough = block_bytes(run.made.expected)
-    rows = BlockWriter(storage, csv_name(record.id, record.file_name), name, enough)
-    errors = BlockWriter(storage, results_name(record.id), name, enough, results.SEPARATOR)
-    count = 0
     columns = columns_of(record.columns)
     per_user = any(column.source == AUTHENTICATION for column in columns) and AUTHENTICATION not in run.made.unreadable
+    sign_ins = part.kind != "users" and has_sign_ins(record, select_of(columns, run.made.unreadable))
 
     state = await _state(run, saved)
+    rows, errors = _writers(run, name, state)
     left = await selection.left_to_others(storage, record.id, number) if part.kind == "users" else b""
     seen = set(keys.split(left + state.seen))
     # Whom others may have too: `check` compares them.
     listed: bytearray | None = bytearray() if check.by_name(part) or part.kind == "users" else None
-    read = len(state.seen) // SIZE
-    rows.add(*state.rows)
-    errors.add(*state.errors)
+    gone, read = state.gone, len(state.seen) // SIZE - state.gone
     link: str | None = None
+    advance = pages.Advance(part.expected, run.made.expected, read, state.others, state.barren)
+    count, odd = 0, Counter[str]()
     async for page, failures, here, behind in _pages(run, part, state.link):
+        page, purged = _without_purged(page, seen) if sign_ins else (page, 0)  # noqa: PLW2901 - nobody else keeps it
+        gone += purged
         users, failed, link = [user for user in page if keeps(part, user)], failures, behind
+        others = len(page) - len(users)
         if per_user:
             users, errors_of_users, some_left = await _add_methods(run, part, users, seen, columns)
             failed, link = [*failures, *errors_of_users], here if some_left else behind
@@ -166,6 +173,9 @@ async def _range(run: _Execution, number: int, saved: str) -> tuple[Part, str]:
         rows.add(csv_rows.rows(fresh, columns, record.excel))
         errors.add(*map(msgspec.json.encode, failed))
         count += len(fresh)
+        odd.update(_odd(fresh, columns))
+        if link and link == behind:
+            advance.page(len(fresh), others, purged)
         del page, users, fresh  # All ranges of a process may be staging a block at the same time.
         await rows.stage_full()
         await errors.stage_full()
@@ -177,15 +187,26 @@ async def _range(run: _Execution, number: int, saved: str) -> tuple[Part, str]:
     if not link:
         await rows.stage()
         await errors.stage()
-    staged: Part = [number, run.segment, run.id, rows.blocks, errors.blocks, count, rows.size, errors.entries]
+    counted = odd + Counter({PURGED: gone - state.gone})
+    staged: Part = [number, run.segment, run.id, rows.blocks, errors.blocks, count, rows.size, errors.entries, counted]
     if listed is not None:
         await _write(run, ids_name(record.id, part_name(*staged[:3])), bytes(listed))
     await _note(run, number, read + count, done=not link)
     if not link:
         return staged, ""
-    goes_on = _State(link, b"".join(seen), rows.pieces, errors.pieces)
+    goes_on = _State(link, b"".join(seen), gone, rows.pieces, errors.pieces, advance.barren, advance.others)
     await _write(run, work_name(record.id, f"chain-{name}"), msgspec.msgpack.encode(goes_on))
     return staged, f"chain-{name}"
+
+
+def _writers(run: _Execution, name: str, state: _State) -> tuple[BlockWriter, BlockWriter]:
+    """For rows and for errors, with those that did not fill a block yet."""
+    storage, record, enough = run.edges.storage, run.record, block_bytes(run.made.expected)
+    rows = BlockWriter(storage, csv_name(record.id, record.file_name), name, enough)
+    errors = BlockWriter(storage, results_name(record.id), name, enough, results.SEPARATOR)
+    rows.add(*state.rows)
+    errors.add(*state.errors)
+    return rows, errors
 
 
 async def _pages(
@@ -196,14 +217,26 @@ async def _pages(
     """
     edges, record, made = run.edges, run.record, run.made
     if part.kind == "users":
-        select = select_of(column for column in columns_of(record.columns) if column.source not in made.unreadable)
+        select = select_of(columns_of(record.columns), made.unreadable)
         listed = await blobs.read(edges.storage, users_name(record.id, record.attempt))
         async for read in selection.read(edges.graph, listed or b"[]", part, select, run.tally, start):
             yield read
         return
-    query = range_query(edges.graph, record, part, advanced=made.advanced, unreadable=tuple(made.unreadable))
+    query = range_query(edges.graph, record, part, advanced=made.advanced, unreadable=made.unreadable)
     async for page in pages.chain(edges.graph, query, run.tally, start):
         yield _taken(page), [], page.link, page.next_link
+
+
+def _without_purged(page: list[User], seen: set[bytes]) -> tuple[list[User], int]:
+    """The page without what is left of users that are gone, and how many these are that were not seen before."""
+    purged = sum(keys.fresh(seen, key_of(user.id)) for user in page if is_purged(user))
+    return [user for user in page if not is_purged(user)], purged
+
+
+def _odd(users: list[User], columns: list[Column]) -> list[str]:
+    """What to count: the columns' properties that were odd, once for each user."""
+    sources = {column.source for column in columns}
+    return [ODD + name for user in users for name in user.odd if name in sources]
 
 
 def _taken(page: pages.Page) -> list[User]:

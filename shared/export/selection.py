@@ -5,6 +5,7 @@ them. So when all is read, `leave_doubles` compares ids: the first range that ha
 read again without.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,12 +13,13 @@ from urllib.parse import quote
 
 import msgspec
 
-from shared.errors import GraphError
+from shared.errors import ExportError, GraphError
 from shared.export.context import Part
+from shared.files.columns import SIGN_IN
 from shared.graph import batches
 from shared.graph.batches import Answer
 from shared.graph.client import Graph, Tally
-from shared.graph.users import User
+from shared.graph.users import User, user_of
 from shared.ranges import keys
 from shared.ranges.ranges import Range
 from shared.storage import blobs
@@ -27,6 +29,12 @@ from shared.storage.names import elsewhere_name, ids_name, part_name
 SLICE = 1000
 STEP = batches.BATCH * batches.BATCHES_AT_ONCE
 """Users read at a time."""
+LONGEST_NAME = 400
+"""Characters. A userPrincipalName has 113 at most (learn.microsoft.com: user resource), with room for what may come."""
+
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_NO_NAME = re.compile(r"[\x00-\x1f\x7f/\\?%]")
+"""What no userPrincipalName has, and what a gateway on the way could take for another address below /users."""
 
 
 def slices(users: int) -> list[Range]:
@@ -48,16 +56,64 @@ async def read(
     names = msgspec.json.decode(listed, type=list[str])
     end = part.high or 0
     for first in range(int(start or part.low or 0), end, STEP):
-        places = range(first, min(first + STEP, end))
-        urls = [f"/users/{quote(names[at], safe='@')}?$select={','.join(select)}" for at in places]
-        users: list[User] = []
-        failed: list[dict[str, Any]] = []
-        for at, answer in zip(places, await batches.batch(connection, urls, tally), strict=True):
-            try:
-                users.append(_user_of(answer))
-            except GraphError as problem:
-                failed.append({**problem.as_dict(), "user": names[at]})
-        yield users, failed, str(places.start), str(places.stop) if places.stop < end else None
+        step = names[first : min(first + STEP, end)]
+        users, failed = await _read_step(connection, step, select, tally)
+        behind = first + len(step)
+        yield users, failed, str(first), str(behind) if behind < end else None
+
+
+async def _read_step(
+    connection: Graph, names: list[str], select: tuple[str, ...], tally: Tally
+) -> tuple[list[User], list[dict[str, Any]]]:
+    keys: dict[int, str] = {}
+    failed: dict[int, ExportError] = {}
+    for at, name in enumerate(names):
+        try:
+            keys[at] = address(name)
+        except ExportError as problem:
+            failed[at] = problem
+    if SIGN_IN in select:
+        # Asked for by a userPrincipalName, signInActivity is refused: "Get By Key only supports UserId".
+        named = {at: key for at, key in keys.items() if not _GUID.fullmatch(names[at])}
+        found, missing = await _by_key(connection, named, ("id",), tally)
+        failed |= missing
+        keys = {at: key for at, key in keys.items() if at not in missing}
+        keys |= {at: f"/users/{quote(user.id, safe='')}" for at, user in found.items()}
+    users, missing = await _by_key(connection, keys, select, tally)
+    failed |= missing
+    entries = [{**failed[at].as_dict(), "user": names[at][:LONGEST_NAME]} for at in sorted(failed)]
+    return [users[at] for at in sorted(users)], entries
+
+
+async def _by_key(
+    connection: Graph, keys: dict[int, str], select: tuple[str, ...], tally: Tally
+) -> tuple[dict[int, User], dict[int, ExportError]]:
+    """The users that Graph has under these addresses, and why it does not give the others."""
+    urls = [f"{key}?$select={','.join(select)}" for key in keys.values()]
+    users: dict[int, User] = {}
+    failed: dict[int, ExportError] = {}
+    for at, answer in zip(keys, await batches.batch(connection, urls, tally), strict=True):
+        try:
+            users[at] = _user_of(answer)
+        except GraphError as problem:
+            failed[at] = problem
+    return users, failed
+
+
+def address(name: str) -> str:
+    """Where Graph has the user of this object id or userPrincipalName; raises ExportError for what can be neither.
+
+    A userPrincipalName that begins with `$` is a key in parentheses, because as a segment it would be a query option
+    (learn.microsoft.com/graph/api/user-get). So is what has no `@`: `delta` as a segment is a function.
+    """
+    if len(name) > LONGEST_NAME:
+        raise ExportError("InvalidUser", f"A text of {len(name)} characters is no object id or userPrincipalName.")
+    if _NO_NAME.search(name):
+        reason = f"{name!r} is no object id or userPrincipalName: these have no / \\ ? % and control characters."
+        raise ExportError("InvalidUser", reason)
+    if _GUID.fullmatch(name) or ("@" in name and not name.startswith("$")):
+        return f"/users/{quote(name, safe='@')}"
+    return "/users('{}')".format(quote(name.replace("'", "''"), safe="@$'"))
 
 
 async def leave_doubles(storage: Storage, export_id: str, parts: list[Part]) -> list[int]:
@@ -82,6 +138,6 @@ async def left_to_others(storage: Storage, export_id: str, number: int) -> bytes
 def _user_of(answer: Answer) -> User:
     batches.raise_for(answer)
     try:
-        return msgspec.json.decode(answer.body, type=User)
+        return user_of(bytes(answer.body))
     except msgspec.DecodeError as problem:
         raise GraphError(answer.status, "UnreadableAnswer", f"Graph's answer has another form: {problem}") from problem

@@ -19,10 +19,13 @@ through it: no users, no tokens, no links.
 
 from collections import Counter
 from collections.abc import Generator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-Json = dict[str, Any]
+import msgspec
+
+from shared.export.returned import Checked, Json, Planned, Published, Read, Told, Unreadable, failure, read
 
 EXPORT = "export_users"
 CANCEL = "Cancel"
@@ -39,46 +42,101 @@ READING_PAUSE = timedelta(seconds=20)
 """Until Graph's index has seen the renames too."""
 
 _COUNTS = ("requests", "retries", "restarts")
+_PLANNED = ("ranges", "expected", "found", "warnings", "requests", "retries", "failed", "cancelled")
 
 
 def export_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
-    """The generator that Durable drives for an export. Input: `{"id"}`. Output: `{"status"}`.
+    """The generator that Durable drives for an export. Input: `{"id"}`.
 
+    Output: `{"status"}`, with `failed` beside it when not even results could be written. It never raises: that would
+    end the export without a word to the caller.
     `context`: DurableOrchestrationContext. `retry`: RetryOptions of the activities before and behind the rounds.
     """
-    export_id: str = context.get_input()["id"]
+    _mend(context)
+    export_id = _id(context)
     found: Json = {"id": export_id, "ranges": 0, "expected": None, "found": [], "warnings": [], "parts": []}
     found |= dict.fromkeys(_COUNTS, 0)
+    lanes, by_name = list[list[int]](), list[int]()
     try:
-        planned: Json = yield context.call_activity_with_retry("plan", retry, {"id": export_id})
+        result = yield context.call_activity_with_retry("plan", retry, {"id": export_id})
+        planned = _planned(result)
+        found |= {name: result[name] for name in _PLANNED if result.get(name) is not None}
+        lanes, by_name = planned.lanes, planned.check
     except Exception as problem:
-        planned = {"failed": _failure(problem)}
-    lanes, by_name = planned.pop("lanes", []), planned.pop("check", [])
-    found |= planned
+        found["failed"] = failure("plan", problem)
     context.set_custom_status({"expected": found["expected"], "ranges": found["ranges"]})
     if not _has_ended(found):
         yield from _export(context, found, lanes, by_name)
     try:
-        published: Json = yield context.call_activity_with_retry("publish", retry, found)
-    except Exception:
+        result = yield context.call_activity_with_retry("publish", retry, found)
+        published = read(result, Published)
+    except Exception as problem:
         # What runs must see that nobody wants it any more; and without results there must be no file.
-        yield context.call_activity_with_retry("clean", retry, {"id": export_id, "unpublish": True})
-        raise
-    if published["notify"]:
+        yield from _clean(context, retry, {"id": export_id, "unpublish": True})
+        return {"status": "Failed", "failed": failure("publish", problem)}
+    if published.notify:
         yield from _notify(context, retry, found)
-    yield context.call_activity_with_retry("clean", retry, {"id": export_id})
-    return {"status": published["status"]}
+    yield from _clean(context, retry, {"id": export_id})
+    return {"status": published.status}
+
+
+def _id(context: Any) -> str:
+    """The export's id is also the instance's."""
+    try:
+        return str(context.get_input()["id"])
+    except Exception:
+        return str(context.instance_id)
+
+
+def _mend(context: Any) -> None:
+    """Results and events that are no JSON become null: the SDK would raise before anybody could look at them."""
+    for event in context.histories:
+        for name in ("Result", "Input"):
+            text = getattr(event, name, None)
+            if text is not None and not _is_json(text):
+                setattr(event, name, "null")
+
+
+def _is_json(text: Any) -> bool:
+    """Durable's decoder makes an object of what has `__class__`, or raises."""
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.DecodeError, TypeError):
+        return False
+    return "__class__" not in text
+
+
+def _planned(result: Any) -> Planned:
+    """Raises Unreadable when the lanes don't have each range once: users would be missing."""
+    planned = read(result, Planned)
+    numbers = [number for lane in planned.lanes for number in lane]
+    if planned.failed or planned.cancelled:
+        return planned
+    if not len(numbers) == len({*numbers}) == planned.ranges or not all(planned.lanes):
+        raise Unreadable(f"{planned.ranges} ranges, and lanes of {len({*numbers})}")
+    if not {*planned.check} <= {*numbers}:
+        raise Unreadable("ranges to check that are in no lane")
+    return planned
+
+
+def _clean(context: Any, retry: Any, task: Json) -> Generator[Any, Any, None]:
+    """What could not be removed is removed with the export, or when it is older than the retention."""
+    with suppress(Exception):
+        yield context.call_activity_with_retry("clean", retry, task)
 
 
 def _notify(context: Any, retry: Any, found: Json) -> Generator[Any, Any, None]:
     """Tells the caller. Nobody there is no failure of the export: the results are written again with a warning."""
     try:
-        told: Json = yield context.call_activity_with_retry("notify", retry, {"id": found["id"]})
+        result = yield context.call_activity_with_retry("notify", retry, {"id": found["id"]})
+        warning = result.get("warning") if read(result, Told).warning else None
     except Exception as problem:
-        told = {"warning": {"code": "CallbackFailed", "reason": _failure(problem)["reason"]}}
-    if "warning" in told:
-        again = {**found, "warnings": [*found["warnings"], told["warning"]]}
-        yield context.call_activity_with_retry("publish", retry, again)
+        warning = {"code": "CallbackFailed", "reason": failure("notify", problem)["reason"]}
+    if warning:
+        again = {**found, "warnings": [*found["warnings"], warning]}
+        # When that fails the first results stay, which are true but for the warning.
+        with suppress(Exception):
+            yield context.call_activity_with_retry("publish", retry, again)
 
 
 def _export(context: Any, found: Json, lanes: list[list[int]], by_name: list[int]) -> Generator[Any, Any, None]:
@@ -128,19 +186,16 @@ def _read(
                 found["cancelled"] = True
                 return []
             at, result = running.pop(ended), ended.result
-            if isinstance(result, Exception):
-                # Durable's own retries would not do: they take numbers that the next steps count on.
+            # Durable's own retries would not do: they take numbers that the next steps count on.
+            crashes[at] = crashes[at] + 1 if isinstance(result, Exception) else 0
+            if crashes[at]:
                 crashed = True
-                crashes[at] += 1
                 if crashes[at] == ATTEMPTS:
-                    found["failed"] = _failure(result) | ({} if at == CHECK else {"range": left[at]["ranges"][0]})
+                    found["failed"] = _failed(at, result, left)
+            elif at == CHECK:
+                unchecked, again = False, _checked(found, result, lanes)
             else:
-                crashes[at] = 0
-                _add(found, result)
-                if at == CHECK:
-                    unchecked, again = False, result.get("again", [])
-                else:
-                    left[at] = result.get("left", {"ranges": []})
+                left[at] = _add(found, result, left[at]["ranges"])
             if _has_ended(found):
                 return []
         left = {lane: task for lane, task in left.items() if task["ranges"]}
@@ -150,18 +205,61 @@ def _read(
     return again
 
 
-def _add(found: Json, more: Json) -> None:
-    """What was staged, what that cost, and how the export has ended if it has."""
+def _failed(at: int, problem: Exception, left: dict[int, Json]) -> Json:
+    if at == CHECK:
+        return failure("check", problem)
+    return failure("export", problem) | {"range": left[at]["ranges"][0]}
+
+
+def _checked(found: Json, result: Any, lanes: list[list[int]]) -> list[int]:
+    """The ranges to read again."""
+    try:
+        again = _again(read(result, Checked), lanes)
+    except Unreadable as problem:
+        found["failed"] = failure("check", problem)
+        return []
+    _count(found, result)
+    return again
+
+
+def _again(checked: Checked, lanes: list[list[int]]) -> list[int]:
+    if not {*checked.again} <= {number for lane in lanes for number in lane}:
+        raise Unreadable("ranges to read again that were not read")
+    return list(dict.fromkeys(checked.again))
+
+
+def _add(found: Json, result: Any, asked: list[int]) -> Json:
+    """Adds what a lane has staged, and gives what it has left."""
+    try:
+        parts = _parts(found["parts"], read(result, Read), asked)
+    except Unreadable as problem:
+        found["failed"] = failure("export", problem) | {"range": asked[0]}
+        return {"ranges": []}
+    found["parts"] = parts + result.get("parts", [])
+    _count(found, result)
+    return result.get("left") or {"ranges": []}
+
+
+def _parts(parts: list[list[Any]], lane: Read, asked: list[int]) -> list[list[Any]]:
+    """Those of earlier rounds that still count. Raises Unreadable when a range would be lost, or be there twice."""
+    staged, remaining = [part.range for part in lane.parts], lane.left.ranges if lane.left else []
+    if len({*staged}) < len(staged) or len({*remaining}) < len(remaining):
+        raise Unreadable("a range twice")
+    if not {*staged, *remaining, *([] if lane.void is None else [lane.void])} <= {*asked}:
+        raise Unreadable("a range that was not asked for")
+    counted = [part for part in parts if part[0] != lane.void]
+    missing = {*asked} - {*remaining, *staged} - {part[0] for part in counted}
+    if missing and not (lane.failed or lane.cancelled):
+        raise Unreadable("nothing of a range that was asked for")
+    return counted
+
+
+def _count(found: Json, more: Json) -> None:
+    """What that has cost, and how the export has ended if it has."""
     for name in _COUNTS:
         found[name] += more.get(name, 0)
-    found["parts"] = [part for part in found["parts"] if part[0] != more.get("void")] + more.get("parts", [])
-    found |= {name: more[name] for name in ("failed", "cancelled") if name in more}
+    found |= {name: more[name] for name in ("failed", "cancelled") if more.get(name)}
 
 
 def _has_ended(found: Json) -> bool:
     return "failed" in found or "cancelled" in found
-
-
-def _failure(problem: Exception) -> Json:
-    """An activity that failed although it was run again; Durable passes on only the text."""
-    return {"code": "ActivityFailed", "reason": " ".join(str(problem).split())[:500]}

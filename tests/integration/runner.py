@@ -59,6 +59,7 @@ class Context:
     calls: list[tuple[str, Json, Any]] = field(default_factory=list)
     zombies: list["asyncio.Task[Any]"] = field(default_factory=list)
     lanes: list["asyncio.Task[Any]"] = field(default_factory=list)
+    histories: tuple[()] = ()
 
     def get_input(self) -> Json:
         return self.input

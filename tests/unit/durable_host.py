@@ -43,20 +43,23 @@ class Host:
         return json.loads(self.open[number].action["input"])
 
     def complete(self, number: int, result: Any) -> None:
+        self.complete_with(number, json.dumps(result))
+
+    def complete_with(self, number: int, text: str) -> None:
         kind = (
             EventType.TASK_COMPLETED
             if self.open.pop(number).kind == EventType.TASK_SCHEDULED
             else EventType.SUB_ORCHESTRATION_INSTANCE_COMPLETED
         )
-        self._turn({"EventType": kind, "TaskScheduledId": number, "Result": json.dumps(result)})
+        self._turn({"EventType": kind, "TaskScheduledId": number, "Result": text})
 
-    def fail(self, number: int, reason: str) -> None:
+    def fail(self, number: int, reason: str, details: str = "") -> None:
         kind = (
             EventType.TASK_FAILED
             if self.open.pop(number).kind == EventType.TASK_SCHEDULED
             else EventType.SUB_ORCHESTRATION_INSTANCE_FAILED
         )
-        self._turn({"EventType": kind, "TaskScheduledId": number, "Reason": reason, "Details": ""})
+        self._turn({"EventType": kind, "TaskScheduledId": number, "Reason": reason, "Details": details})
 
     def fire(self) -> None:
         """The one open timer."""
@@ -64,11 +67,11 @@ class Host:
         del self.open[number]
         self._turn({"EventType": EventType.TIMER_FIRED, "TimerId": number})
 
-    def fail_for_good(self, name: str, reason: str) -> None:
+    def fail_for_good(self, name: str, reason: str, details: str = "") -> None:
         """The one open activity of this name, in all its attempts."""
         for _ in range(RETRY.max_number_of_attempts):
             (number,) = self.named(name)
-            self.fail(number, reason)
+            self.fail(number, reason, details)
             self.fire()
 
     def raise_event(self, name: str) -> None:
