@@ -24,6 +24,7 @@ GLOBAL_ADMINISTRATOR = "62e90394-69f5-4237-9190-012177145e10"
 USER_ADMINISTRATOR = "fe930be7-5e62-47db-91af-98c3a49a38b1"
 APP_ROLE = "Exports.Run"
 DEFAULT_ROLES = (GLOBAL_ADMINISTRATOR, USER_ADMINISTRATOR, APP_ROLE)
+_DEFAULT_ROLES = ",".join(DEFAULT_ROLES)
 # Not administrators of the organization, whatever a setting says: the portal's download refuses them too.
 NEVER_ALLOWED = frozenset(
     {
@@ -60,6 +61,8 @@ class Settings:
     sas_minutes: int
     default_columns: str
     allowed_roles: frozenset[str]
+    authentication_roles: frozenset[str]
+    """One of them is needed for authentication columns, besides one of the allowed roles."""
     callback_hosts: tuple[str, ...]
     retention_days: int
     max_running: int
@@ -73,6 +76,11 @@ class Settings:
     easy_auth: bool
     tenant: str
     """The id of the tenant whose people and apps may call, in small letters; empty where no setting tells."""
+
+    @property
+    def all_read_authentication(self) -> bool:
+        """Whether everyone who may export may have authentication columns too."""
+        return self.allowed_roles <= self.authentication_roles
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
@@ -93,7 +101,10 @@ class Settings:
             parallel=read("EXPORT_PARALLEL", "32", _whole(1, 500)),
             sas_minutes=read("EXPORT_SAS_MINUTES", "60", _whole(1, MAX_SAS_MINUTES)),
             default_columns=read("EXPORT_DEFAULT_COLUMNS", "documented", _column_set),
-            allowed_roles=read("EXPORT_ALLOWED_ROLES", ",".join(DEFAULT_ROLES), _roles),
+            allowed_roles=read("EXPORT_ALLOWED_ROLES", _DEFAULT_ROLES, _roles),
+            authentication_roles=read(
+                "EXPORT_AUTHENTICATION_ROLES", env.get("EXPORT_ALLOWED_ROLES", "").strip() or _DEFAULT_ROLES, _roles
+            ),
             callback_hosts=read("EXPORT_CALLBACK_HOSTS", "*.logic.azure.com", _hosts),
             retention_days=read("EXPORT_RETENTION_DAYS", "7", _whole(1, 3650)),
             max_running=read("EXPORT_MAX_RUNNING", "10", _whole(1, 1000)),

@@ -9,7 +9,7 @@ https://learn.microsoft.com/azure/app-service/configure-authentication-user-iden
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
@@ -50,6 +50,8 @@ class Caller:
     id: str
     name: str
     administrator: bool
+    reads_authentication: bool = field(default=False, compare=False)
+    """May have authentication columns, as EXPORT_AUTHENTICATION_ROLES says."""
 
 
 class Refused(Exception):
@@ -85,9 +87,13 @@ def caller_of(headers: Mapping[str, str], settings: Settings) -> Caller:
     tenants = {value.lower() for kind in _TENANT for value in claims.get(kind, ())}
     if settings.tenant and tenants != {settings.tenant}:
         raise Refused(403, "Another organization", "Sign in with an account of the organization that this app is for.")
-    roles = {value for kind in _ROLES for value in claims.get(kind, ())} & settings.allowed_roles
+    held = {value for kind in _ROLES for value in claims.get(kind, ())}
+    roles = held & settings.allowed_roles
     caller = Caller(
-        _first(claims, _OID), _first(claims, _NAME)[:MAX_NAME], administrator=any(map(_DIRECTORY_ROLE.fullmatch, roles))
+        _first(claims, _OID),
+        _first(claims, _NAME)[:MAX_NAME],
+        administrator=any(map(_DIRECTORY_ROLE.fullmatch, roles)),
+        reads_authentication=not held.isdisjoint(settings.authentication_roles),
     )
     if not caller.id:
         raise Refused(401, "Not signed in", "The sign-in carries no object id (claim oid).")

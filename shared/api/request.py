@@ -6,14 +6,14 @@ import re
 import unicodedata
 from codecs import BOM_UTF8
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-from shared.files.columns import COLUMN_SETS, COLUMNS
+from shared.files.columns import COLUMN_SETS, COLUMNS, authentication_of
 from shared.graph import odata
 from shared.settings import Settings, host_matches
 
@@ -56,9 +56,11 @@ class ExportRequest:
     """Object ids or userPrincipalNames, each once; empty: all users."""
     excel: bool = True
     callback_url: str = ""
+    notes: tuple[str, ...] = ()
+    """What the caller is told of it, a sentence each."""
 
 
-def parse(body: bytes, settings: Settings, now: datetime) -> ExportRequest:
+def parse(body: bytes, settings: Settings, now: datetime, *, authentication: bool = True) -> ExportRequest:
     """Reads the JSON body of a POST; `{}` asks for everything as it is by default. Raises BadRequest.
 
     No body at all is refused: one that was lost on the way must not become all users.
@@ -93,7 +95,19 @@ def parse(body: bytes, settings: Settings, now: datetime) -> ExportRequest:
         problems.append(Problem("/filter", "users and filter exclude each other: give one of them"))
     if problems:
         raise BadRequest(*problems)
-    return wanted
+    return wanted if authentication else _without_authentication(wanted, by_default=given.get("columns") is None)
+
+
+def _without_authentication(wanted: ExportRequest, *, by_default: bool) -> ExportRequest:
+    """The request of a caller who may not have authentication columns: refused by name, left out of the default."""
+    refused = authentication_of(wanted.columns)
+    if refused and not by_default:
+        detail = f"{', '.join(refused)}: a role of EXPORT_AUTHENTICATION_ROLES is needed. The set profile is without."
+        raise BadRequest(Problem("/columns", detail), status=403)
+    if not refused:
+        return wanted
+    note = f"The columns are those of the set profile: for {', '.join(refused)} a role of EXPORT_AUTHENTICATION_ROLES"
+    return replace(wanted, columns=COLUMN_SETS["profile"], notes=(f"{note} is needed.",))
 
 
 def _file_name(given: Mapping[str, Any], now: datetime, problems: list[Problem]) -> str:

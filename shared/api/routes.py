@@ -71,7 +71,7 @@ async def answer(body: Body, incoming: Incoming, read_settings: Read, connect: C
         pause = {"Retry-After": str(limit.RETRY_AFTER)}
         return _problem(429, "Too many exports are running", str(problem), headers=pause)
     except BadRequest as problem:
-        title = "" if problem.status == 411 else "The request can't be taken"
+        title = {411: "", 403: "A role is missing"}.get(problem.status, "The request can't be taken")
         return _problem(problem.status, title, str(problem), problem.problems)
 
 
@@ -81,10 +81,11 @@ async def start_export(incoming: Incoming, caller: Caller, on: Operations) -> Ou
     # An empty one is no key either: a caller that believes it has one would start a second export.
     if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
         raise BadRequest(Problem("", "Idempotency-Key must be 1 to 255 visible ASCII characters."))
-    wanted = request.parse(_sent_body(incoming), on.settings, on.now())
+    wanted = request.parse(_sent_body(incoming), on.settings, on.now(), authentication=caller.reads_authentication)
     export_id = await start.start(on, wanted, caller, key or "")
     status_url = f"{_exports_url(incoming, on.settings)}/{export_id}"
-    return _json(202, {"id": export_id, "status": "NotStarted", "statusUrl": status_url}, _polling(status_url))
+    body = {"id": export_id, "status": "NotStarted", "statusUrl": status_url}
+    return _json(202, body | ({"notes": wanted.notes} if wanted.notes else {}), _polling(status_url))
 
 
 def _sent_body(incoming: Incoming) -> bytes:

@@ -63,7 +63,11 @@ async def publish(edges: Edges, task: Json) -> Json:
             "restarts": task["restarts"],
         },
         "file": file,
-        "warnings": [*task["warnings"], *(_remarks(record, task["expected"], rows, counted(parts)) if file else ())],
+        "warnings": [
+            *_told(record),
+            *task["warnings"],
+            *(_remarks(record, task["expected"], rows, counted(parts)) if file else ()),
+        ],
     }
     await _publish_results(edges, record, fields, found, listed)
     # The alerts read this line.
@@ -79,6 +83,11 @@ async def publish(edges: Edges, task: Json) -> Json:
     # The plan goes first: activities that still run see that nobody wants them any more.
     await blobs.delete(edges.storage, plan_name(record.id))
     return {"status": status, "notify": bool(record.callback_host)}
+
+
+def _told(record: Record) -> list[Json]:
+    """What the answer to the POST has said, as warnings."""
+    return [{"code": "ColumnsLeftOut", "reason": note} for note in record.notes]
 
 
 async def _publish_csv(

@@ -205,6 +205,20 @@ def test_in_azure_without_a_tenant_nobody_is_let_in(variable: str, allowed: str)
     assert "EXPORT_TENANT_ID" in refused.detail
 
 
+def test_authentication_columns_can_be_kept_for_other_roles() -> None:
+    env = STORAGE | SITE | {"EXPORT_TENANT_ID": TENANT}
+    strict = Settings.from_env(
+        env | {"EXPORT_AUTHENTICATION_ROLES": f"{GLOBAL_ADMINISTRATOR},Exports.ReadAuthentication"}
+    )
+    both = principal(*ADMINISTRATOR, ("roles", "Exports.ReadAuthentication"))
+
+    assert caller_of(principal(*ADMINISTRATOR), AZURE).reads_authentication
+    assert not caller_of(principal(*ADMINISTRATOR), strict).reads_authentication
+    assert caller_of(principal(("oid", "1"), ("wids", GLOBAL_ADMINISTRATOR)), strict).reads_authentication
+    assert caller_of(both, strict).reads_authentication
+    assert refusal(principal(("oid", "1"), ("roles", "Exports.ReadAuthentication")), strict).status == 403
+
+
 @pytest.mark.parametrize("provider", [None, "", "google", "AAD", "facebook"])
 @pytest.mark.parametrize("settings", [AZURE, LOCAL], ids=["azure", "local"])
 def test_only_microsoft_entra_signs_in(provider: str | None, settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -398,3 +399,30 @@ def test_many_columns_are_refused_quickly() -> None:
 )
 def test_a_callback_host_is_a_plain_host(url: str) -> None:
     assert set(refused({"callbackUrl": url})) == {"/callbackUrl"}
+
+
+def without_authentication(**body: Any) -> ExportRequest:
+    settings = replace(SETTINGS, default_columns="documented")
+    return parse(json.dumps(body).encode(), settings, NOW, authentication=False)
+
+
+@pytest.mark.parametrize("columns", ["documented", ["objectId", "authenticationEmail"]])
+def test_authentication_columns_are_refused_by_name_without_their_role(columns: Any) -> None:
+    with pytest.raises(BadRequest) as caught:
+        without_authentication(columns=columns)
+    assert caught.value.status == 403
+    assert "authenticationEmail" in str(caught.value)
+    assert "EXPORT_AUTHENTICATION_ROLES" in str(caught.value)
+
+
+@pytest.mark.parametrize("body", [{}, {"columns": None}])
+def test_the_default_columns_lose_them_and_the_caller_is_told(body: Any) -> None:
+    wanted = without_authentication(**body)
+    assert wanted.columns == COLUMN_SETS["profile"]
+    assert "authenticationPhoneNumber" in wanted.notes[0]
+    assert parse(b"{}", replace(SETTINGS, default_columns="documented"), NOW).notes == ()
+
+
+@pytest.mark.parametrize("columns", ["profile", "portal", ["objectId"]])
+def test_other_columns_need_no_role_of_their_own(columns: Any) -> None:
+    assert without_authentication(columns=columns).notes == ()

@@ -40,6 +40,7 @@ def test_the_defaults_are_those_of_the_readme() -> None:
         sas_minutes=60,
         default_columns="documented",
         allowed_roles=frozenset({GLOBAL_ADMINISTRATOR, USER_ADMINISTRATOR, APP_ROLE}),
+        authentication_roles=frozenset({GLOBAL_ADMINISTRATOR, USER_ADMINISTRATOR, APP_ROLE}),
         callback_hosts=("*.logic.azure.com",),
         retention_days=7,
         max_running=10,
@@ -62,6 +63,7 @@ def test_every_setting_can_be_set() -> None:
             "EXPORT_SAS_MINUTES": "5",
             "EXPORT_DEFAULT_COLUMNS": "portal",
             "EXPORT_ALLOWED_ROLES": " Exports.Run , f2ef992c-3afb-46b9-b7cf-a126ee74c451,",
+            "EXPORT_AUTHENTICATION_ROLES": "Exports.ReadAuthentication",
             "EXPORT_CALLBACK_HOSTS": "*.logic.azure.us, Hooks.Contoso.com",
             "EXPORT_RETENTION_DAYS": "30",
             "EXPORT_MAX_RUNNING": "3",
@@ -82,6 +84,7 @@ def test_every_setting_can_be_set() -> None:
         sas_minutes=5,
         default_columns="portal",
         allowed_roles=frozenset({"Exports.Run", "f2ef992c-3afb-46b9-b7cf-a126ee74c451"}),
+        authentication_roles=frozenset({"Exports.ReadAuthentication"}),
         callback_hosts=("*.logic.azure.us", "hooks.contoso.com"),
         retention_days=30,
         max_running=3,
@@ -219,6 +222,14 @@ def test_storage_over_plain_http_is_refused() -> None:
 @pytest.mark.parametrize("role", sorted(NEVER_ALLOWED))
 def test_roles_that_are_no_administrators_can_not_be_allowed(role: str) -> None:
     assert role in refusal(EXPORT_ALLOWED_ROLES=f"Exports.Run,{role}")
+
+
+def test_who_may_export_may_have_authentication_columns_unless_a_setting_says_otherwise() -> None:
+    assert read(EXPORT_ALLOWED_ROLES="Exports.Run").authentication_roles == {"Exports.Run"}
+    assert read(EXPORT_ALLOWED_ROLES="Exports.Run").all_read_authentication
+    assert not read(EXPORT_AUTHENTICATION_ROLES="Exports.ReadAuthentication").all_read_authentication
+    assert not read(EXPORT_AUTHENTICATION_ROLES=",").authentication_roles
+    assert "EXPORT_AUTHENTICATION_ROLES" in refusal(EXPORT_AUTHENTICATION_ROLES=sorted(NEVER_ALLOWED)[0])
 
 
 @pytest.mark.parametrize("name", AZURE)
