@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from shared import page
-from shared.api import limit, listing, operations, removal, request, sites, start
+from shared.api import keys, limit, listing, operations, removal, request, sites, start
 from shared.api.access import Caller, Refused, caller_of
 from shared.api.operations import Operations, Shown
 from shared.api.request import BadRequest, Problem
@@ -70,6 +70,8 @@ async def answer(body: Body, incoming: Incoming, read_settings: Read, connect: C
     except limit.TooManyRunning as problem:
         pause = {"Retry-After": str(limit.RETRY_AFTER)}
         return _problem(429, "Too many exports are running", str(problem), headers=pause)
+    except keys.KeyReused as problem:
+        return _problem(422, "The Idempotency-Key was used before", str(problem))
     except BadRequest as problem:
         title = {411: "", 403: "A role is missing"}.get(problem.status, "The request can't be taken")
         return _problem(problem.status, title, str(problem), problem.problems)

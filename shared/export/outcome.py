@@ -14,6 +14,9 @@ from shared.storage.blobs import Storage
 from shared.storage.names import csv_name, results_name
 
 ERRORS_SHOWN = 100
+MAX_NAME_BYTES = 255
+"""Of a file's name, in UTF-8: more, and it can't be saved."""
+_RESULTS = ".results.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,9 @@ async def with_links(
     links: Json = {"expiresOn": expires.isoformat(timespec="seconds").replace("+00:00", "Z")}
     body = {**found, "download": links}
     if found.get("completedDateTime"):
-        links["results"] = await link(results_name(record.id), f"{record.file_name}.results.json")
+        links["results"] = await link(
+            results_name(record.id), _cut(record.file_name, MAX_NAME_BYTES - len(_RESULTS)) + _RESULTS
+        )
     if found.get("file"):
         withheld = () if receiver.reads_authentication else authentication_of(record.columns)
         if withheld:
@@ -63,3 +68,8 @@ async def with_links(
         else:
             links["csv"] = await link(csv_name(record.id, record.file_name), found["file"]["name"])
     return body
+
+
+def _cut(name: str, most: int) -> str:
+    """The beginning of a name that has so many bytes at most."""
+    return name.encode()[:most].decode(errors="ignore")

@@ -40,7 +40,7 @@ class Failure(msgspec.Struct):
 
 
 class Planned(msgspec.Struct):
-    """Of `plan`. Without `ranges` it must say why there are none."""
+    """Of `plan`. Without `ranges` it must say why there are none. `over`: the export has ended before this run."""
 
     lanes: list[list[int]] = []
     ranges: int | None = None
@@ -52,6 +52,7 @@ class Planned(msgspec.Struct):
     retries: int = 0
     failed: Failure | None = None
     cancelled: bool = False
+    over: bool = False
 
 
 class Left(msgspec.Struct):

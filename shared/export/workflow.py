@@ -48,22 +48,25 @@ _PLANNED = ("ranges", "expected", "found", "warnings", "requests", "retries", "f
 def export_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
     """The generator that Durable drives for an export. Input: `{"id"}`.
 
-    Output: `{"status"}`, with `failed` beside it when not even results could be written. It never raises: that would
-    end the export without a word to the caller.
+    Output: `{"status"}` ("Over" when a late start found it ended already), with `failed` beside it when not even
+    results could be written. It never raises: that would end the export without a word to the caller.
     `context`: DurableOrchestrationContext. `retry`: RetryOptions of the activities before and behind the rounds.
     """
     _mend(context)
     export_id = _id(context)
     found: Json = {"id": export_id, "ranges": 0, "expected": None, "found": [], "warnings": [], "parts": []}
     found |= dict.fromkeys(_COUNTS, 0)
-    lanes, by_name = list[list[int]](), list[int]()
+    lanes, by_name, over = list[list[int]](), list[int](), False
     try:
         result = yield context.call_activity_with_retry("plan", retry, {"id": export_id})
         planned = _planned(result)
         found |= {name: result[name] for name in _PLANNED if result.get(name) is not None}
-        lanes, by_name = planned.lanes, planned.check
+        lanes, by_name, over = planned.lanes, planned.check, planned.over
     except Exception as problem:
         found["failed"] = failure("plan", problem)
+    if over:
+        yield from _clean(context, retry, {"id": export_id})
+        return {"status": "Over"}
     context.set_custom_status({"expected": found["expected"], "ranges": found["ranges"]})
     if not _has_ended(found):
         yield from _export(context, found, lanes, by_name)
@@ -110,7 +113,7 @@ def _planned(result: Any) -> Planned:
     """Raises Unreadable when the lanes don't have each range once: users would be missing."""
     planned = read(result, Planned)
     numbers = [number for lane in planned.lanes for number in lane]
-    if planned.failed or planned.cancelled:
+    if planned.failed or planned.cancelled or planned.over:
         return planned
     if not len(numbers) == len({*numbers}) == planned.ranges or not all(planned.lanes):
         raise Unreadable(f"{planned.ranges} ranges, and lanes of {len({*numbers})}")
