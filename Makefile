@@ -10,14 +10,15 @@ PROGRAMS := $(if $(shell command -v chromium || command -v chromium-browser),,ch
 PROGRAMS += $(if $(shell command -v soffice),,libreoffice-calc-nogui)
 PROGRAMS := $(strip $(PROGRAMS))
 
-.PHONY: help setup programs demo serve chaos test bench check lint types guards audit clean
+.PHONY: help setup programs demo serve chaos test test-long bench check lint types guards audit clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    export a simulated tenant of USERS=$(USERS) users into demo/, from POST to CSV"
 	@echo "make serve   keep the API and the page up on http://localhost:7071"
 	@echo "make chaos   kill processes at random moments of ROUNDS=$(ROUNDS) exports, and judge what comes out"
-	@echo "make test    run all the tests"
+	@echo "             (DURABLE_HOST=PATH: on Microsoft's own Durable extension)"
+	@echo "make test    run all the tests but those that take minutes: make test-long"
 	@echo "make bench   measure the export and other ways to the same file (QUICK=1 for a first look)"
 	@echo "make check   lint, types and tests"
 	@echo "make guards  break each guard on purpose: its test must fail"
@@ -57,11 +58,15 @@ serve: setup
 	@$(BIN)/python -m local serve --users $(USERS)
 
 chaos: setup
-	@$(BIN)/python -m local chaos --rounds $(ROUNDS)
+	@$(BIN)/python -m local chaos --rounds $(ROUNDS) $(if $(DURABLE_HOST),--durable-host $(DURABLE_HOST))
 
 # Each process has an Azurite and a simulated tenant of its own.
 test: setup programs
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+# What takes minutes, most of it waiting: on Microsoft's extension, named by DURABLE_HOST.
+test-long: setup
+	@$(BIN)/python -m pytest -m long -s
 
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
