@@ -13,7 +13,8 @@ from typing import Any, Protocol
 
 from shared.api.access import Caller
 from shared.api.progress import is_running, progress_of, running_status
-from shared.export.context import Json, Record, find_record
+from shared.export.context import Record, find_record
+from shared.export.messages import Json
 from shared.export.outcome import Receiver, read_results, with_links
 from shared.export.workflow import CANCEL
 from shared.files import results

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from shared.export.context import Edges, Json, read_record
+from shared.export.context import Edges, read_record
+from shared.export.messages import Failure, Notified, NotifyTask
 from shared.export.outcome import Receiver, read_results, with_links
 from shared.settings import host_matches
 from shared.storage import blobs
@@ -22,12 +23,12 @@ Post = Callable[[str, bytes], Awaitable[int]]
 """Posts JSON to a URL, following no redirect, and returns the status. Raises ConnectionError when nobody answers."""
 
 
-async def notify(edges: Edges, task: Json, post: Post) -> Json:
-    """`{"id"}` to `{}` or `{"warning": {code, reason}}`. Raises when asking again may help."""
-    record = await read_record(edges.storage, task["id"])
+async def notify(edges: Edges, task: NotifyTask, post: Post) -> Notified:
+    """Tells the caller how the export has ended. Raises when asking again may help."""
+    record = await read_record(edges.storage, task.id)
     url = await blobs.read(edges.storage, callback_name(record.id, record.attempt))
     if url is None:
-        return {}
+        return Notified()
     host = urlsplit(url.decode()).hostname or ""
     if not any(host_matches(host, pattern) for pattern in edges.settings.callback_hosts):
         return _warning(f"The host {host} is not one of EXPORT_CALLBACK_HOSTS any more; nothing was posted.")
@@ -38,7 +39,7 @@ async def notify(edges: Edges, task: Json, post: Post) -> Json:
     logging.info("The callback of export %s is sent to %s.", record.id, host)
     status = await post(url.decode(), msgspec.json.encode(body))
     if 200 <= status < 300:
-        return {}
+        return Notified()
     if status in {408, 429} or status >= 500:
         raise ConnectionError(f"The callback host {host} answered {status}.")
     return _warning(f"The callback host {host} answered {status}; the result was not delivered.")
@@ -63,5 +64,5 @@ async def post_json(url: str, body: bytes) -> int:
     return response.status_code
 
 
-def _warning(reason: str) -> Json:
-    return {"warning": {"code": "CallbackFailed", "reason": reason}}
+def _warning(reason: str) -> Notified:
+    return Notified(Failure("CallbackFailed", reason))

@@ -5,7 +5,8 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.export.context import Json, Record
+from shared.export.context import Record
+from shared.export.messages import Json
 from shared.files import results
 from shared.files.columns import authentication_of
 from shared.settings import Settings
