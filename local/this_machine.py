@@ -6,7 +6,10 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from local.durable_http import Handler
+from local.easy_auth import HEADER
 from shared.settings import LOOPBACK
+
+_OF_BROWSERS = ("Accept-Language", "Origin", "Referer", "Cookie", "Sec-Fetch-Site", "Sec-Fetch-Mode")
 
 
 def only_this_machine(public_url: str, own_paths: tuple[str, ...]) -> Any:
@@ -15,8 +18,8 @@ def only_this_machine(public_url: str, own_paths: tuple[str, ...]) -> Any:
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        # A page whose site's name was made to lead here (DNS rebinding) sends its own name.
-        if _name_of(request.host) not in LOOPBACK and not (public and request.host == public):
+        own_name = _name_of(request.host) in LOOPBACK or (public and request.host == public)
+        if not own_name and not _is_program(request):
             text = f"The Host header {request.host!r} is not this machine's: call localhost, or set EXPORT_PUBLIC_URL."
             return web.Response(status=403, text=text)
         # The real host wants a key for these; here they are simply not for others.
@@ -25,6 +28,15 @@ def only_this_machine(public_url: str, own_paths: tuple[str, ...]) -> Any:
         return await handler(request)
 
     return middleware
+
+
+def _is_program(request: web.Request) -> bool:
+    """Whether no browser sends it, and it says who calls.
+
+    A page whose site's name was made to lead here (DNS rebinding) sends its own name as Host, and could send any
+    principal. Over plain http a browser may say nothing of the site, but it always says the languages.
+    """
+    return HEADER in request.headers and not any(name in request.headers for name in _OF_BROWSERS)
 
 
 def _is_own(request: web.Request) -> bool:
