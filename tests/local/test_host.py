@@ -125,6 +125,14 @@ def test_another_name_than_this_machines_is_refused(host: Host, name: str, path:
     assert host.http.post(path, headers={"Host": name}).status_code in {400, 403}
 
 
+@pytest.mark.parametrize("mark", ["", "Accept-Language", "Origin", "Referer", "Sec-Fetch-Site"])
+def test_a_browser_with_another_name_is_refused_whoever_it_says_it_is(host: Host, mark: str) -> None:
+    """A program that names its caller may use the name of a gateway."""
+    headers = {"Host": "exports.contoso.com", easy_auth.HEADER: "eyJ9"} | ({mark: "en"} if mark else {})
+    assert host.http.post("/api/echo/x", headers=headers).status_code == (403 if mark else 201)
+    assert host.http.post("/admin/functions/nightly", headers=headers).status_code == 403
+
+
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1:80", "[::1]:7071", "LOCALHOST:7071"])
 def test_the_names_of_this_machine_are_taken(host: Host, name: str) -> None:
     assert host.http.post("/api/echo/x", headers={"Host": name}).status_code == 201
