@@ -10,7 +10,7 @@ from truth import check_complete, check_results
 
 from local.tenant import Tenant, create_user, delete_user, update_user
 from shared.errors import Transient
-from shared.export import plan
+from shared.export import activities
 from shared.export.context import read_plan
 from shared.graph import client, pages
 from shared.storage import blobs
@@ -251,7 +251,7 @@ async def test_a_second_plan_does_not_replace_the_one_that_is_being_read(connect
             gone.update(user["id"] for user in users[:900])
             for user in users[:900]:
                 delete_user(tenant, user["id"])
-            late.append(asyncio.create_task(plan.plan(edges, {"id": context.input["id"]})))
+            late.append(asyncio.create_task(activities.run(edges, "plan", {"id": context.input["id"]})))
 
         gone, late, context = set(), [], Context(edges, {})
         tenant.faults = Watched(tenant.faults, replan)
@@ -301,7 +301,7 @@ async def test_of_two_plans_made_at_once_one_counts_for_both(connected):
         await blobs.delete(edges.storage, results_name(done.id))  # As if it had not ended.
         counted.clear()
         tenant.faults = Counted(tenant.faults, None)
-        both = await asyncio.gather(*(plan.plan(edges, {"id": done.id}) for _ in range(2)))
+        both = await asyncio.gather(*(activities.run(edges, "plan", {"id": done.id}) for _ in range(2)))
         stored = await read_plan(edges.storage, done.id)
     assert len(counted) > 2
     assert both[0]["ranges"] == both[1]["ranges"] == len(stored.ranges)
