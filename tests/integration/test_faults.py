@@ -109,7 +109,7 @@ async def test_what_passes_in_a_part_of_a_batch_is_survived(connected, match, fa
 async def test_graphs_words_are_in_the_results_whatever_their_form(connected, error, code, reason):
     tenant = Tenant(users=30)
     user = tenant.all_users()[7]["id"]
-    tenant.faults.add("status", status=403, match=f"{user}/authentication", body={"error": error})
+    tenant.faults.add("status", status=403, match=f"{user}/authentication", body={"error": error}, rate=1.0)
     async with connected(tenant) as edges:
         done = await run_export(edges, columns=["objectId", "authenticationPhoneNumber"])
     check_results(done.results, "CompletedWithErrors")
