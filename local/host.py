@@ -23,7 +23,7 @@ from aiohttp import web
 from azure.functions.http import HttpRequest
 from azure.functions.timer import TimerRequest
 
-from local import durable_http, host_functions, identity
+from local import durable_http, host_functions, identity, permissions
 from local.host_functions import App, Function
 from local.host_timers import run_timers
 from local.processes import die_with_parent
@@ -50,7 +50,7 @@ def make_server(app: App, data: Path, base: str, identity_header: str = "") -> w
     binding = durable_http.client_binding(base, app.setting("extensions", "durableTask", "hubName", default="local"))
     server = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_loopback_only])
     durable_http.add_routes(server, app, data / "durable.db")
-    server.add_routes([identity.route(identity_header)])
+    server.add_routes([identity.route(identity_header, permissions.parse(os.environ.get(identity.ROLES, "")))])
 
     async def invoke(function: Function, value: Any) -> Any:
         arguments = {function.trigger.name: value} | dict.fromkeys(function.clients, binding)

@@ -3,6 +3,7 @@ faults, changes and statistics.
 """
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from local.tenant.metadata import PROPERTIES
 from local.tenant.tenant import Tenant, change
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_LEAST_TO_COMPRESS = 2048
 _LARGEST_BODY = 64 * 1024 * 1024
 
 
@@ -70,7 +72,10 @@ def _graph(tenant: Tenant, latency: float) -> Handler:
 
 
 async def _send(request: web.Request, found: Answer) -> web.StreamResponse:
-    body = found.body
+    body, headers = found.body, dict(found.headers)
+    if len(body) >= _LEAST_TO_COMPRESS and "gzip" in request.headers.get("Accept-Encoding", ""):
+        body = await asyncio.to_thread(gzip.compress, body, 1)
+        headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
     for rule in found.wire:
         if rule.kind == "hang":
             await asyncio.sleep(rule.seconds)
@@ -78,7 +83,7 @@ async def _send(request: web.Request, found: Answer) -> web.StreamResponse:
             request.transport.abort()
         if rule.kind == "truncate":
             body = body[: len(body) * 2 // 3]
-    return web.Response(status=found.status, body=body, headers=dict(found.headers))
+    return web.Response(status=found.status, body=body, headers=headers)
 
 
 def _lines(tenant: Tenant, select: tuple[str, ...]) -> Handler:
