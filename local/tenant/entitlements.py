@@ -43,7 +43,7 @@ def entitlements(rng: random.Random, kind: str) -> Json:
         "authorizationInfo": {"certificateUserIds": ["X509:<PN>%(upn)s"] if rng.random() < 0.05 else []},
         "onPremisesUserPrincipalName": "%(upn)s" if synced else None,
         "onPremisesSecurityIdentifier": "S-1-5-21-1004336348-1177238915-682003330-%(number)s" if synced else None,
-        "onPremisesProvisioningErrors": [_provisioning_error()] if synced and rng.random() < 0.02 else [],
+        "onPremisesProvisioningErrors": [_provisioning_error()] if synced and rng.random() < 0.1 else [],
         "securityIdentifier": "S-1-12-1-%(number)s-1105221-2867361-%(d4)s",
         "isResourceAccount": True if kind == "service" else rng.choice((None, False)),
         "preferredDataLocation": rng.choice((None, None, "EUR")),
