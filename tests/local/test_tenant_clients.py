@@ -5,6 +5,7 @@ Source: https://github.com/cartography-cncf/cartography, cartography/intel/micro
 
 from typing import Any
 
+import httpx
 from kiota_abstractions.base_request_configuration import RequestConfiguration
 from kiota_abstractions.request_information import RequestInformation
 from msgraph import GraphRequestAdapter, GraphServiceClient
@@ -23,8 +24,8 @@ async def test_cartography_reads_everyone_with_managers_and_sign_ins() -> None:
     parameters = UsersRequestBuilder.UsersRequestBuilderGetQueryParameters(
         top=50, select=["id", "displayName", "accountEnabled", "signInActivity"], expand=["manager($select=id)"]
     )
-    async with serve(tenant) as url:
-        adapter = GraphRequestAdapter(_Token())
+    async with serve(tenant) as url, httpx.AsyncClient(trust_env=False) as http:
+        adapter = GraphRequestAdapter(_Token(), http)
         adapter.base_url = f"{url}/v1.0"
         client = GraphServiceClient(request_adapter=adapter)
         organization = await client.organization.get()
