@@ -13,17 +13,16 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from shared import api, blobs, removal, renames, transport, workflow
-from shared import export as export_activity
-from shared import notify as notify_activity
-from shared import plan as plan_activity
-from shared import publish as publish_activity
-from shared.api import Body, Incoming, Outgoing
-from shared.blobs import Storage
-from shared.operations import Operations
+from shared.api import removal, routes
+from shared.api.operations import Operations
+from shared.api.routes import Body, Incoming, Outgoing
+from shared.export import activities, workflow
+from shared.export.context import Edges
+from shared.graph import client
 from shared.page import INDEX
-from shared.records import Edges
 from shared.settings import Settings
+from shared.storage import blobs
+from shared.storage.blobs import Storage
 
 # They log every URL that they call: filters and names of users would be in the log, and a callback's signature.
 for _name in ("azure.core", "azure.identity", "httpx"):
@@ -55,7 +54,7 @@ def _storage() -> Storage:
 @functools.cache
 def _edges() -> Edges:
     """Connections to Graph and Blob Storage, made once per worker process and kept for all its activities."""
-    graph = transport.connect(_settings().graph_endpoint, _credential, transport.Retries())
+    graph = client.connect(_settings().graph_endpoint, _credential, client.Retries())
     return Edges(graph, _storage(), _settings())
 
 
@@ -67,11 +66,11 @@ async def _answer(body: Body, req: func.HttpRequest, client: df.DurableOrchestra
         method=req.method,
         url=req.url,
         headers={name.lower(): value for name, value in req.headers.items()},
-        query=req.params,
+        query={name.lower(): value for name, value in req.params.items()},
         route=req.route_params,
         body=req.get_body(),
     )
-    return _response(await api.answer(body, incoming, _settings, connect))
+    return _response(await routes.answer(body, incoming, _settings, connect))
 
 
 def _response(sent: Outgoing) -> func.HttpResponse:
@@ -81,52 +80,52 @@ def _response(sent: Outgoing) -> func.HttpResponse:
 @app.route(route="exports", methods=["POST"])
 @app.durable_client_input(client_name="client")
 async def start_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    return await _answer(api.start_export, req, client)
+    return await _answer(routes.start_export, req, client)
 
 
 @app.route(route="exports", methods=["GET"])
 @app.durable_client_input(client_name="client")
 async def list_exports(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    return await _answer(api.list_exports, req, client)
+    return await _answer(routes.list_exports, req, client)
 
 
 @app.route(route="exports/{id}", methods=["GET"])
 @app.durable_client_input(client_name="client")
 async def show_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    return await _answer(api.show_export, req, client)
+    return await _answer(routes.show_export, req, client)
 
 
 @app.route(route="exports/{id}", methods=["DELETE"])
 @app.durable_client_input(client_name="client")
 async def delete_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    return await _answer(api.delete_export, req, client)
+    return await _answer(routes.delete_export, req, client)
 
 
 @app.route(route="exports/{id}/cancel", methods=["POST"])
 @app.durable_client_input(client_name="client")
 async def cancel_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    return await _answer(api.cancel_export, req, client)
+    return await _answer(routes.cancel_export, req, client)
 
 
 @app.route(route="columns", methods=["GET"])
 @app.durable_client_input(client_name="client")
 async def list_columns(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    return await _answer(api.list_columns, req, client)
+    return await _answer(routes.list_columns, req, client)
 
 
 @app.route(route="openapi.json", methods=["GET"])
 async def show_contract(req: func.HttpRequest) -> func.HttpResponse:
-    return _response(api.contract())
+    return _response(routes.contract())
 
 
 @app.route(route="bulk-operations", methods=["GET"])
 async def page(req: func.HttpRequest) -> func.HttpResponse:
-    return _response(api.page_file(INDEX))
+    return _response(routes.page_file(INDEX))
 
 
 @app.route(route="bulk-operations/{file}", methods=["GET"])
 async def page_file(req: func.HttpRequest) -> func.HttpResponse:
-    return _response(api.page_file(req.route_params["file"]))
+    return _response(routes.page_file(req.route_params["file"]))
 
 
 def _retry() -> df.RetryOptions:
@@ -141,32 +140,32 @@ def export_users(context: df.DurableOrchestrationContext) -> Generator[Any, Any,
 
 @app.activity_trigger(input_name="task")
 async def plan(task: Any) -> Any:
-    return await plan_activity.plan(_edges(), task)
+    return await activities.run(_edges(), "plan", task)
 
 
 @app.activity_trigger(input_name="task")
 async def export(task: Any) -> Any:
-    return await export_activity.export(_edges(), task)
+    return await activities.run(_edges(), "export", task)
 
 
 @app.activity_trigger(input_name="task")
 async def check(task: Any) -> Any:
-    return await renames.check(_edges(), task)
+    return await activities.run(_edges(), "check", task)
 
 
 @app.activity_trigger(input_name="task")
 async def publish(task: Any) -> Any:
-    return await publish_activity.publish(_edges(), task)
+    return await activities.run(_edges(), "publish", task)
 
 
 @app.activity_trigger(input_name="task")
 async def notify(task: Any) -> Any:
-    return await notify_activity.notify(_edges(), task, notify_activity.post_json)
+    return await activities.run(_edges(), "notify", task)
 
 
 @app.activity_trigger(input_name="task")
 async def clean(task: Any) -> Any:
-    return await publish_activity.clean(_edges(), task)
+    return await activities.run(_edges(), "clean", task)
 
 
 @app.timer_trigger(schedule="0 30 2 * * *", arg_name="timer")

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shared.blobs import BLOCK_BYTES
-from shared.graph import PAGE
-from shared.plan import range_size
+from shared.export.plan import range_size
+from shared.graph.pages import PAGE
+from shared.storage.blobs import BLOCK_BYTES
 
 RESULTS = Path(__file__).parent / "results" / "results.json"
 BEGIN, END = "<!-- model: begin -->", "<!-- model: end -->"

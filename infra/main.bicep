@@ -25,6 +25,11 @@ param instanceMemoryMB int = 2048
 @maxValue(1000)
 param maximumInstanceCount int = 40
 
+@description('Instances that always run and wait for exports, and are paid for all the time. 0: the first export after a pause waits for a cold start.')
+@minValue(0)
+@maxValue(40)
+param alwaysReadyInstances int = 0
+
 // ---- Who may call -------------------------------------------------------------------------------------------------
 
 @description('Client id of the app registration that people and Logic Apps sign in to; set by infra/hooks/entra.py. Empty: no Easy Auth, and the app refuses everyone with 503.')
@@ -60,6 +65,16 @@ param exportAllowedRoles string = ''
 param exportCallbackHosts string = ''
 @description('Exports that one caller may have running.')
 param exportMaxRunning string = ''
+@description('Who may export the authentication columns; empty: everyone in exportAllowedRoles.')
+param exportAuthenticationRoles string = ''
+@description('registered or all: whose authentication methods are read.')
+param exportAuthenticationAsk string = ''
+@description('A file or blob with names of products for the column licenses.')
+param exportLicenseNames string = ''
+@description('Public address or range (FROM-TO) from which download links work.')
+param exportSasIpRange string = ''
+@description('Address in front of the app (Front Door, a gateway), for Location and links.')
+param exportPublicUrl string = ''
 
 // ---- Network and operations ------------------------------------------------------------------------------------------
 
@@ -94,14 +109,13 @@ var graphPermissions = concat(
   readSignInActivity ? permissions.readSignInActivity : []
 )
 
-resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
+resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: empty(resourceGroupName) ? 'rg-${environmentName}' : resourceGroupName
   location: location
   tags: tags
 }
 
 module identity 'app/identity.bicep' = {
-  name: 'identity'
   scope: group
   params: {
     name: 'id-${suffix}'
@@ -111,7 +125,6 @@ module identity 'app/identity.bicep' = {
 }
 
 module monitoring 'app/monitoring.bicep' = {
-  name: 'monitoring'
   scope: group
   params: {
     suffix: suffix
@@ -123,7 +136,6 @@ module monitoring 'app/monitoring.bicep' = {
 }
 
 module storage 'app/storage.bicep' = {
-  name: 'storage'
   scope: group
   params: {
     suffix: suffix
@@ -139,7 +151,6 @@ module storage 'app/storage.bicep' = {
 }
 
 module function 'app/function.bicep' = {
-  name: 'function'
   scope: group
   params: {
     suffix: suffix
@@ -150,6 +161,7 @@ module function 'app/function.bicep' = {
     pythonVersion: pythonVersion
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
+    alwaysReadyInstances: alwaysReadyInstances
     subnetId: subnetId
     runtimeStorageName: storage.outputs.runtimeName
     deploymentContainer: storage.outputs.deploymentContainer
@@ -165,17 +177,25 @@ module function 'app/function.bicep' = {
       EXPORT_PARALLEL: exportParallel
       EXPORT_SAS_MINUTES: exportSasMinutes
       // Without the permission, asking for these columns by default would make every export CompletedWithErrors.
-      EXPORT_DEFAULT_COLUMNS: !empty(exportDefaultColumns) ? exportDefaultColumns : (readAuthenticationMethods ? 'documented' : 'profile')
+      EXPORT_DEFAULT_COLUMNS: !empty(exportDefaultColumns)
+        ? exportDefaultColumns
+        : (readAuthenticationMethods ? 'documented' : 'profile')
       EXPORT_ALLOWED_ROLES: exportAllowedRoles
       EXPORT_CALLBACK_HOSTS: exportCallbackHosts
       EXPORT_RETENTION_DAYS: string(exportRetentionDays)
       EXPORT_MAX_RUNNING: exportMaxRunning
+      EXPORT_AUTHENTICATION_ROLES: exportAuthenticationRoles
+      EXPORT_AUTHENTICATION_ASK: exportAuthenticationAsk
+      EXPORT_LICENSE_NAMES: exportLicenseNames
+      EXPORT_SAS_IP_RANGE: exportSasIpRange
+      EXPORT_PUBLIC_URL: exportPublicUrl
+      // Only who signed in to this tenant is anyone here.
+      EXPORT_TENANT_ID: tenant().tenantId
     }
   }
 }
 
 module alerts 'app/alerts.bicep' = {
-  name: 'alerts'
   scope: group
   params: {
     suffix: suffix

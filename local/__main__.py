@@ -31,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     chaos.add_argument("--rounds", type=int, default=39, help="three of each kind by default")
     chaos.add_argument("--seed", type=int, default=1, help="of the first round; the next has the next (default: 1)")
     chaos.add_argument("--only", choices=KINDS, help="rounds of one kind")
+    chaos.add_argument("--durable-host", metavar="PATH", help="on Microsoft's extension: this program, two of it")
     chaos.add_argument("--write", metavar="FILE", help="put the table between the markers of this file")
 
     for name in ("host", "worker"):
@@ -40,7 +41,9 @@ def parser() -> argparse.ArgumentParser:
         child.add_argument("--parent-pid", type=int, default=0)
     child.add_argument("--concurrency", type=int, default=0)
     child.add_argument("--lease", type=float, default=4.0)
+    child.add_argument("--fd", type=int, help="a listening socket, for Microsoft's extension")
     commands.choices["host"].add_argument("--fd", type=int, required=True, help="a listening socket")
+    commands.choices["host"].add_argument("--extension", action="store_true", help="Microsoft's is used")
     return root
 
 
@@ -66,6 +69,17 @@ def _work(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--lease", type=float, default=4.0, help="seconds until a dead worker's work is free")
     command.add_argument("--app", default="function_app:app", help="module:attribute of the function app")
+    _engine(command)
+    command.add_argument(
+        "--host-json", default="host.json", help="settings for --durable-host (default: the app's host.json)"
+    )
+
+
+def _engine(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--durable-host", metavar="PATH", help="run orchestrations in Microsoft's extension: this program"
+    )
+    command.add_argument("--durable-hosts", type=int, default=1, help="how many of it, on one hub (default: 1)")
 
 
 def main() -> int:
@@ -80,6 +94,10 @@ def main() -> int:
 
             host.main(options)
         case "worker":
+            if options.fd is not None:
+                from local import extension_worker
+
+                extension_worker.main(options)
             from local import worker
 
             worker.main(options)

@@ -1,4 +1,7 @@
-"""Starts the real Azurite, Microsoft's own emulator of Blob Storage, from local/node_modules."""
+"""Starts the real Azurite, Microsoft's own emulator of Azure Storage, from local/node_modules.
+
+The app needs blobs only. Microsoft's Durable extension needs queues and tables too: `services=ALL`.
+"""
 
 import datetime
 import os
@@ -13,7 +16,10 @@ from pathlib import Path
 
 from local.processes import free_port
 
-MAIN = Path(__file__).parent / "node_modules/azurite/dist/src/blob/main.js"
+MAIN = Path(__file__).parent / "node_modules/azurite/dist/src"
+
+BLOB = ("blob",)
+ALL = ("blob", "queue", "table")
 
 ACCOUNT = "devstoreaccount1"
 # The development account's well-known key: the same in every emulator, and no secret.
@@ -34,18 +40,27 @@ class Azurite:
     """A running Azurite: stop it and start another with the same port and folder, and the data is there."""
 
     process: subprocess.Popen[bytes]
-    port: int
+    ports: dict[str, int]
     data: Path
     secure: bool
 
     @property
+    def port(self) -> int:
+        """Of the blob service."""
+        return self.ports["blob"]
+
+    @property
     def endpoint(self) -> str:
-        return f"http{'s' if self.secure else ''}://127.0.0.1:{self.port}/{ACCOUNT}"
+        return self._endpoint(self.port)
+
+    def _endpoint(self, port: int) -> str:
+        return f"http{'s' if self.secure else ''}://127.0.0.1:{port}/{ACCOUNT}"
 
     @property
     def connection_string(self) -> str:
         scheme = "https" if self.secure else "http"
-        return f"DefaultEndpointsProtocol={scheme};AccountName={ACCOUNT};AccountKey={KEY};BlobEndpoint={self.endpoint};"
+        endpoints = (f"{name.title()}Endpoint={self._endpoint(port)};" for name, port in self.ports.items())
+        return f"DefaultEndpointsProtocol={scheme};AccountName={ACCOUNT};AccountKey={KEY};{''.join(endpoints)}"
 
     @property
     def certificate(self) -> Path:
@@ -62,17 +77,26 @@ class Azurite:
             self.process.wait()
 
 
-def start(data: Path, port: int = 0, secure: bool = False) -> Azurite:
-    """Start it and wait until it answers. `secure`: https with a certificate of its own, and OAuth tokens."""
+def start(
+    data: Path,
+    port: int = 0,
+    secure: bool = False,
+    services: tuple[str, ...] = BLOB,
+    ports: dict[str, int] | None = None,
+) -> Azurite:
+    """Start it and wait until it answers. `secure`: https with a certificate of its own, and OAuth tokens.
+
+    `port` is that of the blob service, 0 for a free one; `ports` are those of an Azurite to start again.
+    """
     node = shutil.which("node")
     if node is None:
         raise AzuriteError("Node.js is needed to run Azurite, and `node` was not found. Install Node.js 20 or newer.")
     if not MAIN.exists():
-        raise AzuriteError(f"Azurite is not installed in {MAIN.parents[4]}. Run `make setup`.")
+        raise AzuriteError(f"Azurite is not installed in {MAIN.parents[2]}. Run `make setup`.")
     data.mkdir(parents=True, exist_ok=True)
     extra = _certificate(data) if secure else []
     for attempt in range(ATTEMPTS):
-        chosen = port or free_port()
+        chosen = ports or {name: port if port and name == "blob" else free_port() for name in services}
         azurite = Azurite(_launch(node, chosen, data, extra), chosen, data, secure)
         if _wait(azurite):
             return azurite
@@ -80,7 +104,7 @@ def start(data: Path, port: int = 0, secure: bool = False) -> Azurite:
         # Someone else may have taken the free port in between; a given one is waited for.
         time.sleep(0.2 * attempt)
     log = (data / "azurite.log").read_text(errors="replace")[-2000:]
-    raise AzuriteError(f"Azurite did not start on port {chosen}. Its last lines:\n{log}")
+    raise AzuriteError(f"Azurite did not start on the ports {chosen}. Its last lines:\n{log}")
 
 
 @contextmanager
@@ -93,16 +117,19 @@ def running(data: Path, port: int = 0, secure: bool = False) -> Iterator[Azurite
         azurite.stop()
 
 
-def _launch(node: str, port: int, data: Path, extra: list[str]) -> subprocess.Popen[bytes]:
-    flags = ["--blobHost", "127.0.0.1", "--blobPort", str(port), "--location", str(data / "azurite")]
+def _launch(node: str, ports: dict[str, int], data: Path, extra: list[str]) -> subprocess.Popen[bytes]:
+    main = MAIN / ("blob/main.js" if set(ports) == set(BLOB) else "azurite.js")
+    flags = ["--location", str(data / "azurite")]
+    for name, port in ports.items():
+        flags += [f"--{name}Host", "127.0.0.1", f"--{name}Port", str(port)]
     flags += ["--silent", "--disableTelemetry", "--skipApiVersionCheck", *extra]
     with (data / "azurite.log").open("ab") as log:
         return subprocess.Popen(
-            [node, "--import", str(WATCH), str(MAIN), *flags],
+            [node, "--import", str(WATCH), str(main), *flags],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={**os.environ, "AZURITE_MAIN": str(MAIN), "AZURITE_PARENT": str(os.getpid())},
+            env={**os.environ, "AZURITE_MAIN": str(main), "AZURITE_PARENT": str(os.getpid())},
             start_new_session=True,  # Ctrl-C in the terminal is for the parent, which stops it in good order
         )
 
@@ -111,12 +138,18 @@ def _wait(azurite: Azurite) -> bool:
     """True once it answers anything; False when it has ended, or takes too long."""
     deadline = time.monotonic() + START_SECONDS
     while azurite.process.poll() is None and time.monotonic() < deadline:
-        try:
-            with socket.create_connection(("127.0.0.1", azurite.port), timeout=1):
-                return True
-        except OSError:
-            time.sleep(0.02)
+        if all(map(_listens, azurite.ports.values())):
+            return True
+        time.sleep(0.02)
     return False
+
+
+def _listens(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False
 
 
 def _certificate(data: Path) -> list[str]:

@@ -73,7 +73,7 @@ def demo(options: argparse.Namespace) -> None:
     """Raises DemoError when any user of the tenant is missing from the file, or there twice."""
     out = Path(options.out)
     arguments = ["--app", options.app, "--workers", str(options.workers), "--concurrency", str(options.concurrency)]
-    for name in ("users", "seed", "latency_ms", "shape"):
+    for name in ("users", "seed", "latency_ms", "shape", "durable_host", "durable_hosts", "host_json"):
         if (value := getattr(options, name)) is not None:
             arguments += [f"--{name.replace('_', '-')}", str(value)]
     if options.permissions:

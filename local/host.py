@@ -10,13 +10,13 @@ import contextlib
 import logging
 import os
 import re
-import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import azure.functions as func
 from aiohttp import web
@@ -24,9 +24,10 @@ from azure.functions.http import HttpRequest
 from azure.functions.timer import TimerRequest
 
 from local import durable_http, host_functions, identity, permissions
+from local.extension import NotReadyError, written_binding
 from local.host_functions import App, Function
 from local.host_timers import run_timers
-from local.processes import die_with_parent
+from local.processes import die_with_parent, serve_until_stopped
 
 log = logging.getLogger("local.host")
 
@@ -44,15 +45,21 @@ class Route:
     function: Function
 
 
-def make_server(app: App, data: Path, base: str, identity_header: str = "") -> web.Application:
-    """The whole host as an aiohttp application. `base` is its own address on loopback."""
+def make_server(app: App, data: Path, base: str, identity_header: str = "", extension: bool = False) -> web.Application:
+    """The whole host as an aiohttp application. `base` is its own address on loopback.
+
+    `extension`: orchestrations run in Microsoft's extension, and functions get the client binding that it writes.
+    """
     threads = ThreadPoolExecutor(THREADS, "function")
-    binding = durable_http.client_binding(base, app.setting("extensions", "durableTask", "hubName", default="local"))
+    hub = app.setting("extensions", "durableTask", "hubName", default="local")
+    own = durable_http.client_binding(base, hub)
     server = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_loopback_only])
-    durable_http.add_routes(server, app, data / "durable.db")
+    if not extension:
+        durable_http.add_routes(server, app, data / "durable.db")
     server.add_routes([identity.route(identity_header, permissions.parse(os.environ.get(identity.ROLES, "")))])
 
     async def invoke(function: Function, value: Any) -> Any:
+        binding = written_binding(data) if extension and function.clients else own
         arguments = {function.trigger.name: value} | dict.fromkeys(function.clients, binding)
         return await host_functions.call(function, arguments, threads, app.directory)
 
@@ -94,7 +101,7 @@ Invoke = Callable[[Function, Any], Awaitable[Any]]
 def _serve(routes: list[Route], invoke: Invoke) -> durable_http.Handler:
     async def handler(request: web.Request) -> web.StreamResponse:
         for route in routes:
-            matched = route.pattern.fullmatch(request.path)
+            matched = route.pattern.fullmatch(_path(request))
             if matched and (not route.methods or request.method in route.methods):
                 values = {name: value for name, value in matched.groupdict().items() if value is not None}
                 return await _answer(route.function, await _functions_request(request, values), invoke)
@@ -103,22 +110,44 @@ def _serve(routes: list[Route], invoke: Invoke) -> durable_http.Handler:
     return handler
 
 
+def _path(request: web.Request) -> str:
+    """The path as ASP.NET matches it: decoded, but an encoded slash stays as it is."""
+    parts = re.split("(%2F)", request.rel_url.raw_path, flags=re.IGNORECASE)
+    return "".join(part if part.upper() == "%2F" else unquote(part) for part in parts)
+
+
 async def _functions_request(request: web.Request, route_values: dict[str, str]) -> func.HttpRequest:
-    """The request as the Python worker makes it: the body is bytes, repeated values are joined."""
+    """The request as the Functions host passes it on to the Python worker (its RpcMessageConversionExtensions).
+
+    A body without a Content-Length above 0 is lost, such as one that is sent in chunks. Names of headers and query
+    values are one whatever their case. Several values are joined with a comma, empty ones left out; a query value that
+    is empty then is not there at all.
+    """
     return HttpRequest(
         method=request.method,
         url=f"{request.scheme}://{request.host}{request.path_qs}",
-        headers={name: ", ".join(request.headers.getall(name)) for name in request.headers},
-        params={name: ",".join(request.query.getall(name)) for name in request.query},
+        headers=_joined(request.headers.items()),
+        params={name: value for name, value in _joined(request.query.items()).items() if value},
         route_params=route_values,
         body_type="bytes",
-        body=await request.read(),
+        body=await request.read() if request.content_length else b"",
     )
+
+
+def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """One value for each name, which is written as where it comes first."""
+    names = dict[str, str]()
+    values = dict[str, list[str]]()
+    for name, value in pairs:
+        values.setdefault(names.setdefault(name.lower(), name), []).append(value)
+    return {name: ",".join(filter(None, found)) for name, found in values.items()}
 
 
 async def _answer(function: Function, request: func.HttpRequest, invoke: Invoke) -> web.Response:
     try:
         answer = await invoke(function, request)
+    except NotReadyError:
+        return web.Response(status=503, headers={"Retry-After": "1"})
     except Exception:
         log.exception("Function %s failed; the caller gets a 500 without a body.", function.name)
         return web.Response(status=500)
@@ -180,15 +209,8 @@ def main(arguments: argparse.Namespace) -> None:
 
 async def _main(arguments: argparse.Namespace) -> None:
     app = host_functions.load(arguments.app)
-    listener = socket.socket(fileno=arguments.fd)
-    base = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server = make_server(app, Path(arguments.data), base, os.environ.get("IDENTITY_HEADER", ""))
-    runner = web.AppRunner(server, access_log=None)
-    await runner.setup()
-    await web.SockSite(runner, listener).start()
-    print("host ready", flush=True)
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await stop.wait()
-    await runner.cleanup()
+    with socket.socket(fileno=os.dup(arguments.fd)) as listener:
+        base = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    data = Path(arguments.data)
+    server = make_server(app, data, base, os.environ.get("IDENTITY_HEADER", ""), extension=arguments.extension)
+    await serve_until_stopped(server, arguments.fd, "host ready")

@@ -1,5 +1,6 @@
 """Small things that every process here needs: ports, and not outliving its parent."""
 
+import asyncio
 import ctypes
 import os
 import signal
@@ -7,6 +8,8 @@ import socket
 import sys
 import threading
 import time
+
+from aiohttp import web
 
 PR_SET_PDEATHSIG = 1
 
@@ -31,3 +34,17 @@ def _watch(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def serve_until_stopped(server: web.Application, fd: int, ready: str) -> None:
+    """Serve on a socket that the parent listens on, print `ready`, and end in good order on SIGTERM."""
+    # Like the Functions host, it unpacks no body.
+    runner = web.AppRunner(server, access_log=None, auto_decompress=False)
+    await runner.setup()
+    await web.SockSite(runner, socket.socket(fileno=fd)).start()
+    print(ready, flush=True)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
+    await runner.cleanup()

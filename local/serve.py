@@ -7,6 +7,7 @@ was. `launch` is for programs: it runs `python -m local serve` and says where to
 
 import argparse
 import fcntl
+import functools
 import json
 import os
 import secrets
@@ -24,6 +25,7 @@ from typing import IO
 
 from local import azurite, identity
 from local.durable_store import connect
+from local.extension import Extension
 from local.processes import die_with_parent, free_port
 
 READY_SECONDS = 120.0
@@ -106,11 +108,15 @@ def _serve(options: argparse.Namespace, data: Path, stack: ExitStack) -> None:
         db.execute("DELETE FROM workers")
     db.close()
 
+    extension = options.durable_host is not None
     environment = dict(os.environ) | {"AZURE_FUNCTIONS_ENVIRONMENT": "Development", "PYTHONUNBUFFERED": "1"}
     storage = os.environ.get("EXPORT_STORAGE", "")
+    # The extension's hub is always here: it must never be one of a real storage account.
+    emulator = ""
+    if extension or (not storage and "EXPORT_STORAGE__blobServiceUri" not in os.environ):
+        emulator = _start_azurite(children, data, azurite.ALL if extension else azurite.BLOB)
     if not storage and "EXPORT_STORAGE__blobServiceUri" not in os.environ:
-        storage = _start_azurite(children, data)
-        environment["EXPORT_STORAGE"] = storage
+        storage = environment["EXPORT_STORAGE"] = emulator
     if storage:
         environment.setdefault("AzureWebJobsStorage", storage)
     graph = options.graph or _start_tenant(children, options, environment, data)
@@ -119,11 +125,19 @@ def _serve(options: argparse.Namespace, data: Path, stack: ExitStack) -> None:
         environment |= identity.environment(base, secrets.token_urlsafe(24), options.permissions)
 
     common = ["--app", options.app, "--data", str(data), "--parent-pid", str(os.getpid())]
-    host = _python(["host", "--fd", str(listener.fileno()), *common], environment, (listener.fileno(),))
-    _add(children, "host", host, "host ready")
+    host = ["host", "--fd", str(listener.fileno()), *common] + ["--extension"] * extension
+    _add(children, "host", _python(host, environment, (listener.fileno(),)), "host ready")
     work = ["worker", "--concurrency", str(options.concurrency), "--lease", str(options.lease), *common]
+    calls = None
+    if extension:
+        # The workers' own: a call waits here while one is started again.
+        calls = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=512))
+        calls.set_inheritable(True)
+        work += ["--fd", str(calls.fileno())]
     for number in range(options.workers):
-        _add(children, f"worker-{number}", _python(work, environment))
+        _add(children, f"worker-{number}", _python(work, environment, (calls.fileno(),) if calls else ()))
+    if calls:
+        _start_extension(children, options, environment, data, calls.getsockname()[1], emulator)
     for child in children:
         if child.name.startswith("worker"):
             _wait_for_line(child, "worker ready")
@@ -133,14 +147,42 @@ def _serve(options: argparse.Namespace, data: Path, stack: ExitStack) -> None:
     _supervise(children, Serving(base, graph, storage, data))
 
 
-def _start_azurite(children: list[Child], data: Path) -> str:
-    """The port is kept for restarts of Azurite alone; a new `serve` may get another."""
+def _start_azurite(children: list[Child], data: Path, services: tuple[str, ...]) -> str:
+    """The ports are kept for restarts of Azurite alone; a new `serve` may get others."""
     try:
-        started = azurite.start(data)
+        started = azurite.start(data, services=services)
     except azurite.AzuriteError as error:
         raise ServeError(str(error)) from error
-    children.append(Child("azurite", lambda: azurite.start(data, started.port).process, started.process))
+    children.append(Child("azurite", lambda: azurite.start(data, ports=started.ports).process, started.process))
     return started.connection_string
+
+
+def _start_extension(
+    children: list[Child],
+    options: argparse.Namespace,
+    environment: dict[str, str],
+    data: Path,
+    port: int,
+    storage: str,
+) -> None:
+    """Start the hosts of Microsoft's extension, and wait for the client binding of each."""
+    program, settings = Path(options.durable_host).resolve(), Path(options.host_json).resolve()
+    for file in (program, settings):
+        if not file.is_file():
+            raise ServeError(f"There is no file {file}.")
+    hosts = Extension(program, f"http://127.0.0.1:{port}", storage, settings, data, options.durable_hosts)
+    for old in data.glob("durable-client-*.json"):
+        old.unlink()
+    for number in range(hosts.hosts):
+        start = functools.partial(hosts.start, number, environment)
+        children.append(Child(f"durable-host-{number}", start, start()))
+    deadline = time.monotonic() + READY_SECONDS
+    for number in range(hosts.hosts):
+        while not hosts.client(number).exists():
+            if children[number - hosts.hosts].process.poll() is not None or time.monotonic() > deadline:
+                log = (data / f"durable-host-{number}.log").read_text(errors="replace")
+                raise ServeError(f"Microsoft's Durable extension did not start. Its last lines:\n{log[-2000:]}")
+            time.sleep(LOOK_SECONDS)
 
 
 def _start_tenant(children: list[Child], options: argparse.Namespace, environment: dict[str, str], data: Path) -> str:

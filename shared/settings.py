@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from shared.columns import COLUMN_SETS
+from shared.files.columns import COLUMN_SETS
 
 MAX_SAS_MINUTES = 7 * 24 * 60 - 15
 """Azure signs with an identity for seven days at most, and links begin 15 minutes in the past."""
@@ -59,6 +59,8 @@ class Settings:
     retention_days: int
     max_running: int
     """Exports of one caller at the same time."""
+    public_url: str
+    """Where callers reach the app: `https://host` or `https://host/path`; empty when that is the app's own address."""
     development: bool
     """On a person's own machine, where no Easy Auth can be (Core Tools set AZURE_FUNCTIONS_ENVIRONMENT)."""
     easy_auth: bool
@@ -86,6 +88,7 @@ class Settings:
             callback_hosts=read("EXPORT_CALLBACK_HOSTS", "*.logic.azure.com", _hosts),
             retention_days=read("EXPORT_RETENTION_DAYS", "7", _whole(1, 3650)),
             max_running=read("EXPORT_MAX_RUNNING", "10", _whole(1, 1000)),
+            public_url=read("EXPORT_PUBLIC_URL", "", _public_url),
             development=env.get("AZURE_FUNCTIONS_ENVIRONMENT") == "Development" and not env.get("WEBSITE_INSTANCE_ID"),
             easy_auth=env.get("WEBSITE_AUTH_ENABLED", "").lower() == "true",
         )
@@ -134,6 +137,12 @@ def _graph_endpoint(text: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def _public_url(text: str) -> str:
+    if text and (not _is_safe(text) or not re.fullmatch(r"[\w.~:/%\[\]-]+", text, re.ASCII)):
+        raise ValueError(f"an address like https://exports.contoso.com is expected, not {text!r}")
+    return text.rstrip("/")
+
+
 def _whole(lowest: int, highest: int) -> Callable[[str], int]:
     def check(text: str) -> int:
         if not (text.isascii() and text.isdigit() and lowest <= int(text) <= highest):
@@ -164,3 +173,8 @@ def _roles(text: str) -> frozenset[str]:
 
 def _hosts(text: str) -> tuple[str, ...]:
     return tuple(part.strip().lower() for part in text.split(",") if part.strip())
+
+
+def host_matches(host: str, pattern: str) -> bool:
+    """`*.example.com` takes every host below example.com, anything else just itself."""
+    return host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern

@@ -12,9 +12,9 @@ from typing import Any
 import aiohttp
 
 from benchmarks.clock import timed
-from benchmarks.limits import pages
+from benchmarks.limits.pages import connection, lanes
 from benchmarks.peers.query import ADVANCED, HEADERS
-from shared import graph, transport
+from shared.graph import client, pages
 from shared.settings import Settings
 
 _LINK = b'"@odata.nextLink":"'
@@ -22,22 +22,22 @@ _LINK = b'"@odata.nextLink":"'
 
 async def main(tenant: str) -> None:
     settings = Settings.from_env(dict(os.environ) | {"AzureWebJobsStorage": "UseDevelopmentStorage=true"})
-    on = pages.connection(tenant)
-    lanes = await pages.lanes(on, settings)
-    found: dict[str, Any] = {"pages": 0, "bytes": 0, "ranges": sum(map(len, lanes))}
+    on = connection(tenant)
+    shares = await lanes(on, settings)
+    found: dict[str, Any] = {"pages": 0, "bytes": 0, "ranges": sum(map(len, shares))}
     timeout = aiohttp.ClientTimeout(total=300)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as http:
         with timed(found):
-            await asyncio.gather(*(_lane(http, on, queries, found) for queries in lanes))
-    await transport.close(on)
+            await asyncio.gather(*(_lane(http, on, queries, found) for queries in shares))
+    await client.close(on)
 
 
 async def _lane(
-    http: aiohttp.ClientSession, on: transport.Graph, queries: list[graph.Query], found: dict[str, Any]
+    http: aiohttp.ClientSession, on: client.Graph, queries: list[pages.Query], found: dict[str, Any]
 ) -> None:
     for query in queries:
         headers = ADVANCED if query.advanced else HEADERS
-        url = graph.url_of(on, query)
+        url = pages.url_of(on, query)
         while url:
             async with http.get(url, headers=headers) as answer:
                 answer.raise_for_status()

@@ -5,12 +5,13 @@ from typing import Any
 
 from azure.core.credentials import AccessToken
 
-from shared import batches, graph, splitting, transport
-from shared.columns import COLUMN_SETS
-from shared.plan import lanes_of, range_size
-from shared.queries import range_query
-from shared.ranges import Range
-from shared.records import Record
+from shared.export.context import Record
+from shared.export.plan import lanes_of, range_size
+from shared.export.queries import range_query
+from shared.files.columns import COLUMN_SETS
+from shared.graph import batches, client, pages
+from shared.ranges import splitting
+from shared.ranges.ranges import Range
 from shared.settings import Settings
 
 RECORD = Record(
@@ -28,11 +29,11 @@ class Credential:
         return
 
 
-def connection(tenant: str) -> transport.Graph:
-    return transport.connect(tenant, Credential, transport.Retries())  # type: ignore[arg-type]  # has what is called
+def connection(tenant: str) -> client.Graph:
+    return client.connect(tenant, Credential, client.Retries())  # type: ignore[arg-type]  # has what is called
 
 
-async def lanes(on: transport.Graph, settings: Settings) -> list[list[graph.Query]]:
+async def lanes(on: client.Graph, settings: Settings) -> list[list[pages.Query]]:
     """What each lane asks, one query for each of its ranges: split by the project's own planner."""
     ranges = await _ranges(on, settings)
     queries = [range_query(on, RECORD, part, advanced=False) for part in ranges]
@@ -40,8 +41,8 @@ async def lanes(on: transport.Graph, settings: Settings) -> list[list[graph.Quer
     return [[queries[number] for number in numbers] for numbers in shared]
 
 
-async def _ranges(on: transport.Graph, settings: Settings) -> list[Range]:
-    tally = transport.Tally()
+async def _ranges(on: client.Graph, settings: Settings) -> list[Range]:
+    tally = client.Tally()
     planner = splitting.split(
         lambda total: range_size(total, settings.range_users, settings.parallel), int(time.time())
     )

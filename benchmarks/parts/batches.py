@@ -4,8 +4,8 @@ from benchmarks import export, truth
 from benchmarks.effort import Effort
 from benchmarks.figures import number, shown, spread, times
 from benchmarks.section import Section, Step
-from shared.batches import BATCH, BATCHES_AT_ONCE
-from shared.plan import PER_USER_LANES
+from shared.export.plan import PER_USER_LANES
+from shared.graph.batches import BATCH, BATCHES_AT_ONCE
 
 
 def steps(effort: Effort) -> int:

@@ -9,7 +9,7 @@ from benchmarks.figures import Spread, shown, spread, times
 from benchmarks.processes import module
 from benchmarks.section import Section, Step, Target
 from local.serve import Serving
-from shared import operations
+from shared.api import operations
 
 
 def steps(effort: Effort) -> int:

@@ -20,7 +20,7 @@ from benchmarks.export import Exported
 from benchmarks.figures import exponent, line, number
 from benchmarks.section import Section, Step, Target
 from local import durable_turn, host_functions
-from shared.workflow import EXPORT
+from shared.export.workflow import EXPORT
 
 _SENT = frozenset(
     {

@@ -22,7 +22,7 @@ from benchmarks.figures import number, times
 from benchmarks.section import Section, Step, Target
 from local import serve
 from local.serve import Serving
-from shared.workflow import EXPORT
+from shared.export.workflow import EXPORT
 
 POSTS_AT_ONCE = 16
 LOOK_SECONDS = 0.5

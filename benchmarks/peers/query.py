@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from shared.columns import COLUMN_SETS, columns_of, select_of
-from shared.filters import encoded
+from shared.files.columns import COLUMN_SETS, columns_of, select_of
+from shared.graph.odata import encoded
 
 SELECT = select_of(columns_of(COLUMN_SETS["profile"]))
 HEADERS = {"Authorization": "Bearer dummy"}

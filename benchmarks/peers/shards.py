@@ -13,7 +13,7 @@ import httpx
 
 from benchmarks.clock import timed
 from benchmarks.peers.query import ADVANCED, HEADERS, SELECT, first_page, row
-from shared.filters import encoded
+from shared.graph.odata import encoded
 
 FIRST = string.ascii_lowercase + string.digits
 

@@ -1,12 +1,13 @@
 // The function app on Flex Consumption, and App Service Authentication (Easy Auth) in front of it.
 param suffix string
 param location string
-param tags object
+param tags { *: string }
 param identityId string
 param identityClientId string
 param pythonVersion string
 param instanceMemoryMB int
 param maximumInstanceCount int
+param alwaysReadyInstances int
 param subnetId string
 param runtimeStorageName string
 param deploymentContainer string
@@ -16,13 +17,13 @@ param authClientId string
 param unauthenticatedClientAction string
 
 @description('The settings of shared/settings.py.')
-param exportSettings object
+param exportSettings { *: string }
 
-resource runtime 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
+resource runtime 'Microsoft.Storage/storageAccounts@2025-08-01' existing = {
   name: runtimeStorageName
 }
 
-resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
+resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   name: 'plan-${suffix}'
   location: location
   tags: tags
@@ -30,7 +31,7 @@ resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
   properties: { reserved: true }
 }
 
-resource app 'Microsoft.Web/sites@2024-04-01' = {
+resource app 'Microsoft.Web/sites@2025-03-01' = {
   name: 'func-${suffix}'
   location: location
   tags: union(tags, { 'azd-service-name': 'api' })
@@ -43,7 +44,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
     serverFarmId: plan.id
     httpsOnly: true
     virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
-    siteConfig: { minTlsVersion: '1.2' }
+    siteConfig: { minTlsVersion: '1.2', http20Enabled: true }
     functionAppConfig: {
       deployment: {
         storage: {
@@ -58,6 +59,10 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
       scaleAndConcurrency: {
         instanceMemoryMB: instanceMemoryMB
         maximumInstanceCount: maximumInstanceCount
+        // Python gets one request at a time per instance by default: ten people who poll would start ten instances. The
+        // routes are asynchronous and wait for storage.
+        triggers: { http: { perInstanceConcurrency: 16 } }
+        alwaysReady: alwaysReadyInstances == 0 ? [] : [{ name: 'durable', instanceCount: alwaysReadyInstances }]
       }
       runtime: { name: 'python', version: pythonVersion }
     }
@@ -90,6 +95,13 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
       // Easy Auth proves itself to Entra with this identity: there is no client secret that could leak or expire.
       OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID: identityClientId
       WEBSITE_AUTH_AAD_ALLOWED_TENANTS: tenant().tenantId
+      // The worker brings packages of its own, an older azure-functions among them. Without this they come before the
+      // pinned ones, and what was tested is not what runs.
+      PYTHON_ISOLATE_WORKER_DEPENDENCIES: '1'
+      // For the remote build, which has the app settings: pip then writes .pyc files that are checked by their source's
+      // hash. Those that are checked by time are all invalid after the build has copied them, and each cold start
+      // compiles every package anew. The value itself means nothing.
+      SOURCE_DATE_EPOCH: '315532800'
     })
   }
 

@@ -2,13 +2,13 @@
 // secret and shows in many places, is not enough to write.
 param suffix string
 param location string
-param tags object
+param tags { *: string }
 param principalId string
 param retentionDays int
 
 var monitoringMetricsPublisher = '3913510d-42f4-4e42-8a64-420c390055eb'
 
-resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
   name: 'log-${suffix}'
   location: location
   tags: tags

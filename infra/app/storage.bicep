@@ -2,12 +2,12 @@
 // deployment package) and the exports' (personal data, short-lived). No keys: only identities and links made by them.
 param suffix string
 param location string
-param tags object
+param tags { *: string }
 param principalId string
 param exportContainer string
 param retentionDays int
 param subnetId string
-param downloadIpRanges array
+param downloadIpRanges string[]
 param workspaceId string
 
 // Built-in roles; their ids are the same in every tenant and cloud.
@@ -37,7 +37,7 @@ var ipRules = [for address in downloadIpRanges: { value: trim(address), action: 
 
 // ---- The runtime's ---------------------------------------------------------------------------------------------------
 
-resource runtime 'Microsoft.Storage/storageAccounts@2023-05-01' = {
+resource runtime 'Microsoft.Storage/storageAccounts@2025-08-01' = {
   name: 'strun${suffix}'
   location: location
   tags: tags
@@ -70,7 +70,7 @@ resource runtimeRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
 
 // ---- The exports' ----------------------------------------------------------------------------------------------------
 
-resource exports 'Microsoft.Storage/storageAccounts@2023-05-01' = {
+resource exports 'Microsoft.Storage/storageAccounts@2025-08-01' = {
   name: 'stexp${suffix}'
   location: location
   tags: tags
@@ -138,14 +138,16 @@ resource delegator 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// Who downloaded which export, from where: the answer to give when someone asks.
-resource downloadLog 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+// Every read, write and removal of a blob, with the caller's address. A link names nobody: the app logs for whom it made
+// the links, with a correlation id that also stands in each link's `scid`. docs/operating.md joins the two.
+resource accessLog 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   name: 'to-log-analytics'
   scope: exports::blobs
   properties: {
     workspaceId: workspaceId
     logs: [
       { category: 'StorageRead', enabled: true }
+      { category: 'StorageWrite', enabled: true }
       { category: 'StorageDelete', enabled: true }
     ]
   }

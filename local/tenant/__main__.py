@@ -34,12 +34,12 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="of tokens that name none themselves, with commas between: application permissions, and keys of"
         " infra/graph-permissions.json (default: every one)",
     )
-    parser.add_argument("--cloud", default="", choices=("", *ABSENT), help="a national cloud, which lacks properties")
     parser.add_argument("--no-premium", action="store_true", help="a tenant without a P1 licence")
     parser.add_argument("--fractions", action="store_true", help="creation times have hidden milliseconds")
     parser.add_argument(
         "--batch-text", choices=("number", "base64"), default="number", help="how a count comes back within a batch"
     )
+    parser.add_argument("--cloud", choices=sorted(ABSENT), default="", help="users lack what they lack in this cloud")
     parser.add_argument("--parent-pid", type=int, help="ends when this process is gone")
     return parser.parse_args(argv)
 
@@ -53,11 +53,11 @@ async def run(options: argparse.Namespace) -> None:
         method_limit=options.method_limit,
         sign_in_limit=options.sign_in_limit,
         permissions=options.permissions,
-        cloud=options.cloud,
         premium=not options.no_premium,
         method_errors=options.method_errors,
         fractions=options.fractions,
         batch_text=options.batch_text,
+        cloud=options.cloud,
     )
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):

@@ -77,6 +77,8 @@ def _answered(tenant: Tenant, asked: Asked, item: Item, send: Callable[[Call], A
     shown: Any = None
     if found.headers.get("Content-Type") == "text/plain":
         shown = json.loads(found.body) if tenant.batch_text == "number" else base64.b64encode(found.body).decode()
+    elif found.body[:1] == b"<":
+        shown = base64.b64encode(found.body).decode()
     elif found.body:
         shown = json.loads(found.body)
     return {"id": item["id"], "status": found.status, "headers": dict(found.headers), "body": shown}

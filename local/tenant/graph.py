@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from local.tenant import batch, lists, permissions, person, query, registration, routes, tenantwide, throttle
 from local.tenant.calls import Answer, Asked, Call, metadata_as_asked, read_options
 from local.tenant.errors import GraphError
-from local.tenant.faults import Rule
+from local.tenant.faults import ON_THE_WIRE, Rule
+from local.tenant.spoil import in_place, spoiled
 from local.tenant.tenant import Tenant
 
 _FAULT_CODES = {
@@ -56,10 +57,12 @@ def _admit(tenant: Tenant, call: Call) -> Answer:
     token = _check_token(tenant, call.headers.get("authorization", ""))
     params = read_options(options)
     faults = tuple(tenant.faults.hits(call.target, query.page_number(params), call.within_batch))
-    wire = tuple(rule for rule in faults if rule.kind in ("reset", "hang", "truncate"))
+    wire = tuple(rule for rule in faults if rule.kind in ON_THE_WIRE)
     if any(rule.kind in ("reset", "hang") for rule in wire):
         return Answer(503, b"", wire=wire)
     for rule in faults:
+        if rule.body is not None:
+            return in_place(rule)
         _fail(tenant, rule, token)
     if known is None:
         raise routes.unknown(tuple(parts))
@@ -71,7 +74,7 @@ def _admit(tenant: Tenant, call: Call) -> Answer:
     _limit(tenant, asked)
     for needed in route.needs:
         permissions.check_path(needed, roles)
-    return replace(_HANDLERS[route.name](tenant, asked), wire=wire)
+    return replace(spoiled(_HANDLERS[route.name](tenant, asked), faults, call), wire=wire)
 
 
 def _check_token(tenant: Tenant, header: str) -> str:
@@ -89,7 +92,7 @@ def _check_token(tenant: Tenant, header: str) -> str:
 
 
 def _fail(tenant: Tenant, rule: Rule, token: str) -> None:
-    wait = {} if rule.retry_after is None else {"Retry-After": f"{rule.retry_after:g}"}
+    wait = rule.wait()
     if rule.kind == "throttle":
         raise GraphError(429, "TooManyRequests", "Too Many Requests", wait)
     if rule.kind == "status":

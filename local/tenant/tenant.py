@@ -75,7 +75,8 @@ class Tenant:
 
     def __post_init__(self) -> None:
         self.faults.seed = self.seed
-        self.directory = make_directory(self.users, self.seed, self.shape, self.fractions)
+        undated = "createdDateTime" in self.absent
+        self.directory = make_directory(self.users, self.seed, self.shape, self.fractions, undated=undated)
         self.bin = make_directory(self.users // 100, self.seed, salt=1000)
         self.bin.deleted_at = int(time.time())
         self.buckets = {

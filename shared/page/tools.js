@@ -159,7 +159,7 @@ export const number = (value) => (value === null || value === undefined ? "–" 
 
 export function time(iso) {
   const date = new Date(iso ?? NaN);
-  return isNaN(date) ? "–" : element("time", { datetime: iso, title: iso }, DATES.format(date));
+  return Number.isNaN(date.valueOf()) ? "–" : element("time", { datetime: iso, title: iso }, DATES.format(date));
 }
 
 export function seconds(value) {

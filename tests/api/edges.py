@@ -10,9 +10,10 @@ import aiohttp
 from azure.core.credentials import AccessToken
 
 from local.tenant import Tenant, serve
-from shared import blobs, transport
-from shared.records import Edges
+from shared.export.context import Edges
+from shared.graph import client
 from shared.settings import Settings
+from shared.storage import blobs
 
 
 @dataclass(slots=True)
@@ -41,10 +42,10 @@ async def connected(storage: str, tenant: Tenant, **env: str) -> AsyncIterator[E
     async with serve(tenant) as url:
         settings = settings_for(storage, GRAPH_ENDPOINT=url, **env)
         service = blobs.connect(settings, None)
-        retries = replace(transport.Retries(), sleep=no_pause)
-        connection = transport.connect(url, Token, retries, aiohttp.ClientTimeout(connect=5, sock_read=5))
+        retries = replace(client.Retries(), sleep=no_pause)
+        connection = client.connect(url, Token, retries, aiohttp.ClientTimeout(connect=5, sock_read=5))
         try:
             yield Edges(connection, service, settings)
         finally:
-            await transport.close(connection)
+            await client.close(connection)
             await service.service.close()

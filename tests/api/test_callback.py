@@ -22,9 +22,10 @@ from truth import rows_of
 from local.processes import free_port
 from local.serve import Serving
 from local.tenant import Tenant
-from shared import blobs
-from shared.notify import notify, post_json
-from shared.records import Edges, results_name, work_name
+from shared.export.context import Edges
+from shared.export.notify import notify, post_json
+from shared.storage import blobs
+from shared.storage.names import results_name, work_name
 
 HOST = "prod-1.westeurope.logic.azure.com"
 SECRET = "sig=a-secret-signature"

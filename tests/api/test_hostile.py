@@ -7,9 +7,10 @@ import socket
 from contextlib import closing
 from http.client import HTTPConnection
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 from uuid import uuid4
 
+import httpx
 import pytest
 from api_client import CONTRACT, Api, check, principal, program
 from edges import connected
@@ -20,8 +21,8 @@ from truth import rows_of
 
 from local.serve import Serving
 from local.tenant import Tenant, create_user
-from shared.access import HEADER
-from shared.request import MAX_BODY
+from shared.api.access import HEADER
+from shared.api.request import MAX_BODY
 from shared.settings import APP_ROLE
 
 ROUTES = [(method, path) for path, item in CONTRACT["paths"].items() for method in item if method != "parameters"]
@@ -124,7 +125,7 @@ def test_a_header_that_is_too_long_or_has_line_breaks_is_refused(api: Api) -> No
 
 def test_a_caller_with_an_endless_name_can_export_and_is_listed(api: Api) -> None:
     caller = api.as_caller(principal(uuid4().hex, APP_ROLE, name="\N{GRINNING FACE}" * 450))
-    export_id = caller.start(fileName="\N{GRINNING FACE}" * 150)
+    export_id = caller.start(fileName="\N{GRINNING FACE}" * 62)
     assert [each["id"] for each in caller.listed()["value"]] == [export_id]
 
 
@@ -179,6 +180,20 @@ def test_a_file_name_is_never_a_header_or_a_path(app: Api, name: str) -> None:
     assert answer.status_code == 400
     assert "x-evil" not in answer.headers
     assert app.listed()["value"] == []
+
+
+@pytest.mark.parametrize("letter", ["a", "ü", "利", "😀"])
+def test_the_longest_file_name_gives_files_that_can_be_saved(app: Api, letter: str) -> None:
+    name = letter * (251 // len(letter.encode()))
+    assert app.post(fileName=f"{name}{letter}").status_code == 400
+    links = app.run(fileName=name)["download"]
+    for kind, ending in (("csv", ".csv"), ("results", ".results.json")):
+        answer = httpx.get(links[kind])
+        assert answer.status_code == 200
+        saved = unquote(answer.headers["Content-Disposition"].partition("filename*=UTF-8''")[2])
+        assert saved.endswith(ending)
+        assert set(saved.removesuffix(ending)) == {letter}
+        assert len(saved.encode()) <= 255
 
 
 def test_markup_in_a_request_stays_text(app: Api) -> None:

@@ -19,8 +19,8 @@ from edges import settings_for
 
 from local import azurite
 from local.serve import Serving
-from shared import blobs
-from shared.blobs import Storage
+from shared.storage import blobs
+from shared.storage.blobs import Storage
 
 NAME, OTHER = "1/Ünïcode-用户.csv", "1/other.csv"
 FILE_NAME = "Ünïcode-用户; x.csv"

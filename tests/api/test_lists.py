@@ -10,11 +10,13 @@ from durable import Durable
 from edges import settings_for
 
 from local.serve import Serving
-from shared import blobs, listing, publish, starting
-from shared.access import Caller
-from shared.operations import Operations
-from shared.records import Edges
-from shared.request import ExportRequest
+from shared.api import listing, start
+from shared.api.access import Caller
+from shared.api.operations import Operations
+from shared.api.request import ExportRequest
+from shared.export import activities
+from shared.export.context import Edges
+from shared.storage import blobs
 
 
 @pytest.fixture
@@ -86,13 +88,15 @@ async def test_one_that_ends_while_the_list_is_read_is_shown_as_it_ended(serving
     async with storage.service:
         on = Operations(storage, durable, settings)
         wanted = ExportRequest(file_name="users", columns=("objectId",))
-        export_id = await starting.start(on, wanted, ann)
+        export_id = await start.start(on, wanted, ann)
 
         async def end() -> None:
             nothing = {"ranges": 0, "expected": None, "found": [], "warnings": [], "parts": []}
             nothing |= dict.fromkeys(("requests", "retries", "restarts"), 0)
             no_graph: Any = None
-            await publish.publish(Edges(no_graph, storage, settings), {"id": export_id, "cancelled": True, **nothing})
+            await activities.run(
+                Edges(no_graph, storage, settings), "publish", {"id": export_id, "cancelled": True, **nothing}
+            )
             durable.instances[export_id] = "Completed"
 
         durable.before_status = end

@@ -16,14 +16,24 @@ from durable import Durable
 from edges import settings_for
 
 from local.serve import Serving
-from shared import blobs, load, publish, removal, starting
-from shared.access import Caller
-from shared.load import TooManyRunning
-from shared.operations import Operations
-from shared.records import Edges, callback_name, find_record, place_name, users_name
-from shared.request import ExportRequest
+from shared.api import keys, limit, removal, start
+from shared.api.access import Caller
+from shared.api.keys import Key
+from shared.api.limit import TooManyRunning
+from shared.api.operations import Operations, new_id
+from shared.api.request import ExportRequest
+from shared.export import activities
+from shared.export.context import Edges, find_record
+from shared.storage import blobs
+from shared.storage.names import callback_name, key_name, place_name, record_name, users_name
 
 ANN, BOB = (Caller(name, name, administrator=True) for name in ("ann", "bob"))
+RECORD = {
+    "createdDateTime": "2026-01-01T00:00:00Z",
+    "requestedBy": {"id": "ann", "name": "ann"},
+    "fileName": "users",
+    "columns": ["objectId"],
+}
 WANTED = ExportRequest(file_name="users", columns=("objectId",))
 
 
@@ -39,80 +49,126 @@ async def app(serving: Serving, limit: int = 2) -> AsyncIterator[tuple[Operation
 async def end(on: Operations, durable: Durable, export_id: str) -> None:
     """As the orchestrator's last steps do."""
     no_graph: Any = None
-    await publish.clean(Edges(no_graph, on.storage, on.settings), {"id": export_id})
+    await activities.run(Edges(no_graph, on.storage, on.settings), "clean", {"id": export_id})
     durable.instances[export_id] = "Completed"
 
 
 async def test_one_more_than_the_limit_is_refused_and_leaves_nothing(serving: Serving) -> None:
     async with app(serving) as (on, durable):
         for _ in range(2):
-            await starting.start(on, WANTED, ANN)
+            await start.start(on, WANTED, ANN)
         before = {blob.name async for blob in blobs.listing(on.storage)}
         with pytest.raises(TooManyRunning, match="2 exports running"):
-            await starting.start(on, WANTED, ANN)
+            await start.start(on, WANTED, ANN)
         assert {blob.name async for blob in blobs.listing(on.storage)} == before
         assert len(durable.starts) == 2
 
 
 async def test_anothers_exports_take_no_place(serving: Serving) -> None:
     async with app(serving) as (on, durable):
-        await starting.start(on, WANTED, ANN)
-        await starting.start(on, WANTED, BOB)
-        await starting.start(on, WANTED, ANN)
-        await starting.start(on, WANTED, BOB)
+        await start.start(on, WANTED, ANN)
+        await start.start(on, WANTED, BOB)
+        await start.start(on, WANTED, ANN)
+        await start.start(on, WANTED, BOB)
         assert len(durable.starts) == 4
 
 
 async def test_what_ends_frees_its_place(serving: Serving) -> None:
     async with app(serving, limit=1) as (on, durable):
         for _ in range(3):
-            await end(on, durable, await starting.start(on, WANTED, ANN))
+            await end(on, durable, await start.start(on, WANTED, ANN))
         assert [blob.name async for blob in blobs.listing(on.storage, "running/")] == []
 
 
 @pytest.mark.parametrize("how", ["Failed", "Terminated", "Completed"])
 async def test_an_orchestration_that_ended_without_cleaning_up_keeps_no_place(serving: Serving, how: str) -> None:
     async with app(serving, limit=1) as (on, durable):
-        durable.instances[await starting.start(on, WANTED, ANN)] = how
-        await starting.start(on, WANTED, ANN)
+        durable.instances[await start.start(on, WANTED, ANN)] = how
+        await start.start(on, WANTED, ANN)
         with pytest.raises(TooManyRunning):
-            await starting.start(on, WANTED, ANN)
+            await start.start(on, WANTED, ANN)
 
 
 async def test_a_post_that_died_on_the_way_keeps_its_place_for_some_minutes_only(serving: Serving) -> None:
     async with app(serving, limit=1) as (on, durable):
-        durable.instances.pop(await starting.start(on, WANTED, ANN))
+        durable.instances.pop(await start.start(on, WANTED, ANN))
         with pytest.raises(TooManyRunning):
-            await starting.start(on, WANTED, ANN)
-        later = replace(on, now=lambda: datetime.now(UTC) + load.STARTING + timedelta(minutes=1))
-        await starting.start(later, WANTED, ANN)
+            await start.start(on, WANTED, ANN)
+        later = replace(on, now=lambda: datetime.now(UTC) + limit.STARTING + timedelta(minutes=1))
+        await start.start(later, WANTED, ANN)
 
 
 async def test_a_post_that_is_repeated_is_not_refused_however_many_run(serving: Serving) -> None:
     async with app(serving, limit=1) as (on, durable):
-        first = await starting.start(on, WANTED, ANN, "key")
-        assert await starting.start(on, WANTED, ANN, "key") == first
+        first = await start.start(on, WANTED, ANN, "key")
+        assert await start.start(on, WANTED, ANN, "key") == first
         # Also when the first one died before it started anything.
         durable.instances.pop(first)
-        assert await starting.start(on, WANTED, ANN, "key") == first
+        assert await start.start(on, WANTED, ANN, "key") == first
         assert durable.starts == [first, first]
 
 
 async def test_a_refused_post_with_a_key_is_taken_when_there_is_a_place(serving: Serving) -> None:
     async with app(serving, limit=1) as (on, durable):
-        first = await starting.start(on, WANTED, ANN)
+        first = await start.start(on, WANTED, ANN)
         with pytest.raises(TooManyRunning):
-            await starting.start(on, WANTED, ANN, "key")
+            await start.start(on, WANTED, ANN, "key")
         await end(on, durable, first)
-        second = await starting.start(on, WANTED, ANN, "key")
+        second = await start.start(on, WANTED, ANN, "key")
         assert durable.starts == [first, second]
+
+
+async def test_a_refused_post_leaves_no_key_behind(serving: Serving) -> None:
+    async with app(serving, limit=1) as (on, _):
+        first = await start.start(on, WANTED, ANN, "first")
+        for at in range(4):
+            with pytest.raises(TooManyRunning):
+                await start.start(on, WANTED, ANN, f"key {at}")
+        posts = (start.start(on, WANTED, ANN, f"key {at}") for at in range(40))
+        refused = await asyncio.gather(*posts, return_exceptions=True)
+        assert {type(each) for each in refused} == {TooManyRunning}
+        assert len([name async for name in blobs.names(on.storage, "keys/")]) == 1
+        assert await start.start(on, WANTED, ANN, "first") == first
+
+
+async def test_a_key_that_was_given_back_meanwhile_is_taken_anew(serving: Serving) -> None:
+    """The second POST has seen the first one's key; before it starts that export, the first one is refused."""
+    async with app(serving, limit=1) as (on, durable):
+        name = key_name("ann", "key")
+        lost = Key(new_id(on.now()))
+        await keys.take(on.storage, name, lost)
+
+        async def refuse_the_first() -> None:
+            durable.before_status = None
+            await keys.give_back(on.storage, name, lost)
+
+        await blobs.write(
+            on.storage, record_name(lost.export_id), msgspec.json.encode({**RECORD, "id": lost.export_id})
+        )
+        durable.before_status = refuse_the_first
+        started = await start.start(on, WANTED, ANN, "key")
+        assert started != lost.export_id
+        assert durable.starts == [started]
+        assert [each async for each in blobs.names(on.storage, "running/")] == [place_name("ann", started)]
+        assert await start.start(on, WANTED, ANN, "key") == started
+
+
+async def test_a_key_whose_export_another_post_starts_is_not_given_back(serving: Serving) -> None:
+    async with app(serving) as (on, durable):
+        name = key_name("ann", "key")
+        first = Key(new_id(on.now()))
+        await keys.take(on.storage, name, first)
+        assert await start.start(on, WANTED, ANN, "key") == first.export_id
+        await keys.give_back(on.storage, name, first)
+        assert await start.start(on, WANTED, ANN, "key") == first.export_id
+        assert durable.starts == [first.export_id]
 
 
 @pytest.mark.parametrize("posts", [2, 8])
 async def test_posts_at_the_same_moment_are_never_more_than_the_limit(serving: Serving, posts: int) -> None:
     async with app(serving) as (on, durable):
-        await starting.start(on, WANTED, ANN)
-        answers = await asyncio.gather(*(starting.start(on, WANTED, ANN) for _ in range(posts)), return_exceptions=True)
+        await start.start(on, WANTED, ANN)
+        answers = await asyncio.gather(*(start.start(on, WANTED, ANN) for _ in range(posts)), return_exceptions=True)
         assert {type(answer) for answer in answers} <= {str, TooManyRunning}
         assert len(durable.starts) <= 2
         assert len([blob async for blob in blobs.listing(on.storage, "running/")]) == len(durable.starts)
@@ -120,7 +176,7 @@ async def test_posts_at_the_same_moment_are_never_more_than_the_limit(serving: S
 
 async def test_places_that_nobody_asks_for_go_with_the_retention(serving: Serving) -> None:
     async with app(serving) as (on, durable):
-        durable.instances[await starting.start(on, WANTED, ANN)] = "Terminated"
+        durable.instances[await start.start(on, WANTED, ANN)] = "Terminated"
         await blobs.write(on.storage, place_name("ann", "of a POST that died"), b"")
         await removal.remove_old(replace(on, now=lambda: datetime.now(UTC) + timedelta(days=8)))
         assert [blob.name async for blob in blobs.listing(on.storage)] == []
@@ -141,12 +197,12 @@ async def test_two_bodies_with_one_key_at_the_same_moment_never_mix(serving: Ser
             ]
             caller = Caller(f"caller {at}", "", administrator=True)
             durable.before_start = asyncio.Barrier(3)
-            ids = await asyncio.gather(*(starting.start(on, each, caller, "key") for each in wanted))
+            ids = await asyncio.gather(*(start.start(on, each, caller, "key") for each in wanted))
             assert len(set(ids)) == 1
             record = await find_record(on.storage, ids[0])
             assert record
-            users = msgspec.json.decode(await blobs.read(on.storage, users_name(record)) or b"")
-            callback = await blobs.read(on.storage, callback_name(record)) or b""
+            users = msgspec.json.decode(await blobs.read(on.storage, users_name(record.id, record.attempt)) or b"")
+            callback = await blobs.read(on.storage, callback_name(record.id, record.attempt)) or b""
             assert users == [f"{record.file_name}@example.com"]
             assert callback.decode() == f"https://{record.file_name}.logic.azure.com/"
             assert record.callback_host == f"{record.file_name}.logic.azure.com"
@@ -156,9 +212,9 @@ async def test_two_bodies_with_one_key_at_the_same_moment_never_mix(serving: Ser
 async def test_a_request_that_was_written_stays_whatever_comes_with_its_key(serving: Serving) -> None:
     """The first POST died before it started the export; another body with its key starts what the first one asked."""
     async with app(serving) as (on, durable):
-        first = await starting.start(on, replace(WANTED, file_name="first"), ANN, "key")
+        first = await start.start(on, replace(WANTED, file_name="first"), ANN, "key")
         durable.instances.pop(first)
-        assert await starting.start(on, replace(WANTED, file_name="second"), ANN, "key") == first
+        assert await start.start(on, replace(WANTED, file_name="second"), ANN, "key") == first
         record = await find_record(on.storage, first)
         assert record
         assert record.file_name == "first"
@@ -169,7 +225,7 @@ def test_the_refusal_says_when_to_come_again(slow: Api) -> None:
     started = [ann.start() for _ in range(10)]
     refused = ann.post()
     assert refused.status_code == 429
-    assert int(refused.headers["Retry-After"]) == load.RETRY_AFTER
+    assert int(refused.headers["Retry-After"]) == limit.RETRY_AFTER
     assert refused.headers["Content-Type"] == "application/problem+json"
     assert "EXPORT_MAX_RUNNING" in refused.json()["detail"]
     assert ann.post({"columns": "none"}).status_code == 400

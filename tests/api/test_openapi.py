@@ -21,10 +21,10 @@ from schemathesis.specs.openapi.checks import (
 
 from local import host_functions
 from local.host_functions import Function
-from shared.access import HEADER
-from shared.api import MAX_TOP
-from shared.columns import COLUMN_SETS, COLUMNS
-from shared.results import STATUSES
+from shared.api.access import HEADER
+from shared.api.routes import MAX_TOP
+from shared.files.columns import COLUMN_SETS, COLUMNS
+from shared.files.results import STATUSES
 
 CHECKS = [
     not_a_server_error,
@@ -66,7 +66,9 @@ def test_what_a_request_may_name_is_the_table_of_columns() -> None:
 
 
 def test_the_results_of_the_api_are_those_of_the_results_file() -> None:
-    results = json.loads((SHARED / "results.schema.json").read_text().replace("#/$defs/", "#/components/schemas/"))
+    results = json.loads(
+        (SHARED / "files/results.schema.json").read_text().replace("#/$defs/", "#/components/schemas/")
+    )
     assert {name: SCHEMAS[name] for name in results["$defs"]} == results["$defs"]
     ended = SCHEMAS["Ended"]["properties"]
     assert set(ended) == {*results["properties"], "download"}

@@ -1,4 +1,4 @@
-"""Whatever way an export ends, its results file is as shared/results.schema.json has it."""
+"""Whatever way an export ends, its results file is as shared/files/results.schema.json has it."""
 
 import json
 from typing import Any
@@ -11,10 +11,11 @@ from runner import Context, Export, run_export
 
 from local.serve import Serving
 from local.tenant import Tenant
-from shared import blobs
-from shared.records import Edges, results_name
+from shared.export.context import Edges
+from shared.storage import blobs
+from shared.storage.names import results_name
 
-SCHEMA = json.loads((SHARED / "results.schema.json").read_text())
+SCHEMA = json.loads((SHARED / "files/results.schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
 
 SMALL = {

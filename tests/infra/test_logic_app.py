@@ -8,7 +8,7 @@ from typing import Any
 
 import bicep
 
-from shared.results import STATUSES
+from shared.files.results import STATUSES
 
 Json = dict[str, Any]
 FOLDER = Path(__file__).parents[2] / "infra/logic-app"
@@ -80,10 +80,19 @@ def test_the_export_is_waited_for_by_polling_as_the_apps_identity() -> None:
     }
     # Switched off, the action would take the 202 for the end.
     assert "DisableAsyncPattern" not in json.dumps(action)
-    # A Logic App sends a POST again after a time-out.
-    assert action["inputs"]["headers"]["Idempotency-Key"] == "@workflow().run.name"
+    # A Logic App sends a POST again after a time-out; a second action of the run is another request.
+    key = "@concat(workflow().run.name, '-Export_users')"
+    assert action["inputs"]["headers"]["Idempotency-Key"] == key
     # The answer holds download links: run histories are read by more people than may export.
     assert action["runtimeConfiguration"]["secureData"]["properties"] == ["outputs"]
+
+
+def test_each_run_and_each_action_has_a_key_of_its_own() -> None:
+    """A second action with the first one's key would be answered with its export, or with 422."""
+    given = {name: action["inputs"].get("headers", {}) for name, action in ACTIONS.items() if action["type"] == "Http"}
+    for name, headers in given.items():
+        assert "workflow().run.name" in headers["Idempotency-Key"]
+        assert f"'-{name}'" in headers["Idempotency-Key"]
 
 
 def test_success_is_what_the_api_calls_success_and_anything_else_fails_the_run() -> None:
@@ -103,7 +112,7 @@ def test_no_mail_holds_a_download_link() -> None:
 
 
 def test_the_bicep_gives_every_parameter_and_an_audience_without_a_slash() -> None:
-    file = bicep.read(FOLDER / "main.bicep")
-    given = bicep.at(file.named("resource")["workflow"].body, "properties", "parameters")
-    assert set(bicep.entries(given)) == set(DEFINITION["parameters"])
-    assert bicep.text(bicep.at(given, "audience", "value")) == "'api://${authClientId}'"
+    workflow = next(each for each in bicep.template(bicep.LOGIC_APP)["resources"] if each["type"].endswith("workflows"))
+    given = workflow["properties"]["parameters"]
+    assert set(given) == set(DEFINITION["parameters"])
+    assert given["audience"]["value"] == "[format('api://{0}', parameters('authClientId'))]"

@@ -14,9 +14,10 @@ from azure.core.credentials import AccessToken
 from local import azurite
 from local.azurite import Azurite
 from local.tenant import Tenant, serve
-from shared import blobs, transport
-from shared.records import Edges
+from shared.export.context import Edges
+from shared.graph import client
 from shared.settings import Settings
+from shared.storage import blobs
 
 
 @pytest.fixture(scope="session")
@@ -65,14 +66,14 @@ def connected(storage_emulator: Azurite) -> Connect:
                 }
             )
             storage = blobs.connect(settings, None)
-            retries = replace(transport.Retries(), sleep=no_pause)
-            connection = transport.connect(
+            retries = replace(client.Retries(), sleep=no_pause)
+            connection = client.connect(
                 url, FreshTokens, retries, aiohttp.ClientTimeout(connect=timeout, sock_read=timeout)
             )
             try:
                 yield Edges(connection, storage, settings)
             finally:
-                await transport.close(connection)
+                await client.close(connection)
                 await storage.service.close()
 
     return connect

@@ -6,7 +6,7 @@ counts, the other one is a zombie.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -14,20 +14,15 @@ from typing import Any
 import msgspec
 from truth import SCHEMA
 
-from shared import blobs, export, plan, publish, renames
-from shared.columns import COLUMN_SETS
-from shared.operations import new_id, read_results
-from shared.records import Edges, Record, csv_name, record_name, work_name
-from shared.workflow import CANCEL, export_workflow
+from shared.api.operations import new_id, read_results
+from shared.export import activities
+from shared.export.context import Edges, Record
+from shared.export.workflow import CANCEL, export_workflow
+from shared.files.columns import COLUMN_SETS
+from shared.storage import blobs
+from shared.storage.names import csv_name, record_name, work_name
 
 Json = dict[str, Any]
-ACTIVITIES: dict[str, Callable[[Edges, Json], Awaitable[Json]]] = {
-    "plan": plan.plan,
-    "export": export.export,
-    "check": renames.check,
-    "publish": publish.publish,
-    "clean": publish.clean,
-}
 ATTEMPTS = 3
 
 
@@ -57,6 +52,7 @@ class Context:
     calls: list[tuple[str, Json, Any]] = field(default_factory=list)
     zombies: list["asyncio.Task[Any]"] = field(default_factory=list)
     lanes: list["asyncio.Task[Any]"] = field(default_factory=list)
+    histories: tuple[()] = ()
 
     def get_input(self) -> Json:
         return self.input
@@ -91,15 +87,14 @@ class Context:
         self.statuses.append(status)
 
     async def _call(self, name: str, task: Json) -> Any:
-        body = ACTIVITIES[name]
         attempts = 1 if name in {"export", "check"} else ATTEMPTS  # These the orchestrator itself asks for again.
         for attempt in range(attempts):
             try:
                 if self.chance.random() < self.twice:
-                    other = asyncio.create_task(body(self.edges, task))
+                    other = asyncio.create_task(activities.run(self.edges, name, task))
                     self.zombies.append(other)
                     await asyncio.sleep(self.chance.random() / 50)
-                result = await body(self.edges, task)
+                result = await activities.run(self.edges, name, task)
                 self.calls.append((name, task, result))
                 return msgspec.json.decode(msgspec.json.encode(result))
             except Exception as problem:
@@ -195,4 +190,4 @@ async def run_export(
     assert results is not None
     SCHEMA.validate(results)
     assert output == {"status": results["status"]}
-    return Export(record.id, results, await blobs.read(edges.storage, csv_name(record)), context)
+    return Export(record.id, results, await blobs.read(edges.storage, csv_name(record.id, record.file_name)), context)

@@ -8,8 +8,8 @@ from runner import Context, run_export
 from truth import check_complete, check_results
 
 from local.tenant import Tenant
-from shared import graph, transport
-from shared.records import Edges
+from shared.export.context import Edges
+from shared.graph import client, pages
 
 
 def hurried(edges):
@@ -91,9 +91,9 @@ async def test_a_page_that_was_read_does_not_stay_until_garbage_is_collected(con
         gc.collect()
         gc.disable()
         try:
-            pages = [page async for page in graph.chain(edges.graph, graph.Query(("id",)), transport.Tally())]
+            chain = [page async for page in pages.chain(edges.graph, pages.Query(("id",)), client.Tally())]
             kept = [each for each in gc.get_objects() if isinstance(each, httpx.Response)]
         finally:
             gc.enable()
-    assert len(pages) == 5
+    assert len(chain) == 5
     assert len(kept) <= 1

@@ -5,7 +5,7 @@ from truth import check_complete, check_results, rows_of
 
 from local import permissions
 from local.tenant import Tenant
-from shared.columns import AUTHENTICATION, COLUMNS, SIGN_IN
+from shared.files.columns import AUTHENTICATION, COLUMNS, SIGN_IN
 
 EVERY = list(COLUMNS)
 

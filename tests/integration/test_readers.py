@@ -10,7 +10,7 @@ from runner import run_export
 from truth import rows_of
 
 from local.tenant import Tenant, create_user
-from shared.columns import COLUMN_SETS
+from shared.files.columns import COLUMN_SETS
 
 HARD = (
     '=1+1;"x"',

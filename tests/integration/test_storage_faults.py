@@ -11,9 +11,9 @@ from storage_proxy import Fault, proxied
 from truth import check_complete, check_results
 
 from local.tenant import Tenant
-from shared import blobs
-from shared.operations import new_id
+from shared.api.operations import new_id
 from shared.settings import Settings
+from shared.storage import blobs
 
 AT_ONCE = {"initial_backoff": 0, "increment_base": 0, "random_jitter_range": 0}
 """The SDK's retries as they are, but without a pause."""

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from local.tenant import Tenant
 
 SCHEMA = Draft202012Validator(
-    json.loads(Path("shared/results.schema.json").read_text()), format_checker=FormatChecker()
+    json.loads(Path("shared/files/results.schema.json").read_text()), format_checker=FormatChecker()
 )
 
 

@@ -1,9 +1,11 @@
 """The host's HTTP side, its timers, and its managed identity."""
 
+import gzip
 import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -24,6 +26,54 @@ def test_a_function_sees_the_request_as_the_caller_made_it(host: Host) -> None:
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
     url = f"{host.serving.url}/api/echo/hello%20you?q=a&q=b"
     assert answer.text == f"POST {url} hello you a,b eyJ9 body"
+
+
+def seen(host: Host, path: str = "a", **sent: Any) -> Any:
+    return host.http.post(f"/api/seen/{path}", **sent).json()
+
+
+def test_a_body_is_passed_on_only_with_a_length_above_0(host: Host) -> None:
+    assert seen(host, content=b"{}")["body"] == b"{}".hex()
+    assert seen(host)["body"] == ""
+    lost = seen(host, content=iter([b'{"filter":', b'"a"}']))
+    assert lost["body"] == ""
+    assert {name.lower(): value for name, value in lost["headers"].items()}["transfer-encoding"] == "chunked"
+
+
+def test_a_compressed_body_comes_as_it_was_sent(host: Host) -> None:
+    packed = gzip.compress(b"{}")
+    assert seen(host, content=packed, headers={"Content-Encoding": "gzip"})["body"] == packed.hex()
+
+
+@pytest.mark.parametrize(
+    ("query", "given"),
+    [
+        ("top=", {}),
+        ("top", {}),
+        ("top=1&Top=2", {"top": "1,2"}),
+        ("Top=2&top=1&TOP=", {"Top": "2,1"}),
+        ("a=&b=%20", {"b": " "}),
+        ("a=1%2C2&a=3", {"a": "1,2,3"}),
+    ],
+)
+def test_query_values_are_one_whatever_the_case_of_their_names_and_empty_ones_are_none(
+    host: Host, query: str, given: dict[str, str]
+) -> None:
+    assert seen(host, f"a?{query}")["params"] == given
+
+
+@pytest.mark.parametrize(
+    ("path", "word"), [("a%2Fb", "a%2Fb"), ("a%2fb", "a%2fb"), ("a%20b%C3%BC", "a bü"), ("a%252Fb", "a%2Fb")]
+)
+def test_an_encoded_slash_stays_in_a_route_value(host: Host, path: str, word: str) -> None:
+    assert seen(host, path)["route"] == {"word": word}
+
+
+def test_a_header_that_is_sent_twice_is_joined_with_a_comma(host: Host) -> None:
+    headers = [("X-Two", "a"), ("x-two", "b"), ("X-Empty", "")]
+    found = {name.lower(): value for name, value in seen(host, headers=headers)["headers"].items()}
+    assert found["x-two"] == "a,b"
+    assert found["x-empty"] == ""
 
 
 def test_routes_that_do_not_exist_and_methods_that_are_not_allowed_are_not_found(host: Host) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from shared.counting import Planning
-from shared.ranges import Range
-from shared.users import User
+from shared.graph.users import User
+from shared.ranges.counting import Planning
+from shared.ranges.ranges import Range
 
 Counter = Callable[[Range], int | None]
 NOW = int(datetime(2026, 6, 15, 12, tzinfo=UTC).timestamp())

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.access import HEADER, MAX_HEADER, Caller, Refused, caller_of
+from shared.api.access import HEADER, MAX_HEADER, Caller, Refused, caller_of
 from shared.settings import APP_ROLE, GLOBAL_ADMINISTRATOR, NEVER_ALLOWED, USER_ADMINISTRATOR, Settings
 
 STORAGE = {"EXPORT_STORAGE": "UseDevelopmentStorage=true"}

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from shared.columns import AUTHENTICATION, COLUMN_SETS, COLUMNS, SIGN_IN, columns_of, select_of
-from shared.users import AuthenticationMethods, User
+from shared.files.columns import AUTHENTICATION, COLUMN_SETS, COLUMNS, SIGN_IN, columns_of, select_of
+from shared.graph.users import AuthenticationMethods, User
 
 # Copied from Microsoft's documentation of the bulk download, in its order.
 DOCUMENTED = (

@@ -5,33 +5,16 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import keys
+from shared.ranges import keys
 
 GUIDS = st.one_of(st.uuids(), st.integers(0, 300).map(lambda number: UUID(int=number)))
 
 
 @given(st.lists(GUIDS.map(lambda guid: keys.key_of(str(guid)))))
-def test_a_set_of_keys_is_a_set(given_keys: list[bytes]) -> None:
-    found, expected = keys.KeySet(), set[bytes]()
-    for key in given_keys:
-        assert found.add(key) == (key not in expected)
-        expected.add(key)
-    assert sorted(keys.split(found.packed())) == sorted(expected)
-    assert not any(keys.set_of(found.packed()).add(key) for key in expected)
-
-
-def test_a_key_is_not_taken_for_one_that_only_lies_across_two() -> None:
-    first, second = b"\x01" * 15 + b"\x02", b"\x03" * 15 + b"\x04"
-    found = keys.KeySet([first + second] * keys.BUCKETS)
-    assert found.add(first[8:] + second[:8])
-    assert found.add(first[1:] + second[:1])
-    assert not found.add(second)
-
-
-def test_a_key_that_begins_like_the_end_of_another_is_found_behind_it() -> None:
-    key = b"\x05" * 16
-    found = keys.KeySet([b"\x01" + b"\x05" * 15 + b"\x05" * 16] * keys.BUCKETS)
-    assert not found.add(key)
+def test_a_key_is_fresh_once(given_keys: list[bytes]) -> None:
+    seen = set[bytes]()
+    assert [key for key in given_keys if keys.fresh(seen, key)] == list(dict.fromkeys(given_keys))
+    assert sorted(keys.split(b"".join(seen))) == sorted(set(given_keys))
 
 
 @given(st.lists(st.text("abxyz019", min_size=1, max_size=40), unique=True))

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import filters
 from shared.errors import ChainBroken, ExportError
-from shared.filters import encoded
-from shared.ranges import Range, from_dict, keeps, literal, question
-from shared.users import User
+from shared.graph import odata
+from shared.graph.odata import encoded
+from shared.graph.users import User
+from shared.ranges.ranges import Range, from_dict, keeps, literal, question
 
 LOW, HIGH = 1_600_000_000, 1_600_003_600
 HOUR = Range(kind="time", low=LOW, high=HIGH)
@@ -69,7 +69,7 @@ def test_the_question_is_closed_on_both_ends(part: Range, asked: str) -> None:
 def test_every_question_is_a_whole_filter(part: Range) -> None:
     asked = question(part)
     if asked:
-        filters.check(asked)
+        odata.check(asked)
 
 
 @given(ranges, st.integers(0, 600))

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import results
 from shared.errors import GraphError
+from shared.files import results
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 entries = st.lists(

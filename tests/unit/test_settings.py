@@ -35,6 +35,7 @@ def test_the_defaults_are_those_of_the_readme() -> None:
         callback_hosts=("*.logic.azure.com",),
         retention_days=7,
         max_running=10,
+        public_url="",
         development=False,
         easy_auth=False,
     )
@@ -54,6 +55,7 @@ def test_every_setting_can_be_set() -> None:
             "EXPORT_CALLBACK_HOSTS": "*.logic.azure.us, Hooks.Contoso.com",
             "EXPORT_RETENTION_DAYS": "30",
             "EXPORT_MAX_RUNNING": "3",
+            "EXPORT_PUBLIC_URL": "https://exports.contoso.com/users/",
             "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
             "WEBSITE_AUTH_ENABLED": "True",
         }
@@ -71,6 +73,7 @@ def test_every_setting_can_be_set() -> None:
         callback_hosts=("*.logic.azure.us", "hooks.contoso.com"),
         retention_days=30,
         max_running=3,
+        public_url="https://exports.contoso.com/users",
         development=True,
         easy_auth=True,
     )
@@ -117,6 +120,12 @@ def test_all_problems_are_told_together_and_by_name() -> None:
         ("EXPORT_CONTAINER", "exports/x"),
         ("EXPORT_CONTAINER", "$root"),
         ("EXPORT_DEFAULT_COLUMNS", "Documented"),
+        ("EXPORT_PUBLIC_URL", "exports.contoso.com"),
+        ("EXPORT_PUBLIC_URL", "http://exports.contoso.com"),
+        ("EXPORT_PUBLIC_URL", "https://ann@exports.contoso.com"),
+        ("EXPORT_PUBLIC_URL", "https://exports.contoso.com/?a=b"),
+        ("EXPORT_PUBLIC_URL", "https://exports.contoso.com\r\nX-Evil: a"),
+        ("EXPORT_PUBLIC_URL", 'https://exports.contoso.com/"'),
     ],
 )
 def test_a_value_out_of_bounds_is_refused_by_name(name: str, text: str) -> None:

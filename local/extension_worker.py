@@ -1,0 +1,74 @@
+"""A worker process for Microsoft's Durable extension: answers the protocol at the top of durable_host/Program.cs.
+
+    GET  /durable/functions              the names of the app's orchestrators and activities
+    POST /durable/orchestrators/{name}   the extension's context; the orchestrator's actions come back
+    POST /durable/activities/{name}      an activity's input; its result comes back
+
+All workers accept from the one socket that `serve` listens on. What a function raises is answered with 500 and the
+text that the Python worker gives the Functions host.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from aiohttp import web
+
+from local import host_functions
+from local.extension import PREFIX
+from local.host_functions import App
+from local.processes import die_with_parent, serve_until_stopped
+
+log = logging.getLogger("local.worker")
+
+MAX_BODY_BYTES = 100 * 1024 * 1024
+THREADS = 16
+
+
+def make_server(app: App) -> web.Application:
+    threads = ThreadPoolExecutor(THREADS, "function")
+
+    async def functions(_: web.Request) -> web.Response:
+        return web.json_response({"orchestrators": [*app.orchestrators], "activities": [*app.activities]})
+
+    async def orchestrate(name: str, context: str) -> str:
+        answer = await asyncio.get_running_loop().run_in_executor(threads, app.orchestrators[name].call, context)
+        return str(answer)
+
+    async def run(name: str, text: str) -> str:
+        return await host_functions.call_activity(app.activities[name], text, threads, app.directory)
+
+    server = web.Application(client_max_size=MAX_BODY_BYTES)
+    server.add_routes(
+        [
+            web.get(PREFIX + "/functions", functions),
+            web.post(PREFIX + "/orchestrators/{name}", _answer("Orchestrator", orchestrate)),
+            web.post(PREFIX + "/activities/{name}", _answer("Activity", run)),
+        ]
+    )
+    return server
+
+
+def _answer(kind: str, call: Callable[[str, str], Awaitable[str]]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handler(request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        try:
+            return web.Response(text=await call(name, await request.text()), content_type="application/json")
+        except Exception as error:
+            log.exception("%s %s failed.", kind, name)
+            return web.Response(status=500, text=f"{type(error).__name__}: {error}")
+
+    return handler
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """The process: `python -m local worker --fd N`. It serves on the socket that its parent listens on."""
+    if arguments.parent_pid:
+        die_with_parent(arguments.parent_pid)
+    app = host_functions.load(arguments.app)
+    asyncio.run(serve_until_stopped(make_server(app), arguments.fd, "worker ready"))
+    # Threads of activities that still run must not hold the process up: the extension gives them out again.
+    os._exit(0)

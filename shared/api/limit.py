@@ -1,0 +1,60 @@
+"""How many exports one caller may have running: EXPORT_MAX_RUNNING.
+
+Each running export of a caller has an empty blob, its place: `running/{hash of the caller}/{id}`. A POST first takes
+its place and then counts them all, so two at the same moment each see the other: at the last free place both may be
+refused, but never both be taken. The place goes when the export ends. One that lost its export (a POST that died, an
+orchestration that was terminated) is noticed when it would be the reason for a refusal.
+
+Why not ask Durable: its query by status walks through every instance there ever was, and the SDK reads only the first
+page of the answer.
+"""
+
+from datetime import timedelta
+
+from shared.api.operations import Operations
+from shared.api.progress import is_running
+from shared.storage import blobs
+from shared.storage.names import place_name
+
+RETRY_AFTER = 60
+"""Seconds until a refused POST may be sent again."""
+STARTING = timedelta(minutes=10)
+"""A place without an orchestration is that of a POST under way for so long; clocks may differ by minutes."""
+
+
+class TooManyRunning(Exception):
+    """The caller has as many running exports as the setting allows; nothing was started."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"You have {limit} exports running, as many as EXPORT_MAX_RUNNING allows. Wait until one has ended, or"
+            " cancel one."
+        )
+
+
+async def take_place(operations: Operations, caller_id: str, export_id: str) -> None:
+    """Counts this export as running. Raises TooManyRunning when there is no place for it.
+
+    A place that is there already is that of the same POST, sent before: it is not refused.
+    """
+    storage, limit = operations.storage, operations.settings.max_running
+    if not await blobs.write_once(storage, place_name(caller_id, export_id), b""):
+        return
+    if await _taken(operations, caller_id) > limit:
+        await blobs.delete(storage, place_name(caller_id, export_id))
+        raise TooManyRunning(limit)
+
+
+async def _taken(operations: Operations, caller_id: str) -> int:
+    taken = len([name async for name in blobs.names(operations.storage, place_name(caller_id))])
+    if taken <= operations.settings.max_running:
+        return taken
+    taken = 0
+    async for place in blobs.listing(operations.storage, place_name(caller_id)):
+        status = await operations.durable.get_status(place.name.rpartition("/")[2])
+        starting = not status and operations.now() - place.creation_time < STARTING
+        if starting or is_running(status):
+            taken += 1
+        else:
+            await blobs.delete(operations.storage, place.name)
+    return taken

@@ -1,0 +1,90 @@
+"""The list of exports, from one listing of the container; only of the running ones Durable is asked."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from shared.api.access import Caller
+from shared.api.operations import Operations
+from shared.api.progress import is_running, progress_of, running_status
+from shared.export.messages import Json
+from shared.files import results
+from shared.storage import blobs
+from shared.storage.blobs import Storage
+from shared.storage.names import KEYS, RUNNING, WORK, results_name
+
+AT_ONCE = 16
+"""Running exports that Durable is asked for side by side: one after the other, fifty would take seconds."""
+LISTED_AT_ONCE = 250
+"""Blobs, of which an export has three: the SDK takes half a second of CPU for 5,000, and most lists need few."""
+
+
+async def list_exports(
+    operations: Operations, caller: Caller, status: str = "", top: int = 50, after: str = ""
+) -> Json:
+    """`{"value": [...], "continuationToken"?}`: the exports that the caller may see, newest first.
+
+    One listing of the container brings along what the list shows; only of the running ones Durable is asked.
+    `status`: only those. `after`: the token that came with the page before, the last id on it.
+    """
+    found: list[Json] = []
+    async for entries in _visible(operations.storage, caller, after):
+        for entry in await asyncio.gather(*(_with_status(operations, entry) for entry in entries)):
+            if status and entry["status"] != status:
+                continue
+            if len(found) == top:
+                return {"value": found, "continuationToken": found[-1]["id"]}
+            found.append(entry)
+    return {"value": found}
+
+
+async def _visible(storage: Storage, caller: Caller, after: str) -> AsyncIterator[list[Json]]:
+    """What the listing tells of the exports that the caller may see, some at a time."""
+    some: list[Json] = []
+    async for export_id, names in by_export(storage):
+        if export_id <= after or "request.json" not in names:
+            continue
+        entry = {"id": export_id, **_listed(names)}
+        if not caller.administrator and entry["requestedBy"]["id"] != caller.id:
+            continue
+        some.append(entry)
+        if len(some) == AT_ONCE:
+            yield some
+            some = []
+    yield some
+
+
+async def by_export(storage: Storage) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    """Every export's id with its blobs' summaries by name."""
+    current, names = "", dict[str, Any]()
+    async for blob in blobs.listing(storage, at_once=LISTED_AT_ONCE):
+        export_id, _, name = blob.name.partition("/")
+        if blob.name.startswith((KEYS, RUNNING, WORK)):
+            break  # They sort behind every id.
+        if export_id != current and current:
+            yield current, names
+            names = {}
+        current = export_id
+        names[name] = blobs.summary_of(blob)
+    if current:
+        yield current, names
+
+
+def _listed(names: dict[str, Any]) -> Json:
+    request, ended = names["request.json"] or {}, names.get("results.json") or {}
+    shown = {"fileName": request.get("fileName", "")}
+    return {"request": shown, **{key: request[key] for key in request if key != "fileName"}, **ended}
+
+
+async def _with_status(operations: Operations, entry: Json) -> Json:
+    """The entry; of one without results as Durable knows it."""
+    if "status" in entry:
+        return entry
+    storage, export_id = operations.storage, entry["id"]
+    status = await operations.durable.get_status(export_id)
+    if is_running(status):
+        progress = await progress_of(storage, export_id, entry["createdDateTime"], status, operations.now())
+        return entry | {"status": running_status(status), "progress": progress}
+    # Most likely it has ended since the container was listed.
+    ended = [blob async for blob in blobs.listing(storage, results_name(export_id))]
+    return entry | {"status": results.FAILED} | (blobs.summary_of(ended[0]) if ended else {})

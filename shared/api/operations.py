@@ -1,0 +1,172 @@
+"""The operations that a person sees: show, cancel. (`starting` starts them, `listing` lists, `removal` deletes.)
+
+Where the truth is: an export runs as long as Durable says so; when it has ended, its results.json says how. Its
+request.json says who asked for what. There is no other store.
+"""
+
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from shared.api.access import Caller
+from shared.api.progress import is_running, progress_of, running_status
+from shared.export.context import Record, find_record
+from shared.export.messages import Json
+from shared.export.outcome import read_results, with_links
+from shared.export.workflow import CANCEL
+from shared.files import results
+from shared.settings import Settings
+from shared.storage import blobs
+from shared.storage.blobs import Storage
+from shared.storage.names import cancelled_name, deleted_name, plan_name, work_name
+
+RETRY_AFTER = 5
+"""Seconds between two polls."""
+
+
+class DurableClient(Protocol):
+    """What is called of DurableOrchestrationClient."""
+
+    async def start_new(self, orchestration_function_name: str, instance_id: str, client_input: Any) -> str: ...
+
+    async def get_status(self, instance_id: str) -> Any: ...
+
+    async def get_status_by(self, *, instance_id_prefix: str) -> list[Any]: ...
+
+    async def raise_event(self, instance_id: str, event_name: str, event_data: Any) -> None: ...
+
+    async def terminate(self, instance_id: str, reason: str) -> Any: ...
+
+    async def purge_instance_history(self, instance_id: str) -> Any: ...
+
+
+def utc_now() -> datetime:
+    """The time in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """What the operations work with; `now` gives the time in UTC."""
+
+    storage: Storage
+    durable: DurableClient
+    settings: Settings
+    now: Callable[[], datetime] = utc_now
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An answer: the HTTP status and the body."""
+
+    status: int
+    body: Json
+
+
+def new_id(now: datetime) -> str:
+    """A UUID that sorts newest first, so that a plain listing of the container is the list of operations."""
+    left = (1 << 48) - 1 - int(now.timestamp() * 1000)
+    # RFC 9562, version 8: 48 bits of ours, then version and variant, then chance.
+    digits = f"{left:012x}8{secrets.token_hex(2)[:3]}{secrets.choice('89ab')}{secrets.token_hex(8)[:15]}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+async def find(operations: Operations, export_id: str, caller: Caller) -> Record | Shown:
+    """The request of an export that this caller may see; or the answer that there is none, or none any more.
+
+    An administrator sees all exports, anyone else their own: another's is not found, like one that never was.
+    """
+    record = await find_record(operations.storage, export_id) if export_id else None
+    if record and (caller.administrator or record.requested_by["id"] == caller.id):
+        return record
+    owner = await blobs.read(operations.storage, deleted_name(export_id)) if export_id and not record else None
+    if owner is not None and (caller.administrator or owner.decode() == caller.id):
+        return Shown(410, {"title": "Deleted", "detail": f"Export {export_id} was deleted."})
+    return Shown(404, {"title": "Not found", "detail": "There is no such export, or it is not yours."})
+
+
+async def find_with_status(operations: Operations, export_id: str, caller: Caller) -> tuple[Record, Any] | Shown:
+    """As `find`, with what Durable says of it."""
+    record = await find(operations, export_id, caller)
+    if isinstance(record, Shown):
+        return record
+    return record, await operations.durable.get_status(export_id)
+
+
+async def show(operations: Operations, export_id: str, caller: Caller) -> Shown:
+    """The state of an export: 202 while it runs, then 200 or (failed) 500 with the results; 404 or 410."""
+    found = await find_with_status(operations, export_id, caller)
+    if isinstance(found, Shown):
+        return found
+    record, status = found
+    if is_running(status):
+        return Shown(202, await _running(operations, record, status))
+    end = await read_results(operations.storage, export_id)
+    if end is None:
+        end = _lost(record, status)
+    body = await with_links(operations.storage, operations.settings, record, end, operations.now())
+    return Shown(500 if end["status"] == results.FAILED else 200, body)
+
+
+async def _running(operations: Operations, record: Record, status: Any) -> Json:
+    return {
+        "id": record.id,
+        "status": running_status(status),
+        "request": record.shown(),
+        "requestedBy": record.requested_by,
+        "createdDateTime": record.created_date_time,
+        "progress": await progress_of(
+            operations.storage, record.id, record.created_date_time, status, operations.now()
+        ),
+    }
+
+
+def _lost(record: Record, status: Any) -> Json:
+    """An orchestration that ended without results: they could not be written, or someone terminated it."""
+    output = status.output if status else None
+    error = output.get("failed") if isinstance(output, dict) else None
+    if not error:
+        how = str(status.runtime_status.value) if status else "unknown to Durable"
+        reason = f"The orchestration ended ({how}) without results; the app's log says why. Start it again."
+        error = {"code": "NoResults", "reason": reason}
+    return {
+        "id": record.id,
+        "status": results.FAILED,
+        "request": record.shown(),
+        "requestedBy": record.requested_by,
+        "createdDateTime": record.created_date_time,
+        "errors": [error],
+        "warnings": [],
+        "file": None,
+    }
+
+
+async def cancel(operations: Operations, export_id: str, caller: Caller) -> Shown:
+    """Asks a running export to end: 202; it writes its results as Cancelled within seconds. An ended one: 409."""
+    found = await find_with_status(operations, export_id, caller)
+    if isinstance(found, Shown):
+        return found
+    record, status = found
+    if not is_running(status):
+        return _ended_already(export_id)
+    # What is being planned or read stops when it sees these; the orchestrator may wait for just that.
+    logging.info("Export %s is cancelled by %s.", export_id, caller.id)
+    await blobs.write(operations.storage, cancelled_name(export_id), b"")
+    try:
+        await operations.durable.raise_event(export_id, CANCEL, True)
+    except Exception:
+        # It ended at this moment; Durable takes no events then.
+        now = await operations.durable.get_status(export_id)
+        if is_running(now):
+            raise
+        await blobs.delete_all(operations.storage, work_name(export_id, ""))
+        return _ended_already(export_id)
+    await blobs.delete(operations.storage, plan_name(export_id))
+    return Shown(202, await _running(operations, record, status))
+
+
+def _ended_already(export_id: str) -> Shown:
+    return Shown(409, {"title": "Ended already", "detail": f"Export {export_id} has ended; it can't be cancelled."})

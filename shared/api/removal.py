@@ -1,0 +1,81 @@
+"""Removing exports: one by a person, old ones by a timer."""
+
+import logging
+from datetime import timedelta
+
+from shared.api.access import Caller
+from shared.api.listing import by_export
+from shared.api.operations import Operations, Shown, find_with_status, new_id
+from shared.api.progress import is_running
+from shared.export.context import find_record
+from shared.storage import blobs
+from shared.storage.names import KEYS, RUNNING, deleted_name, place_name, record_name, work_name
+
+
+async def delete(operations: Operations, export_id: str, caller: Caller) -> Shown:
+    """Removes an ended export's files and history, and remembers for a while that it was there: 204."""
+    found = await find_with_status(operations, export_id, caller)
+    if isinstance(found, Shown):
+        return found
+    record, status = found
+    if is_running(status):
+        detail = f"Export {export_id} is running; cancel it first."
+        return Shown(409, {"title": "Still running", "detail": detail})
+    logging.info("Export %s is deleted by %s.", export_id, caller.id)
+    await blobs.write(operations.storage, deleted_name(export_id), record.requested_by["id"].encode())
+    await _remove(operations, export_id, keep=("deleted",))
+    return Shown(204, {})
+
+
+async def _remove(operations: Operations, export_id: str, keep: tuple[str, ...] = ()) -> None:
+    """An export's history and blobs."""
+    await operations.durable.purge_instance_history(export_id)
+    if record := await find_record(operations.storage, export_id):
+        # `clean` gave it back, unless the orchestration never came to that.
+        await blobs.delete(operations.storage, place_name(record.requested_by["id"], export_id))
+    await blobs.delete_all(operations.storage, work_name(export_id, ""))
+    # The request goes last: while it is there, an interrupted removal can be begun again.
+    found = blobs.listing(operations.storage, f"{export_id}/", uncommitted=True)
+    names = {blob.name.partition("/")[2] async for blob in found} - {*keep, "request.json"}
+    for name in names:
+        await blobs.erase(operations.storage, f"{export_id}/{name}")
+    await blobs.delete(operations.storage, record_name(export_id))
+
+
+async def remove_old(operations: Operations) -> int:
+    """Removes what is older than EXPORT_RETENTION_DAYS and does not run; returns how many exports that were."""
+    oldest = operations.now() - timedelta(days=operations.settings.retention_days)
+    newest_old_id = new_id(oldest)
+    ids = [export_id async for export_id, _ in by_export(operations.storage)]
+    # Also what was left by a POST that died on the way, or by an activity that outlived its export.
+    ids += [name.split("/")[1] async for name in blobs.names(operations.storage, "work/")]
+    removed = 0
+    for export_id in dict.fromkeys(ids):
+        if export_id < newest_old_id:
+            continue
+        status = await operations.durable.get_status(export_id)
+        if is_running(status):
+            continue
+        try:
+            await _remove(operations, export_id)
+            removed += 1
+        except Exception:
+            # One that can't be removed must not keep all others.
+            logging.exception("Export %s is older than the retention and could not be removed.", export_id)
+    for prefix in (KEYS, RUNNING):
+        async for blob in blobs.listing(operations.storage, prefix):
+            # An export can take longer than the retention; its place says that it may still need what it has staged.
+            running = prefix == RUNNING and is_running(await operations.durable.get_status(blob.name.split("/")[-1]))
+            if blob.creation_time < oldest and not running:
+                await blobs.delete(operations.storage, blob.name)
+    await _discard_left_over(operations)
+    return removed
+
+
+async def _discard_left_over(operations: Operations) -> None:
+    """What was staged for exports that have ended, however young: an activity that was killed has left it."""
+    there = {name async for name in blobs.names(operations.storage, "")}
+    async for blob in blobs.listing(operations.storage, uncommitted=True):
+        running = blob.name in there or is_running(await operations.durable.get_status(blob.name.split("/")[0]))
+        if not running:
+            await blobs.discard_uncommitted(operations.storage, blob.name)

@@ -1,0 +1,242 @@
+"""What a caller may ask for, and the refusal of everything else, with all problems at once."""
+
+import difflib
+import hashlib
+import itertools
+import re
+import unicodedata
+from codecs import BOM_UTF8
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from shared.files.columns import COLUMN_SETS, COLUMNS
+from shared.graph import odata
+from shared.settings import Settings, host_matches
+
+MAX_BODY = 8 * 1024 * 1024
+MAX_USERS = 100_000
+MAX_FILE_NAME = 255
+"""Bytes with the ending: more is no name on Linux and macOS, where a letter takes up to four."""
+MAX_PROBLEMS = 20
+"""Told of one kind: a body of 8 MiB could have a million."""
+
+_HOST = re.compile(r"(?:[a-z0-9-]+\.)+[a-z0-9-]+")
+"""A plain host name: other readers of a URL take a backslash or a percent sign for the end of the host."""
+
+
+_RESERVED = re.compile(r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9\u00b9\u00b2\u00b3])", re.IGNORECASE)
+"""Devices of Windows, whatever ending follows (Naming Files, Paths, and Namespaces)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a request: where (a JSON pointer, RFC 6901; empty: the whole) and what."""
+
+    pointer: str
+    detail: str
+
+
+class BadRequest(Exception):
+    """The request can't be taken; nothing was started."""
+
+    def __init__(self, *problems: Problem, status: int = 400) -> None:
+        super().__init__("; ".join(f"{problem.pointer} {problem.detail}".strip() for problem in problems))
+        self.problems = problems
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportRequest:
+    """A request that can be carried out."""
+
+    file_name: str
+    """Without ".csv"."""
+    columns: tuple[str, ...]
+    filter: str = ""
+    users: tuple[str, ...] = ()
+    """Object ids or userPrincipalNames, each once; empty: all users."""
+    excel: bool = True
+    callback_url: str = ""
+    fingerprint: str = field(default="", compare=False)
+    """Of the body as JSON: the order of keys, and spaces, don't matter."""
+
+
+def parse(body: bytes, settings: Settings, now: datetime) -> ExportRequest:
+    """Reads the JSON body of a POST; `{}` asks for everything as it is by default. Raises BadRequest.
+
+    No body at all is refused: one that was lost on the way must not become all users.
+    """
+    if len(body) > MAX_BODY:
+        raise BadRequest(Problem("", f"The body has {len(body)} bytes; {MAX_BODY} are possible."))
+    body = body.removeprefix(BOM_UTF8)
+    if not body.strip():
+        raise BadRequest(Problem("", "The request has no body: send {} to export all users."))
+    try:
+        given = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        raise BadRequest(Problem("", f"The body is no JSON: {problem}.")) from None
+    if not isinstance(given, dict):
+        raise BadRequest(Problem("", "The body must be a JSON object."))
+
+    problems: list[Problem] = []
+    known = ("fileName", "columns", "filter", "users", "excel", "callbackUrl")
+    problems += [
+        Problem(f"/{_pointer(name)}", f"unknown property{_meant(name, known)}; known: {', '.join(known)}")
+        for name in itertools.islice((name for name in given if name not in known), MAX_PROBLEMS)
+    ]
+    wanted = ExportRequest(
+        file_name=_file_name(given, now, problems),
+        columns=_columns(given, settings, problems),
+        filter=_filter(given, problems),
+        users=_users(given, problems),
+        excel=_flag(given, "excel", problems),
+        callback_url=_callback_url(given, settings, problems),
+        fingerprint=hashlib.sha256(msgspec.json.encode(given, order="sorted")).hexdigest(),
+    )
+    if given.get("filter") and given.get("users"):
+        problems.append(Problem("/filter", "users and filter exclude each other: give one of them"))
+    if problems:
+        raise BadRequest(*problems)
+    return wanted
+
+
+def _file_name(given: Mapping[str, Any], now: datetime, problems: list[Problem]) -> str:
+    """A name that is safe in a blob's path, a header and a file system; the portal's own by default."""
+    name = given.get("fileName")
+    if name is None:
+        return f"exportUsers_{now:%Y-%m-%d}"
+    if not isinstance(name, str) or not name.strip():
+        problems.append(Problem("/fileName", "must be a text that is not empty"))
+        return ""
+    # First, and alone: to look at each letter of eight million takes seconds.
+    if len(name) > MAX_FILE_NAME * 2 or len(f"{_stem(name)}.csv".encode(errors="replace")) > MAX_FILE_NAME:
+        detail = f"at most {MAX_FILE_NAME} bytes of UTF-8 are possible, with .csv at the end"
+        problems.append(Problem("/fileName", detail))
+        return ""
+    name = _stem(name)
+    # Cc: CR and LF split headers. Cf: marks that turn the reading direction disguise a file's ending.
+    bad = {
+        letter
+        for letter in name
+        if letter in '\\/:*?"<>|#%' or unicodedata.category(letter) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+    }
+    if bad:
+        problems.append(Problem("/fileName", f"these characters are not possible: {' '.join(sorted(map(repr, bad)))}"))
+    if _RESERVED.fullmatch(name.partition(".")[0].rstrip()):
+        problems.append(Problem("/fileName", "is the name of a device in Windows, with any ending"))
+    if not name.strip(". ") or name != name.strip(". "):
+        problems.append(Problem("/fileName", "must not begin or end with a dot or a space"))
+    return name
+
+
+def _stem(name: str) -> str:
+    return re.sub(r"\.csv$", "", unicodedata.normalize("NFC", name.strip()), flags=re.IGNORECASE)
+
+
+def _columns(given: Mapping[str, Any], settings: Settings, problems: list[Problem]) -> tuple[str, ...]:
+    wanted = given.get("columns", settings.default_columns)
+    if wanted is None:
+        wanted = settings.default_columns
+    if isinstance(wanted, str):
+        if wanted not in COLUMN_SETS:
+            detail = f"unknown set {wanted[:80]!r}{_meant(wanted, COLUMN_SETS)}; known: {', '.join(COLUMN_SETS)}"
+            problems.append(Problem("/columns", detail))
+        return COLUMN_SETS.get(wanted, ())
+    if not isinstance(wanted, list) or not wanted:
+        problems.append(Problem("/columns", "must be the name of a set or a list of column names"))
+        return ()
+    if len(wanted) > len(COLUMNS):
+        problems.append(Problem("/columns", f"there are {len(COLUMNS)} columns, and {len(wanted)} are asked for"))
+        return ()
+    for at, name in enumerate(wanted):
+        if not isinstance(name, str) or name not in COLUMNS:
+            problems.append(Problem(f"/columns/{at}", f"unknown column {str(name)[:80]!r}{_meant(str(name), COLUMNS)}"))
+        elif name in wanted[:at]:
+            problems.append(Problem(f"/columns/{at}", f"{name} is there twice"))
+    return tuple(name for name in wanted if isinstance(name, str))
+
+
+def _filter(given: Mapping[str, Any], problems: list[Problem]) -> str:
+    text = given.get("filter")
+    if text is None:
+        return ""
+    if not isinstance(text, str) or not text.strip():
+        problems.append(Problem("/filter", "must be an OData filter; leave it out to get all users"))
+        return ""
+    try:
+        odata.check(text.strip())
+    except odata.FilterError as problem:
+        problems.append(Problem("/filter", str(problem)))
+    return odata.one_line(text)
+
+
+def _users(given: Mapping[str, Any], problems: list[Problem]) -> tuple[str, ...]:
+    """Any texts: what can be no user is an error of its own in the results, and the others are exported."""
+    users = given.get("users")
+    if users is None:
+        return ()
+    if not isinstance(users, list) or not users:
+        problems.append(Problem("/users", "must be a list of object ids or userPrincipalNames that is not empty"))
+        return ()
+    if len(users) > MAX_USERS:
+        problems.append(Problem("/users", f"at most {MAX_USERS} users are possible, these are {len(users)}"))
+        return ()
+    each_once: dict[str, str] = {}
+    told = len(problems) + MAX_PROBLEMS
+    for at, user in enumerate(users):
+        if len(problems) >= told:
+            break
+        if not isinstance(user, str) or not user.strip():
+            problems.append(Problem(f"/users/{at}", "must be an object id or a userPrincipalName"))
+        else:
+            each_once.setdefault(user.strip().lower(), user.strip())
+    return tuple(each_once.values())
+
+
+def _flag(given: Mapping[str, Any], name: str, problems: list[Problem]) -> bool:
+    value = given.get(name)
+    if value is None:
+        return True
+    if not isinstance(value, bool):
+        problems.append(Problem(f"/{name}", "must be true or false"))
+        return True
+    return value
+
+
+def _callback_url(given: Mapping[str, Any], settings: Settings, problems: list[Problem]) -> str:
+    """Only https and only the hosts of the setting: the app must not be made to call what a caller can't reach."""
+    url = given.get("callbackUrl")
+    if url is None:
+        return ""
+    try:
+        parts = urlsplit(url if isinstance(url, str) else "")
+        host = parts.hostname or ""
+        allowed = parts.scheme == "https" and parts.port in {None, 443} and "@" not in parts.netloc
+        allowed = allowed and bool(_HOST.fullmatch(host))
+    except ValueError:
+        host, allowed = "", False
+    if not allowed or any(ord(letter) < 33 for letter in str(url)) or len(str(url)) > 2048:
+        problems.append(Problem("/callbackUrl", "must be an https address without user name and port"))
+    elif not any(host_matches(host, pattern) for pattern in settings.callback_hosts):
+        problems.append(
+            Problem(
+                "/callbackUrl",
+                f"the host {host} is not one of EXPORT_CALLBACK_HOSTS: {', '.join(settings.callback_hosts)}",
+            )
+        )
+    return str(url)
+
+
+def _pointer(name: str) -> str:
+    return name[:80].replace("~", "~0").replace("/", "~1")
+
+
+def _meant(name: str, known: Mapping[str, object] | tuple[str, ...]) -> str:
+    by_lower = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(name.lower()[:80], by_lower, n=1)
+    return f" (did you mean {by_lower[close[0]]}?)" if close else ""

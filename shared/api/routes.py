@@ -1,0 +1,211 @@
+"""The HTTP API, without Azure Functions: a request record in, a response record out.
+
+Errors are application/problem+json (RFC 9457); each problem of a request with its JSON pointer.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from shared import page
+from shared.api import keys, limit, listing, operations, removal, request, start
+from shared.api.access import Caller, Refused, caller_of
+from shared.api.operations import Operations, Shown
+from shared.api.request import BadRequest, Problem
+from shared.files.columns import AUTHENTICATION, COLUMN_SETS, COLUMNS
+from shared.files.results import STATUSES
+from shared.settings import Settings, SettingsError
+
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+MAX_TOP = 200
+_IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
+_CONTRACT = Path(__file__).parent / "openapi.json"
+# Answers hold links that are secrets, and states that change.
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """An HTTP request. `url` is absolute, as the caller sees it; names of headers and query values in small letters."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    route: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An HTTP response."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str]
+
+
+Connect = Callable[[], Operations]
+Read = Callable[[], Settings]
+Body = Callable[[Incoming, Caller, Operations], Awaitable[Outgoing]]
+
+
+async def answer(body: Body, incoming: Incoming, read_settings: Read, connect: Connect) -> Outgoing:
+    """Runs one of the operations below for a caller who may; everything that is wrong becomes a problem."""
+    try:
+        _refuse_other_sites(incoming)
+        return await body(incoming, caller_of(incoming.headers, read_settings()), connect())
+    except SettingsError as problem:
+        return _problem(503, "The app is not set up", str(problem))
+    except Refused as problem:
+        challenge = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else {}
+        return _problem(problem.status, problem.title, problem.detail, headers=challenge)
+    except limit.TooManyRunning as problem:
+        pause = {"Retry-After": str(limit.RETRY_AFTER)}
+        return _problem(429, "Too many exports are running", str(problem), headers=pause)
+    except keys.KeyReused as problem:
+        return _problem(422, "The Idempotency-Key was used before", str(problem))
+    except BadRequest as problem:
+        title = "" if problem.status == 411 else "The request can't be taken"
+        return _problem(problem.status, title, str(problem), problem.problems)
+
+
+def _refuse_other_sites(incoming: Incoming) -> None:
+    """Another site's page must not use the cookie of a signed-in administrator; browsers say where it is from."""
+    site = incoming.headers.get("sec-fetch-site")
+    if incoming.method not in {"GET", "HEAD"} and site in {"cross-site", "same-site"}:
+        raise Refused(403, "Sent by another site", "This request comes from another web site's page and was refused.")
+
+
+async def start_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
+    """POST /exports"""
+    key = incoming.headers.get("idempotency-key")
+    # An empty one is no key either: a caller that believes it has one would start a second export.
+    if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise BadRequest(Problem("", "Idempotency-Key must be 1 to 255 visible ASCII characters."))
+    wanted = request.parse(_sent_body(incoming), on.settings, on.now())
+    export_id = await start.start(on, wanted, caller, key or "")
+    status_url = f"{_exports_url(incoming, on.settings)}/{export_id}"
+    return _json(202, {"id": export_id, "status": "NotStarted", "statusUrl": status_url}, _polling(status_url))
+
+
+def _sent_body(incoming: Incoming) -> bytes:
+    """The body of a request that must have one. Raises BadRequest for one that the Functions host has lost.
+
+    It passes a body on only with a Content-Length above 0: without its filter a request would mean all users.
+    """
+    if not incoming.body and "transfer-encoding" in incoming.headers:
+        detail = "The body was sent in chunks and did not arrive: send it with a Content-Length."
+        raise BadRequest(Problem("", detail), status=411)
+    encoding = incoming.headers.get("content-encoding", "").strip().lower()
+    if encoding not in {"", "identity"}:
+        raise BadRequest(Problem("", "The body is compressed (Content-Encoding): send it as it is."))
+    return incoming.body
+
+
+async def list_exports(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
+    """GET /exports"""
+    status, top = incoming.query.get("status", ""), incoming.query.get("top") or "50"
+    after = incoming.query.get("continuationtoken", "")
+    problems = []
+    if status and status not in STATUSES:
+        problems.append(Problem("/status", f"must be one of {', '.join(STATUSES)}"))
+    if not (top.isascii() and top.isdigit() and len(top) < 5 and 1 <= int(top) <= MAX_TOP):
+        problems.append(Problem("/top", f"must be a whole number from 1 to {MAX_TOP}"))
+    if after and not _ID.fullmatch(after):
+        problems.append(Problem("/continuationToken", "must be what came with the page before"))
+    if problems:
+        raise BadRequest(*problems)
+    return _json(200, await listing.list_exports(on, caller, status, int(top), after))
+
+
+async def show_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
+    """GET /exports/{id}"""
+    return _shown(incoming, on.settings, await operations.show(on, _export_id(incoming), caller))
+
+
+async def cancel_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
+    """POST /exports/{id}/cancel"""
+    return _shown(incoming, on.settings, await operations.cancel(on, _export_id(incoming), caller))
+
+
+async def delete_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
+    """DELETE /exports/{id}"""
+    return _shown(incoming, on.settings, await removal.delete(on, _export_id(incoming), caller))
+
+
+async def list_columns(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
+    """GET /columns: what a request may name; `perUser` columns cost Graph a call for each user."""
+    columns = [
+        {"header": column.header, "source": column.source, "perUser": column.source == AUTHENTICATION}
+        for column in COLUMNS.values()
+    ]
+    return _json(200, {"sets": COLUMN_SETS, "columns": columns})
+
+
+def contract() -> Outgoing:
+    """GET /openapi.json: it holds no data, so whoever the outer gate lets through may have it."""
+    return Outgoing(200, _CONTRACT.read_bytes(), {**_HEADERS, "Content-Type": "application/json"})
+
+
+def page_file(name: str) -> Outgoing:
+    """GET /bulk-operations and its files: they hold no data, so whoever the outer gate lets through may have them."""
+    found = page.read(name)
+    return Outgoing(200, *found) if found else _problem(404, "Not found", "The page has no such file.")
+
+
+def _export_id(incoming: Incoming) -> str:
+    """The id in the path. Anything else than an id has no export: it never becomes part of a blob's name."""
+    export_id = incoming.route.get("id", "").lower()
+    return export_id if _ID.fullmatch(export_id) else ""
+
+
+def _exports_url(incoming: Incoming, settings: Settings) -> str:
+    """The absolute address of /exports: Logic Apps want an absolute Location.
+
+    Behind a gateway only EXPORT_PUBLIC_URL says what it is: a caller could write anything into X-Forwarded-Host.
+    """
+    parts = urlsplit(incoming.url)
+    # Azure Functions finds a route whatever the case of its letters.
+    prefix = re.split("/exports", unquote(parts.path), maxsplit=1, flags=re.IGNORECASE)[0]
+    return f"{settings.public_url or f'{parts.scheme}://{parts.netloc}'}{prefix}/exports"
+
+
+def _polling(location: str) -> dict[str, str]:
+    return {"Location": location, "Retry-After": str(operations.RETRY_AFTER)}
+
+
+def _shown(incoming: Incoming, settings: Settings, shown: Shown) -> Outgoing:
+    if shown.status == 202:
+        return _json(202, shown.body, _polling(f"{_exports_url(incoming, settings)}/{shown.body['id']}"))
+    if shown.status == 204:
+        return Outgoing(204, b"", dict(_HEADERS))
+    if "title" in shown.body:
+        return _problem(shown.status, shown.body["title"], shown.body["detail"])
+    return _json(shown.status, shown.body)
+
+
+def _json(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Outgoing:
+    sent = {**_HEADERS, "Content-Type": "application/json", **(headers or {})}
+    return Outgoing(status, msgspec.json.encode(body), sent)
+
+
+def _problem(
+    status: int,
+    title: str,
+    detail: str,
+    problems: tuple[Problem, ...] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Outgoing:
+    body: dict[str, Any] = {"type": "about:blank", "title": title or HTTPStatus(status).phrase, "status": status}
+    body["detail"] = detail
+    if problems:
+        body["errors"] = [{"pointer": problem.pointer, "detail": problem.detail} for problem in problems]
+    sent = {**_HEADERS, "Content-Type": "application/problem+json", **(headers or {})}
+    return Outgoing(status, msgspec.json.encode(body), sent)

@@ -1,0 +1,109 @@
+"""Starting an export: a POST is taken once, however often and by how many at once it is sent.
+
+With an Idempotency-Key, the first POST writes the export's id under the key (`keys`), and who comes later works for
+that same id. What several of them write at the same moment never mixes: each writes its own list of users and
+callback, and the one whose request.json is first says which of them count.
+
+An id runs once. Durable refuses one that runs; one that has ended it would start again, for a POST that looked before
+the start and comes to its own only after the end. So `plan` looks too, and goes no further.
+"""
+
+import logging
+import secrets
+from urllib.parse import urlsplit
+
+import msgspec
+
+from shared.api import keys, limit
+from shared.api.access import Caller
+from shared.api.keys import Key
+from shared.api.operations import Operations, new_id
+from shared.api.request import ExportRequest
+from shared.export.context import Record, find_record
+from shared.export.messages import Json
+from shared.export.workflow import EXPORT
+from shared.storage import blobs
+from shared.storage.names import callback_name, deleted_name, key_name, place_name, record_name, users_name, work_name
+
+
+async def start(operations: Operations, request: ExportRequest, caller: Caller, idempotency_key: str = "") -> str:
+    """Starts an export and returns its id. The same caller's same key again gives the first one's id.
+
+    Raises limit.TooManyRunning, keys.KeyReused.
+    """
+    if not idempotency_key:
+        export_id = new_id(operations.now())
+        await limit.take_place(operations, caller.id, export_id)
+    else:
+        export_id, running = await _take(operations, request, caller, key_name(caller.id, idempotency_key))
+        if running:
+            return export_id
+    await _write(operations, request, caller, export_id)
+    if idempotency_key and await _was_deleted(operations, export_id):
+        # Since this POST has looked: its request must not bring the export back.
+        await blobs.delete(operations.storage, place_name(caller.id, export_id))
+        await blobs.delete_all(operations.storage, work_name(export_id, ""))
+        await blobs.delete(operations.storage, record_name(export_id))
+        return export_id
+    try:
+        await operations.durable.start_new(EXPORT, export_id, {"id": export_id})
+    except Exception:
+        # Durable refuses what runs already: a POST with the same key at the same moment was first.
+        if not idempotency_key or not await operations.durable.get_status(export_id):
+            raise
+    logging.info("Export %s was started by %s.", export_id, caller.id)
+    return export_id
+
+
+async def _take(operations: Operations, request: ExportRequest, caller: Caller, name: str) -> tuple[str, bool]:
+    """The id of the key's export, with a place taken for it; or True beside it when it was started before."""
+    storage = operations.storage
+    while True:
+        key, first = await keys.take(storage, name, Key(new_id(operations.now()), request.fingerprint))
+        # The first POST may have ended between taking the key and starting: then this one starts it.
+        if not first and await _was_started(operations, key.export_id):
+            return key.export_id, True
+        try:
+            await limit.take_place(operations, caller.id, key.export_id)
+        except limit.TooManyRunning:
+            if first:
+                await keys.give_back(storage, name, key)
+            raise
+        if first or await keys.keep(storage, name, key):
+            return key.export_id, False
+        # The first one was refused meanwhile: this one is the next first.
+        await blobs.delete(storage, place_name(caller.id, key.export_id))
+
+
+async def _was_started(operations: Operations, export_id: str) -> bool:
+    """Also one that was deleted since: a key never brings it back."""
+    if await find_record(operations.storage, export_id):
+        return bool(await operations.durable.get_status(export_id))
+    return await _was_deleted(operations, export_id)
+
+
+async def _was_deleted(operations: Operations, export_id: str) -> bool:
+    return await blobs.exists(operations.storage, deleted_name(export_id))
+
+
+async def _write(operations: Operations, request: ExportRequest, caller: Caller, export_id: str) -> None:
+    """What the export will work with; the request comes last, because it is what makes the rest count."""
+    record = Record(
+        id=export_id,
+        created_date_time=operations.now().isoformat(timespec="seconds").replace("+00:00", "Z"),
+        requested_by={"id": caller.id, "name": caller.name},
+        file_name=request.file_name,
+        columns=list(request.columns),
+        filter=request.filter,
+        users=len(request.users),
+        excel=request.excel,
+        callback_host=urlsplit(request.callback_url).hostname or "",
+        attempt=secrets.token_hex(6),
+    )
+    if request.callback_url:
+        await blobs.write(operations.storage, callback_name(record.id, record.attempt), request.callback_url.encode())
+    if request.users:
+        await blobs.write(operations.storage, users_name(record.id, record.attempt), msgspec.json.encode(request.users))
+    summary: Json = {"fileName": record.file_name, "createdDateTime": record.created_date_time}
+    summary |= {"requestedBy": record.requested_by}
+    await blobs.write_once(operations.storage, record_name(export_id), msgspec.json.encode(record), summary)

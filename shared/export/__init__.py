@@ -1,0 +1,1 @@
+"""One export: the orchestrator and the bodies of its activities."""

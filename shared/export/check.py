@@ -1,0 +1,130 @@
+"""The activity `check`: users that were renamed while ranges by userPrincipalName were read.
+
+createdDateTime never changes, but a userPrincipalName can at any time: a user renamed from "zoe" to "ann" after the
+range of "a" was read and before that of "z" is in neither, and the other way round in both. So where a plan has ranges
+by name, it notes a delta link before anything is read; when these are read, Graph tells whose name has changed, and the
+ranges in which these users were found or belong now are read again. (Ranges of selected users: see `selection`.)
+https://learn.microsoft.com/graph/delta-query-users
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator
+
+from shared.errors import ExportError, GraphError, Transient
+from shared.export import selection
+from shared.export.context import Edges, ended, failure_of, read_plan, read_record
+from shared.export.messages import Checked, CheckTask, Staged
+from shared.files.columns import select_of
+from shared.graph import batches, pages
+from shared.graph.client import Graph, Tally
+from shared.graph.pages import Advance, Query
+from shared.graph.users import User, user_of
+from shared.ranges.keys import fresh, key_of, split
+from shared.ranges.ranges import Range, from_dict, keeps
+from shared.storage import blobs
+from shared.storage.names import ids_name
+
+_ID = Query(("id",))
+MOST_RENAMED = 1_000_000
+"""More within one export, and the delta query has no end: each of them is asked for one by one."""
+
+
+def by_name(part: Range) -> bool:
+    """True for a range that a rename can move a user into or out of."""
+    return bool(part.prefixes or part.except_prefixes)
+
+
+async def delta_link(connection: Graph, tally: Tally) -> str:
+    """A link that gives all renames from now on; empty where Graph has no delta for users."""
+    start = f"{connection.root}/users/delta?$deltatoken=latest&$select=id,userPrincipalName"
+    link = ""
+    try:
+        advance = Advance(None)
+        async for page in pages.chain(connection, _ID, tally, start):
+            advance.page(0)
+            link = page.delta_link or ""
+    except Transient:
+        raise
+    except GraphError:
+        return ""
+    return link
+
+
+async def check(edges: Edges, task: CheckTask) -> Checked:
+    """Which ranges to read again."""
+    tally = Tally()
+    record = await read_record(edges.storage, task.id)
+    made = await read_plan(edges.storage, record.id)
+    if made is None:
+        end = await ended(edges.storage, record.id)
+        return Checked(failed=end.failed, cancelled=end.cancelled)
+    if record.users:
+        return Checked(await selection.leave_doubles(edges.storage, record.id, task.parts))
+    again: set[int] = set()
+    try:
+        ranges = {at: part for at, each in enumerate(made.ranges) if by_name(part := from_dict(each))}
+        select = select_of((), made.unreadable)
+        renamed = await _renamed(edges.graph, made.delta_link, select, tally)
+        parts = [part for part in task.parts if part.range in ranges]
+        found, twice = await _found_in(edges, record.id, parts, {key_of(user.id) for user in renamed})
+        again.update(twice)
+        for user in renamed:
+            belongs = {at for at, part in ranges.items() if _keeps(part, user)}
+            places = found[key_of(user.id)]
+            # With a caller's filter it may not be meant at all: whoever is not there after a second reading is not.
+            if places != belongs and not (record.filter and not places and task.reading):
+                again |= places | belongs
+    except Transient:
+        raise
+    except ExportError as problem:
+        return Checked(failed=failure_of(problem))
+    return Checked(sorted(again), tally.requests, tally.retries)
+
+
+async def _renamed(connection: Graph, link: str, select: tuple[str, ...], tally: Tally) -> list[User]:
+    """Who has changed since the link was made, as they are now; the deleted ones are left out."""
+    changed: dict[str, None] = {}
+    advance = Advance(MOST_RENAMED // 2)
+    async for page in pages.chain(connection, _ID, tally, link):
+        known = len(changed)
+        changed.update(dict.fromkeys(user.id for user in page.value))
+        advance.page(len(changed) - known)
+    urls = [f"/users/{user_id}?$select={','.join(select)}" for user_id in changed]
+    users = []
+    for answer in await batches.batch(connection, urls, tally):
+        if answer.status != 404:
+            batches.raise_for(answer)
+            users.append(user_of(bytes(answer.body)))
+    return users
+
+
+async def _found_in(
+    edges: Edges, export_id: str, parts: list[Staged], wanted: set[bytes]
+) -> tuple[defaultdict[bytes, set[int]], set[int]]:
+    """In which ranges the wanted were staged, and the ranges that have someone whom another has too."""
+    places: defaultdict[bytes, set[int]] = defaultdict(set)
+    seen, twice = set[bytes](), set[bytes]()
+    async for part, key in _keys(edges, export_id, parts):
+        if key in wanted:
+            places[key].add(part.range)
+        if not fresh(seen, key):
+            twice.add(key)
+    # Who was there first is not remembered: that would take five times the memory, for what hardly ever happens.
+    found = {part.range async for part, key in _keys(edges, export_id, parts if twice else []) if key in twice}
+    return places, found
+
+
+async def _keys(edges: Edges, export_id: str, parts: list[Staged]) -> AsyncIterator[tuple[Staged, bytes]]:
+    for part in parts:
+        listed = await blobs.read(edges.storage, ids_name(export_id, part.prefix))
+        if listed is None:
+            raise ExportError("StateLost", "The list of users of a range can't be found.")
+        for key in split(listed):
+            yield part, key
+
+
+def _keeps(part: Range, user: User) -> bool:
+    try:
+        return keeps(part, user)
+    except ExportError:
+        return False

@@ -1,0 +1,107 @@
+"""What the activities share: their edges, the request of an export, and its plan."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from shared.errors import ExportError
+from shared.export.messages import Failure, Json
+from shared.graph.client import Graph
+from shared.settings import Settings
+from shared.storage import blobs
+from shared.storage.blobs import Storage
+from shared.storage.names import cancelled_name, plan_name, progress_name, record_name
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """What the activities work with; `clock` gives seconds, and only differences count."""
+
+    graph: Graph
+    storage: Storage
+    settings: Settings
+    clock: Callable[[], float] = time.monotonic
+
+
+class Record(msgspec.Struct, rename="camel", omit_defaults=True):
+    """What was asked and by whom: `{id}/request.json`. Selected users lie in a list of their own."""
+
+    id: str
+    created_date_time: str
+    requested_by: dict[str, str]
+    file_name: str
+    columns: list[str]
+    filter: str = ""
+    users: int = 0
+    excel: bool = True
+    callback_host: str = ""
+    attempt: str = ""
+    """Of the POSTs with one Idempotency-Key: whose list of users and callback count."""
+
+    def shown(self) -> Json:
+        """The request as the results and the API show it: of a list of users the length, of a callback the host."""
+        shown = msgspec.to_builtins(self)
+        return {key: shown[key] for key in shown if key not in {"id", "createdDateTime", "requestedBy", "attempt"}}
+
+
+class Plan(msgspec.Struct, rename="camel"):
+    """What plan found and every export needs: `work/{id}/plan.json`. It is there as long as the export goes on."""
+
+    ranges: list[Json]
+    advanced: bool
+    """The caller's filter wants an advanced query."""
+    unreadable: list[str]
+    """Sources of columns that no permission reaches here; those cells stay empty."""
+    delta_link: str = ""
+    """Gives the renames since the plan was made; empty when no range is by name."""
+    expected: int | None = None
+    found: list[Json] = []
+    """Errors that hold for all users."""
+    warnings: list[Json] = []
+
+
+async def find_record(storage: Storage, export_id: str) -> Record | None:
+    """The request of an export, None when there is none."""
+    found = await blobs.read(storage, record_name(export_id))
+    return msgspec.json.decode(found, type=Record) if found else None
+
+
+async def read_record(storage: Storage, export_id: str) -> Record:
+    """The request of an export. Raises ExportError when there is none."""
+    record = await find_record(storage, export_id)
+    if record is None:
+        raise ExportError("RequestLost", f"The request of export {export_id} can't be found.")
+    return record
+
+
+async def progress(storage: Storage, export_id: str) -> list[Json]:
+    """How far the ranges are, as their activities have noted: `{"rows", "done"}` each."""
+    return [blobs.summary_of(blob) async for blob in blobs.listing(storage, progress_name(export_id))]
+
+
+async def read_plan(storage: Storage, export_id: str) -> Plan | None:
+    """The plan of an export; None when that has ended, which also tells an activity to stop."""
+    found = await blobs.read(storage, plan_name(export_id))
+    return msgspec.json.decode(found, type=Plan) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an export has ended whose plan is gone: a person cancels, or it was lost."""
+
+    failed: Failure | None = None
+    cancelled: bool = False
+
+
+async def ended(storage: Storage, export_id: str) -> Ended:
+    """What an activity returns when the plan is gone."""
+    if await blobs.exists(storage, cancelled_name(export_id)):
+        return Ended(cancelled=True)
+    return Ended(failed=Failure("StateLost", "The plan of the export is gone from the storage."))
+
+
+def failure_of(problem: ExportError) -> Failure:
+    """The entry for the results."""
+    return Failure(problem.code, problem.reason, problem.request_id)

@@ -1,0 +1,197 @@
+"""The activity `plan`: counts, splits the export into ranges, finds out what tenant and permissions allow."""
+
+import asyncio
+import itertools
+import math
+from datetime import UTC, datetime
+
+import msgspec
+
+from shared.errors import ExportError, Transient
+from shared.export import check, probes, selection
+from shared.export.context import Edges, Plan, Record, ended, failure_of, find_record, read_plan, read_record
+from shared.export.messages import Planned, PlanTask
+from shared.export.queries import fits, range_query
+from shared.files.columns import AUTHENTICATION, CREATED, SIGN_IN, Column, columns_of
+from shared.graph import batches, odata, pages
+from shared.graph.client import Tally
+from shared.ranges import splitting
+from shared.ranges.counting import Counts, Planning
+from shared.ranges.ranges import Range, from_dict
+from shared.settings import Settings
+from shared.storage import blobs
+from shared.storage.blobs import Storage
+from shared.storage.names import cancelled_name, deleted_name, place_name, plan_name, record_name, results_name
+
+LEAST_PAGES = 5
+"""A range that is smaller is read sooner, but finding it takes more round trips than that saves: unless each user costs
+a call, beside which pages are nothing."""
+MAX_RANGES = 10_000
+"""Each leaves a block of its own, or more, and a blob has 50,000 at most."""
+PER_USER_LANES = 8
+"""With 4 batches of 20 in each at the same time."""
+ONE_CHAIN = (
+    "Graph does not count these users, or does not combine this filter with others, so that they could not be shared"
+    " out: they were read as one chain of pages."
+)
+RANGES_BY_NAME = (
+    "Users whom createdDateTime does not tell apart (they have none, or the same second) are many here and were read in"
+    " parts by their userPrincipalName. Graph's index of names lags: someone renamed in the minutes before the export"
+    " began may be missing."
+)
+RENAMES_UNCHECKED = (
+    "Users were read in parts by their userPrincipalName, and Graph does not tell here who was renamed meanwhile:"
+    " someone renamed during the export may be missing."
+)
+
+
+class _Cancelled(Exception):
+    """A person cancels while the export is planned."""
+
+
+async def plan(edges: Edges, task: PlanTask) -> Planned:
+    """Splits the export into ranges, and shares them out to lanes."""
+    tally = Tally()
+    if await _is_over(edges.storage, task.id):
+        return Planned(over=True)
+    record = await read_record(edges.storage, task.id)
+    try:
+        made = await read_plan(edges.storage, record.id) or await _make(edges, record, tally)
+    except Transient:
+        raise
+    except ExportError as problem:
+        return Planned(failed=failure_of(problem))
+    except _Cancelled:
+        return Planned(cancelled=True)
+    name = plan_name(record.id)
+    if not await blobs.write_once(edges.storage, name, msgspec.json.encode(made)):
+        # An earlier execution was first, and lanes may be reading by its plan: a second one would have other borders.
+        first = await read_plan(edges.storage, record.id)
+        if first is None:
+            return await _ended(edges, record)
+        made = first
+    elif await blobs.read(edges.storage, results_name(record.id), most=1) is not None:
+        # This execution has outlived the export (a zombie): everything was removed already, and nobody comes again.
+        await blobs.delete(edges.storage, name)
+        return await _ended(edges, record)
+    ranges = [from_dict(part) for part in made.ranges]
+    lanes = splitting.share(ranges, lanes_of(record, edges.settings))
+    touched: list[int] = []
+    if record.users and len(ranges) > 1:
+        touched = list(range(len(ranges)))
+    elif made.delta_link:
+        touched = [at for at, part in enumerate(ranges) if check.by_name(part)]
+    return Planned(
+        ranges=len(ranges),
+        lanes=[sorted(lane, key=lambda at: at not in touched) for lane in lanes],
+        check=touched,
+        expected=made.expected,
+        found=made.found,
+        warnings=made.warnings,
+        requests=tally.requests,
+        retries=tally.retries,
+    )
+
+
+async def _ended(edges: Edges, record: Record) -> Planned:
+    end = await ended(edges.storage, record.id)
+    return Planned(failed=end.failed, cancelled=end.cancelled)
+
+
+async def _is_over(storage: Storage, export_id: str) -> bool:
+    """Whether the export has ended, and perhaps was deleted; then what the late POST has written goes."""
+    if await blobs.exists(storage, results_name(export_id)):
+        return True
+    if not await blobs.exists(storage, deleted_name(export_id)):
+        return False
+    if record := await find_record(storage, export_id):
+        await blobs.delete(storage, place_name(record.requested_by["id"], export_id))
+        await blobs.delete(storage, record_name(export_id))
+    return True
+
+
+async def _make(edges: Edges, record: Record, tally: Tally) -> Plan:
+    columns = columns_of(record.columns)
+    if record.users:
+        unreadable = await probes.unreadable_properties(edges.graph, columns, tally)
+        parts = [part.as_dict() for part in selection.slices(record.users)]
+        made = Plan(parts, advanced=False, unreadable=[], expected=record.users)
+    else:
+        made, unreadable = await _split(edges, record, columns, tally)
+    if any(check.by_name(from_dict(part)) for part in made.ranges):
+        made.warnings.append({"code": "RangesByName", "reason": RANGES_BY_NAME})
+        if not made.delta_link:
+            made.warnings.append({"code": "RenamesUnchecked", "reason": RENAMES_UNCHECKED})
+    else:
+        made.delta_link = ""
+    unreadable |= await probes.unreadable_methods(edges.graph, columns, tally)
+    made.unreadable = list(unreadable)
+    made.found = list(itertools.chain.from_iterable(unreadable.values()))
+    return made
+
+
+async def _split(edges: Edges, record: Record, columns: list[Column], tally: Tally) -> tuple[Plan, probes.Unreadable]:
+    advanced = not await probes.takes_by_default(edges.graph, record.filter, tally)
+
+    def size_of(total: int) -> int:
+        # Not by lanes, which are fewer where each user costs a call: they share several ranges more evenly than one.
+        least = 1 if _is_per_user(record) else LEAST_PAGES
+        return range_size(total, edges.settings.range_users, edges.settings.parallel, least)
+
+    # With a filter on signInActivity Graph takes none on another property, so ours would all be refused.
+    alone = odata.mentions(record.filter, SIGN_IN)
+    now = int(datetime.now(UTC).timestamp())
+    planner = splitting.leave_whole(size_of) if alone else splitting.split(size_of, now)
+    # The link counts from now on. Asked for before it is known whether it is needed, it costs no time.
+    link, (total, ranges), unreadable = await asyncio.gather(
+        check.delta_link(edges.graph, tally),
+        _drive(edges, planner, record, advanced, tally),
+        probes.unreadable_properties(edges.graph, columns, tally),
+    )
+    if CREATED in unreadable and not alone and total is not None and (not ranges or ranges[0].kind != "all"):
+        planner = splitting.split_by_name_only(size_of)
+        total, ranges = await _drive(edges, planner, record, advanced, tally)
+    made = Plan([part.as_dict() for part in ranges or ()], advanced, unreadable=[], delta_link=link, expected=total)
+    if ranges is None:
+        made.ranges = [Range(kind="all", expected=total).as_dict()]
+        made.warnings = [{"code": "OneChain", "reason": ONE_CHAIN}]
+    return made, unreadable
+
+
+def range_size(total: int, most: int, parallel: int, least_pages: int = LEAST_PAGES) -> int:
+    """Users per range: at most as set, and so that `parallel` ranges, or twice, three times as many, hold all users.
+
+    Otherwise some would be read when all others have ended. More than is set where it would be too many ranges.
+    """
+    rounds = max(math.ceil(total / (most * parallel)), 1)
+    even = math.ceil(total / (rounds * parallel))
+    return max(min(most, max(even, least_pages * pages.PAGE)), math.ceil(total / MAX_RANGES))
+
+
+def lanes_of(record: Record, settings: Settings) -> int:
+    """How many ranges are read side by side. Few when each user costs a call: Graph allows few of those."""
+    return min(settings.parallel, PER_USER_LANES) if _is_per_user(record) else settings.parallel
+
+
+def _is_per_user(record: Record) -> bool:
+    return any(column.source == AUTHENTICATION for column in columns_of(record.columns))
+
+
+async def _drive(
+    edges: Edges, planner: Planning, record: Record, advanced: bool, tally: Tally
+) -> tuple[int | None, list[Range] | None]:
+    """Runs the planner: what it wants counted is asked of Graph, just as the range itself will be asked."""
+    answer: Counts | None = None
+    while True:
+        try:
+            questions = next(planner) if answer is None else planner.send(answer)
+        except StopIteration as end:
+            found: tuple[int | None, list[Range] | None] = end.value
+            return found
+        if await blobs.read(edges.storage, cancelled_name(record.id)) is not None:
+            raise _Cancelled
+        asked = [range_query(edges.graph, record, part, advanced=advanced) for part in questions]
+        possible = [fits(edges.graph, query) for query in asked]
+        wanted = [query.filter for query, fit in zip(asked, possible, strict=True) if fit]
+        counted = iter(await batches.counts(edges.graph, wanted, tally))
+        answer = [next(counted) if fit else None for fit in possible]

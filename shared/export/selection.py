@@ -1,0 +1,151 @@
+"""Selected users: read one by one, 20 to a `$batch`, in the order in which the caller named them.
+
+The same user may be named by id and by userPrincipalName, in places that different ranges read, and be renamed between
+them. So when all is read, `leave_doubles` compares ids: the first range that has a user keeps it, and the others are
+read again without.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from shared.errors import ExportError, GraphError
+from shared.export.messages import Staged
+from shared.files.columns import SIGN_IN
+from shared.graph import batches
+from shared.graph.batches import Answer
+from shared.graph.client import Graph, Tally
+from shared.graph.users import User, user_of
+from shared.ranges import keys
+from shared.ranges.ranges import Range
+from shared.storage import blobs
+from shared.storage.blobs import Storage
+from shared.storage.names import elsewhere_name, ids_name
+
+SLICE = 1000
+STEP = batches.BATCH * batches.BATCHES_AT_ONCE
+"""Users read at a time."""
+LONGEST_NAME = 400
+"""Characters. A userPrincipalName has 113 at most (learn.microsoft.com: user resource), with room for what may come."""
+
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_NO_NAME = re.compile(r"[\x00-\x1f\x7f/\\?%]")
+"""What no userPrincipalName has, and what a gateway on the way could take for another address below /users."""
+
+
+@dataclass(slots=True)
+class Step:
+    """Users that are read at a time, and an entry for the results for each who can't be read."""
+
+    users: list[User]
+    errors: list[dict[str, Any]]
+    here: str
+    """Where the step was read, and where the next one is (None: nowhere): a link, or a place in the list as text."""
+    next: str | None
+
+
+def slices(users: int) -> list[Range]:
+    """The ranges of a list of so many users."""
+    return [
+        Range(kind="users", low=low, high=min(low + SLICE, users), expected=min(SLICE, users - low))
+        for low in range(0, users, SLICE)
+    ]
+
+
+async def read(
+    connection: Graph, listed: bytes, part: Range, select: tuple[str, ...], tally: Tally, start: str = ""
+) -> AsyncIterator[Step]:
+    """The users of this range of the list (a JSON array), step by step. `start`: where a step begins in the list."""
+    names = msgspec.json.decode(listed, type=list[str])
+    end = part.high or 0
+    for first in range(int(start or part.low or 0), end, STEP):
+        step = names[first : min(first + STEP, end)]
+        users, failed = await _read_step(connection, step, select, tally)
+        behind = first + len(step)
+        yield Step(users, failed, str(first), str(behind) if behind < end else None)
+
+
+async def _read_step(
+    connection: Graph, names: list[str], select: tuple[str, ...], tally: Tally
+) -> tuple[list[User], list[dict[str, Any]]]:
+    keys: dict[int, str] = {}
+    failed: dict[int, ExportError] = {}
+    for at, name in enumerate(names):
+        try:
+            keys[at] = address(name)
+        except ExportError as problem:
+            failed[at] = problem
+    if SIGN_IN in select:
+        # Asked for by a userPrincipalName, signInActivity is refused: "Get By Key only supports UserId".
+        named = {at: key for at, key in keys.items() if not _GUID.fullmatch(names[at])}
+        found, missing = await _by_key(connection, named, ("id",), tally)
+        failed |= missing
+        keys = {at: key for at, key in keys.items() if at not in missing}
+        keys |= {at: f"/users/{quote(user.id, safe='')}" for at, user in found.items()}
+    users, missing = await _by_key(connection, keys, select, tally)
+    failed |= missing
+    entries = [{**failed[at].as_dict(), "user": names[at][:LONGEST_NAME]} for at in sorted(failed)]
+    return [users[at] for at in sorted(users)], entries
+
+
+async def _by_key(
+    connection: Graph, keys: dict[int, str], select: tuple[str, ...], tally: Tally
+) -> tuple[dict[int, User], dict[int, ExportError]]:
+    """The users that Graph has under these addresses, and why it does not give the others."""
+    urls = [f"{key}?$select={','.join(select)}" for key in keys.values()]
+    users: dict[int, User] = {}
+    failed: dict[int, ExportError] = {}
+    for at, answer in zip(keys, await batches.batch(connection, urls, tally), strict=True):
+        try:
+            users[at] = _user_of(answer)
+        except GraphError as problem:
+            failed[at] = problem
+    return users, failed
+
+
+def address(name: str) -> str:
+    """Where Graph has the user of this object id or userPrincipalName; raises ExportError for what can be neither.
+
+    A userPrincipalName that begins with `$` is a key in parentheses, because as a segment it would be a query option
+    (learn.microsoft.com/graph/api/user-get). So is what has no `@`: `delta` as a segment is a function.
+    """
+    if len(name) > LONGEST_NAME:
+        raise ExportError("InvalidUser", f"A text of {len(name)} characters is no object id or userPrincipalName.")
+    if _NO_NAME.search(name):
+        reason = f"{name!r} is no object id or userPrincipalName: these have no / \\ ? % and control characters."
+        raise ExportError("InvalidUser", reason)
+    if _GUID.fullmatch(name) or ("@" in name and not name.startswith("$")):
+        return f"/users/{quote(name, safe='@')}"
+    return "/users('{}')".format(quote(name.replace("'", "''"), safe="@$'"))
+
+
+async def leave_doubles(storage: Storage, export_id: str, parts: list[Staged]) -> list[int]:
+    """Notes for each range whom an earlier one has too; returns the numbers of these ranges, to be read again."""
+    keeper: dict[bytes, int] = {}
+    doubles: defaultdict[int, bytes] = defaultdict(bytes)
+    for part in sorted(parts):
+        for key in keys.split(await blobs.read(storage, ids_name(export_id, part.prefix)) or b""):
+            if keeper.setdefault(key, part.range) != part.range:
+                doubles[part.range] += key
+    for number, found in doubles.items():
+        left = found + await left_to_others(storage, export_id, number)
+        await blobs.write(storage, elsewhere_name(export_id, number), left)
+    return sorted(doubles)
+
+
+async def left_to_others(storage: Storage, export_id: str, number: int) -> bytes:
+    """The keys of those whom this range leaves to an earlier one."""
+    return await blobs.read(storage, elsewhere_name(export_id, number)) or b""
+
+
+def _user_of(answer: Answer) -> User:
+    batches.raise_for(answer)
+    try:
+        return user_of(bytes(answer.body))
+    except msgspec.DecodeError as problem:
+        raise GraphError(answer.status, "UnreadableAnswer", f"Graph's answer has another form: {problem}") from problem

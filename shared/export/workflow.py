@@ -1,0 +1,307 @@
+"""The orchestrator: plan, then export in lanes side by side, then publish.
+
+1. `plan` splits the export into ranges and shares them out to lanes.
+2. `export` reads a lane's ranges, one after the other, and after about two minutes comes back with what is left. When
+   all lanes have, the next round begins. As soon as those ranges are read that renames can touch, `check` says which
+   to read again because users were renamed meanwhile.
+3. `publish` commits what the executions staged that the history names, or writes only the results when something
+   failed or a person cancelled. `notify` then tells the caller's callback, and `clean` removes what only a running
+   export needs.
+
+Why lanes in rounds, and no sliding window over ranges: the Durable extension awaits what an orchestrator asked for in
+the order in which it asked (OutOfProcOrchestrationShim, ProcessAsyncActionsV2). An activity that is added to a window
+later waits for the one that was added before, so such a window shrinks to one. And no sub-orchestrations: a history
+of their own for each lane costs more turns than a round costs time.
+
+Everything here is replayed from history at each turn: no IO, no clock, no randomness. Only references and counts pass
+through it: no users, no tokens, no links.
+"""
+
+from collections import Counter
+from collections.abc import Generator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from shared.export.failures import failure
+from shared.export.messages import (
+    Checked,
+    CheckTask,
+    CleanTask,
+    Exported,
+    ExportTask,
+    Failure,
+    Json,
+    Notified,
+    NotifyTask,
+    Planned,
+    PlanTask,
+    Published,
+    PublishTask,
+    Remaining,
+    Staged,
+    Unreadable,
+    received,
+    sent,
+)
+
+EXPORT = "export_users"
+CANCEL = "Cancel"
+"""The external event that ends an export."""
+CHECK = -1
+"""In a round, beside the numbers of the lanes."""
+ATTEMPTS = 5
+PAUSE = timedelta(seconds=15)
+"""After the edges' own retries, which take minutes: for crashes, time-outs and long disturbances."""
+
+MAX_PASSES = 5
+"""Over the ranges in which users were renamed meanwhile."""
+PASS_PAUSE = timedelta(seconds=20)
+"""Until Graph's index has seen the renames too."""
+
+Turns = Generator[Any, Any, None]
+
+
+def export_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
+    """The generator that Durable drives for an export. Input: `{"id"}`.
+
+    Output: `{"status"}` ("Over" when a late start found it ended already), with `failed` beside it when not even
+    results could be written. It never raises: that would end the export without a word to the caller.
+    `context`: DurableOrchestrationContext. `retry`: RetryOptions of the activities before and after the rounds.
+    """
+    _mend(context)
+    export = PublishTask(_id(context))
+    planned = Planned()
+    try:
+        result = yield context.call_activity_with_retry("plan", retry, sent(PlanTask(export.id)))
+        planned = _planned(result)
+        _add_plan(export, planned)
+    except Exception as problem:
+        export.failed = failure("plan", problem)
+    if planned.over:
+        yield from _clean(context, retry, CleanTask(export.id))
+        return {"status": "Over"}
+    context.set_custom_status({"expected": export.expected, "ranges": export.ranges})
+    if not export.has_ended:
+        yield from _export(context, export, planned)
+    try:
+        result = yield context.call_activity_with_retry("publish", retry, sent(export))
+        published = received(result, Published)
+    except Exception as problem:
+        # What runs must see that nobody wants it any more; and without results there must be no file.
+        yield from _clean(context, retry, CleanTask(export.id, unpublish=True))
+        return {"status": "Failed", "failed": sent(failure("publish", problem))}
+    if published.notify:
+        yield from _notify(context, retry, export)
+    yield from _clean(context, retry, CleanTask(export.id))
+    return {"status": published.status}
+
+
+def _id(context: Any) -> str:
+    """The export's id is also the instance's."""
+    try:
+        return str(context.get_input()["id"])
+    except Exception:
+        return str(context.instance_id)
+
+
+def _mend(context: Any) -> None:
+    """Results and events that are no JSON become null: the SDK would raise before anybody could look at them."""
+    for event in context.histories:
+        for name in ("Result", "Input"):
+            text = getattr(event, name, None)
+            if text is not None and not _is_json(text):
+                setattr(event, name, "null")
+
+
+def _is_json(text: Any) -> bool:
+    """Durable's decoder makes an object of what has `__class__`, or raises."""
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.DecodeError, TypeError):
+        return False
+    return "__class__" not in text
+
+
+def _planned(result: Any) -> Planned:
+    """Raises Unreadable when the lanes don't have each range once: users would be missing."""
+    planned = received(result, Planned)
+    numbers = [number for lane in planned.lanes for number in lane]
+    if planned.failed or planned.cancelled or planned.over:
+        return planned
+    if not len(numbers) == len({*numbers}) == planned.ranges or not all(planned.lanes):
+        raise Unreadable(f"{planned.ranges} ranges, and lanes of {len({*numbers})}")
+    if not {*planned.check} <= {*numbers}:
+        raise Unreadable("ranges to check that are in no lane")
+    return planned
+
+
+def _add_plan(export: PublishTask, planned: Planned) -> None:
+    export.ranges, export.expected = planned.ranges or 0, planned.expected
+    export.found, export.warnings = planned.found, planned.warnings
+    _count(export, planned)
+
+
+def _clean(context: Any, retry: Any, task: CleanTask) -> Turns:
+    """What could not be removed is removed with the export, or when it is older than the retention."""
+    with suppress(Exception):
+        yield context.call_activity_with_retry("clean", retry, sent(task))
+
+
+def _notify(context: Any, retry: Any, export: PublishTask) -> Turns:
+    """Tells the caller. Nobody there is no failure of the export: the results are written again with a warning."""
+    try:
+        result = yield context.call_activity_with_retry("notify", retry, sent(NotifyTask(export.id)))
+        warning = received(result, Notified).warning
+    except Exception as problem:
+        warning = Failure("CallbackFailed", failure("notify", problem).reason)
+    if warning:
+        again = msgspec.structs.replace(export, warnings=[*export.warnings, sent(warning)])
+        # When that fails the first results stay, which are true but for the warning.
+        with suppress(Exception):
+            yield context.call_activity_with_retry("publish", retry, sent(again))
+
+
+@dataclass(slots=True)
+class _Rest:
+    """What a pass over the ranges has still to do, round by round."""
+
+    lanes: dict[int, Remaining]
+    touched: frozenset[int]
+    """The ranges that renames can touch."""
+    number: int
+    """Of the pass."""
+    unchecked: bool
+    segment: int = 0
+    """The number of the round."""
+    again: list[int] = field(default_factory=list)
+    """The ranges that the next pass reads."""
+    crashes: Counter[int] = field(default_factory=Counter)
+    """In a row, of each lane and of `check`."""
+
+    @property
+    def check_is_due(self) -> bool:
+        """As soon as no lane has a range left that renames can touch."""
+        return self.unchecked and all(self.touched.isdisjoint(lane.ranges) for lane in self.lanes.values())
+
+
+def _export(context: Any, export: PublishTask, planned: Planned) -> Turns:
+    """All ranges; and again those that renames have touched, until there are none."""
+    cancel = context.wait_for_external_event(CANCEL)
+    lanes, touched = planned.lanes, frozenset(planned.check)
+    for number in range(MAX_PASSES):
+        rest = _Rest(dict(enumerate(map(Remaining, lanes))), touched, number, unchecked=bool(touched))
+        yield from _rounds(context, cancel, export, rest)
+        again = rest.again
+        if not again or export.has_ended:
+            return
+        export.parts = [staged for staged in export.parts if staged.range not in again]
+        export.restarts += len(again)
+        lanes = [again[lane :: len(lanes)] for lane in range(min(len(lanes), len(again)))]
+        if number:
+            yield context.create_timer(context.current_utc_datetime + PASS_PAUSE)
+    reason = f"Users were renamed while the export ran, {MAX_PASSES} times in the same ranges. Start it again later."
+    export.failed = Failure("RenamedMeanwhile", reason)
+
+
+def _rounds(context: Any, cancel: Any, export: PublishTask, rest: _Rest) -> Turns:
+    """Rounds, until nothing is left, something has failed, or a person cancels."""
+    while rest.lanes or rest.unchecked:
+        crashed = yield from _round(context, cancel, export, rest)
+        if export.has_ended:
+            return
+        rest.lanes = {number: lane for number, lane in rest.lanes.items() if lane.ranges}
+        rest.segment += 1
+        if crashed:
+            yield context.create_timer(context.current_utc_datetime + PAUSE)
+
+
+def _round(context: Any, cancel: Any, export: PublishTask, rest: _Rest) -> Generator[Any, Any, bool]:
+    """An activity for each lane, and `check` as soon as it is due; whether one has crashed.
+
+    In later rounds the extension waits for an activity to end before it goes on after a cancel (it does not wait for
+    the same event twice): a lane sees within seconds that the plan is gone.
+    """
+    running = {
+        context.call_activity("export", sent(_task(export.id, rest.segment, lane))): number
+        for number, lane in rest.lanes.items()
+    }
+    crashed = checking = False
+    while True:
+        if rest.check_is_due and not checking:
+            staged = [each for each in export.parts if each.range in rest.touched]
+            running[context.call_activity("check", sent(CheckTask(export.id, staged, rest.number)))] = CHECK
+            checking = True
+        if not running:
+            return crashed
+        ended = yield context.task_any([cancel, *running])
+        if ended is cancel:
+            export.cancelled = True
+            return crashed
+        crashed |= _take(export, rest, running.pop(ended), ended.result)
+        if export.has_ended:
+            return crashed
+
+
+def _task(export_id: str, segment: int, lane: Remaining) -> ExportTask:
+    return ExportTask(export_id, segment, lane.ranges, lane.restarts, lane.state)
+
+
+def _take(export: PublishTask, rest: _Rest, number: int, result: Any) -> bool:
+    """Takes what a lane or `check` has returned; whether it has crashed.
+
+    Durable's own retries would not do: they take numbers that the next steps count on.
+    """
+    step, first = ("check", None) if number == CHECK else ("export", rest.lanes[number].ranges[0])
+    if isinstance(result, Exception):
+        rest.crashes[number] += 1
+        if rest.crashes[number] == ATTEMPTS:
+            export.failed = failure(step, result, first)
+        return True
+    rest.crashes[number] = 0
+    try:
+        if number == CHECK:
+            _take_check(export, rest, received(result, Checked))
+        else:
+            rest.lanes[number] = _take_lane(export, rest.lanes[number].ranges, received(result, Exported))
+    except Unreadable as problem:
+        export.failed = failure(step, problem, first)
+    return False
+
+
+def _take_check(export: PublishTask, rest: _Rest, checked: Checked) -> None:
+    if not {*checked.again} <= {staged.range for staged in export.parts}:
+        raise Unreadable("ranges to read again that were not read")
+    rest.unchecked, rest.again = False, list(dict.fromkeys(checked.again))
+    _count(export, checked)
+
+
+def _take_lane(export: PublishTask, asked: list[int], lane: Exported) -> Remaining:
+    """Adds what a lane has staged, and gives what it has left. Raises Unreadable when a range is lost or twice."""
+    staged, remaining = [each.range for each in lane.parts], lane.left.ranges if lane.left else []
+    if len({*staged}) < len(staged) or len({*remaining}) < len(remaining):
+        raise Unreadable("a range twice")
+    if not {*staged, *remaining, *([] if lane.void is None else [lane.void])} <= {*asked}:
+        raise Unreadable("a range that was not asked for")
+    still: list[Staged] = [each for each in export.parts if each.range != lane.void]
+    missing = {*asked} - {*remaining, *staged} - {each.range for each in still}
+    if missing and not (lane.failed or lane.cancelled):
+        raise Unreadable("nothing of a range that was asked for")
+    export.parts = still + lane.parts
+    _count(export, lane)
+    return lane.left or Remaining([])
+
+
+def _count(export: PublishTask, more: Planned | Exported | Checked) -> None:
+    """What that has cost, and how the export has ended if it has."""
+    export.requests += more.requests
+    export.retries += more.retries
+    if isinstance(more, Exported):
+        export.restarts += more.restarts
+    if more.failed:
+        export.failed = more.failed
+    if more.cancelled:
+        export.cancelled = True

@@ -1,0 +1,1 @@
+"""What the files hold, without IO: columns, rows, results."""

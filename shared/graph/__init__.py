@@ -1,0 +1,1 @@
+"""Microsoft Graph: the only package that knows msgraph-sdk, kiota and aiohttp."""

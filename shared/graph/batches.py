@@ -1,0 +1,173 @@
+"""Batches: up to 20 GETs in one request, each with an answer and a status of its own; and counts, which go in batches.
+
+https://learn.microsoft.com/graph/json-batching
+"""
+
+import asyncio
+import base64
+import itertools
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import msgspec
+
+from shared.errors import GraphError, Transient
+from shared.graph import answers, odd
+from shared.graph.answers import THROTTLED
+from shared.graph.client import Graph, Tally, native, once, retrying
+from shared.graph.odata import encoded
+
+GoOn = Callable[[], Awaitable[bool]]
+"""Says whether there is time for more, and whether anyone still wants it."""
+
+BATCH = 20
+BATCHES_AT_ONCE = 4
+COUNTS_AT_ONCE = 16
+"""Batches of counts: one activity alone counts, and each round of them costs the export one round trip."""
+MAX_ITEM_FAILURES = 3
+"""5xx of one user's item of a batch: the others wait while it is asked again, and then it is an error of that user."""
+
+
+class Answer(msgspec.Struct):
+    """One answer of a batch, with its own status. `body` is what was asked for, or Graph's error."""
+
+    id: str = ""
+    status: int = 0
+    headers: dict[str, Any] | None = None
+    body: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Answers(msgspec.Struct):
+    responses: list[Answer]
+    error: msgspec.Raw = msgspec.Raw()
+
+
+_DECODER = msgspec.json.Decoder(_Answers)
+
+
+async def counts(graph: Graph, filters: list[str], tally: Tally) -> list[int | None]:
+    """How many users match each filter (advanced: the index, which may lag); None where Graph does not count."""
+    urls = [f"/users/$count{f'?$filter={encoded(each)}' if each else ''}" for each in filters]
+    headers = {"ConsistencyLevel": "eventual"}
+    # One that stays without an answer fails the plan: each is asked for as often as any request.
+    found = await batch(graph, urls, tally, headers, COUNTS_AT_ONCE, graph.retries.attempts)
+    return [_count_of(answer) for answer in found]
+
+
+def _count_of(answer: Answer) -> int | None:
+    if error := _error_of(answer):
+        if error.status in {400, 404} and not isinstance(error, Transient):
+            return None
+        raise error
+    try:
+        found = str(msgspec.json.decode(answer.body, type=int | str)).strip("\ufeff ")
+        # JSON has no place for text/plain: some roots send the number, some its text, some that in base64.
+        return int(found if found.isdigit() else base64.b64decode(found).decode("utf-8-sig"))
+    except ValueError:
+        return None  # A count only sizes the work: what can't be read is like one that was refused.
+
+
+async def batch(
+    graph: Graph,
+    urls: list[str],
+    tally: Tally,
+    headers: dict[str, str] | None = None,
+    at_once: int = BATCHES_AT_ONCE,
+    item_failures: int = MAX_ITEM_FAILURES,
+    go_on: GoOn | None = None,
+) -> list[Answer]:
+    """GETs of these relative URLs, 20 to a request, `at_once` requests side by side, answers in the order of the URLs.
+
+    Each answer's own 429 or 5xx (so often) is asked again after its own Retry-After, within the same bounds as any
+    request; what then still fails is returned with its status, for the caller to judge. Once `go_on` says no, no more
+    requests are sent, and the last URLs have no answers; the first requests are sent in any case.
+    """
+    places = asyncio.Semaphore(at_once)
+
+    async def one(start: int) -> list[Answer] | None:
+        async with places:
+            if go_on and start >= at_once * BATCH and not await go_on():
+                return None
+            return await _one_batch(graph, urls[start : start + BATCH], tally, headers or {}, item_failures)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            batches = [group.create_task(one(start)) for start in range(0, len(urls), BATCH)]
+    except ExceptionGroup as problems:
+        raise problems.exceptions[0] from None
+    asked = itertools.takewhile(lambda found: found is not None, (each.result() for each in batches))
+    return [answer for found in asked for answer in found or ()]
+
+
+async def _one_batch(
+    graph: Graph, urls: list[str], tally: Tally, headers: dict[str, str], item_failures: int
+) -> list[Answer]:
+    done: dict[int, Answer] = {}
+    passing: dict[int, Transient] = {}
+    failures: Counter[int] = Counter()
+
+    def judge(at: int) -> None:
+        """A throttled item is asked as long as any request; one that only fails is soon taken for what it is."""
+        passing.pop(at, None)
+        error = _error_of(done[at])
+        if isinstance(error, Transient):
+            failures[at] += error.status not in THROTTLED
+            if error.status in THROTTLED or failures[at] < item_failures:
+                passing[at] = error
+
+    async def ask() -> None:
+        left = [at for at in range(len(urls)) if at not in done or at in passing]
+        requests = [{"id": str(at), "method": "GET", "url": urls[at], "headers": headers} for at in left]
+        body = msgspec.json.encode({"requests": requests})
+        found = await once(graph, _post(graph, "/$batch", body), tally, _answers_of)
+        answered = {each.id: each for each in found.responses}
+        for at in left:
+            if str(at) not in answered:
+                raise Transient(200, "UnreadableAnswer", "Graph left a request of a batch without an answer.")
+            done[at] = answered[str(at)]
+            judge(at)
+        if passing:
+            statuses = [error.status for error in passing.values()]
+            if 401 in statuses:
+                graph.credential.renew()
+            pause = max(error.retry_after or 0 for error in passing.values()) or None
+            reason = "Graph asked to send a part of a batch again."
+            raise Transient(statuses[0], "Throttled", reason, retry_after=pause)
+
+    try:
+        await retrying(graph, tally, ask)
+    except Transient:
+        if len(done) < len(urls):
+            raise
+    return [done[at] for at in range(len(urls))]
+
+
+def raise_for(answer: Answer) -> None:
+    """Raises GraphError when this answer of a batch is one; Transient when it may be another one later."""
+    if error := _error_of(answer):
+        raise error
+
+
+def _error_of(answer: Answer) -> GraphError | None:
+    headers, body = answer.headers or {}, bytes(answer.body)
+    error = answers.error_of(answer.status, headers, answers.plain_body(body))
+    return error or answers.error_inside(answer.status, headers, body)
+
+
+def _answers_of(content: bytes) -> _Answers:
+    try:
+        return _DECODER.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return odd.decode(content, _Answers)[0]
+
+
+def _post(graph: Graph, path: str, body: bytes) -> "Coroutine[Any, Any, Any]":
+    from kiota_abstractions.method import Method
+    from kiota_abstractions.request_information import RequestInformation
+
+    request = RequestInformation(Method.POST, "{+baseurl}" + path, {})
+    request.set_stream_content(body, "application/json")
+    request.headers.add("x-ms-throttle-priority", "Low")
+    request.add_request_options([native()])
+    return graph.client.request_adapter.send_primitive_async(request, "bytes", {})

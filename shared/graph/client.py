@@ -1,0 +1,203 @@
+"""One request to Microsoft Graph: signed, sent, judged, and sent again when that may help.
+
+msgraph-sdk signs the requests (azure-identity) and makes them ready; its answers are taken as they came
+(NativeResponseHandler) and decoded with msgspec, because the SDK's models cost seconds of CPU for one page of 999
+users. Its own retry is left out: it knows only 429, 503 and 504, three times. The one retry policy is here.
+"""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+import aiohttp
+import httpx
+import tenacity
+
+from shared.errors import GraphError, Transient
+from shared.graph import answers
+from shared.graph.answers import THROTTLED, Found
+from shared.graph.wire import ACCEPT, AiohttpTransport
+
+if TYPE_CHECKING:
+    from azure.core.credentials import AccessToken
+    from azure.core.credentials_async import AsyncTokenCredential
+    from kiota_http.middleware.options import ResponseHandlerOption
+    from msgraph import GraphServiceClient
+
+TIMEOUT = aiohttp.ClientTimeout(total=None, connect=15, sock_read=100)
+MAX_WAIT = 300.0
+"""Seconds that one Retry-After is honoured for at most."""
+RENEWAL_SECONDS = 5.0
+MAX_ATTEMPTS = 100
+MAX_UNAUTHORIZED = 3
+"""A new token helps at once, or not at all."""
+
+Done = TypeVar("Done")
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How often and how long one request is tried again, and how the time between is spent (seconds)."""
+
+    attempts: int = 8
+    """Failures; waiting because Graph said so (429, 509) is bounded by the time alone."""
+    seconds: float = 900.0
+    longest_pause: float = 60.0
+    sleep: Callable[[float], Awaitable[None]] | None = None
+    """None: asyncio's."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was done, for the results file."""
+
+    requests: int = 0
+    retries: int = 0
+    restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A connection to one Graph root, kept by a worker process for all its activities."""
+
+    root: str
+    """Such as https://graph.microsoft.com/v1.0."""
+    client: "GraphServiceClient"
+    transport: AiohttpTransport
+    credential: "RenewableCredential"
+    retries: Retries
+
+
+class RenewableCredential:
+    """A credential that can be made anew: azure-identity keeps a token until it ends, also one that Graph refuses."""
+
+    def __init__(self, make: Callable[[], "AsyncTokenCredential"]) -> None:
+        self._make = make
+        self._made: list[AsyncTokenCredential] = []
+        self._renewed = 0.0
+
+    async def get_token(self, *scopes: str, **options: Any) -> "AccessToken":
+        if not self._made:
+            self._made.append(self._make())
+        return await self._made[-1].get_token(*scopes, **options)
+
+    def renew(self) -> None:
+        """Another token from now on. Many chains see the same 401 at once: one renewal serves them all."""
+        now = time.monotonic()
+        if now - self._renewed > RENEWAL_SECONDS:
+            self._renewed = now
+            self._made.append(self._make())
+
+    async def close(self) -> None:
+        for credential in self._made:
+            await credential.close()
+
+
+def connect(
+    endpoint: str,
+    make_credential: Callable[[], "AsyncTokenCredential"],
+    retries: Retries,
+    timeout: aiohttp.ClientTimeout = TIMEOUT,
+) -> Graph:
+    """Opens nothing yet: connections and tokens are made when they are needed. `endpoint`: https://graph.microsoft.com."""
+    from kiota_abstractions.authentication import BaseBearerTokenAuthenticationProvider
+    from kiota_authentication_azure.azure_identity_access_token_provider import AzureIdentityAccessTokenProvider
+    from kiota_http.middleware import ParametersNameDecodingHandler, UserAgentHandler
+    from msgraph import GraphRequestAdapter, GraphServiceClient
+    from msgraph_core import GraphClientFactory
+
+    root = f"{endpoint}/v1.0"
+    credential = RenewableCredential(make_credential)
+    tokens = AzureIdentityAccessTokenProvider(
+        credential,  # type: ignore[arg-type]  # has what is called of it: get_token
+        options=None,
+        scopes=[f"{endpoint}/.default"],
+        allowed_hosts=[urlsplit(endpoint).hostname or ""],
+    )
+    transport = AiohttpTransport(timeout)
+    http = httpx.AsyncClient(transport=transport, headers=ACCEPT)
+    http = GraphClientFactory.create_with_custom_middleware(
+        [ParametersNameDecodingHandler(), UserAgentHandler()], client=http
+    )
+    adapter = GraphRequestAdapter(BaseBearerTokenAuthenticationProvider(tokens), http)
+    adapter.base_url = root
+    return Graph(root, GraphServiceClient(request_adapter=adapter), transport, credential, retries)
+
+
+async def close(graph: Graph) -> None:
+    """Gives back connections and credentials."""
+    await graph.transport.aclose()  # The SDK's own transport around it would not pass this on.
+    await graph.credential.close()
+
+
+def native() -> "ResponseHandlerOption":
+    from kiota_abstractions.native_response_handler import NativeResponseHandler
+    from kiota_http.middleware.options import ResponseHandlerOption
+
+    return ResponseHandlerOption(NativeResponseHandler())
+
+
+async def once(
+    graph: Graph, sending: "Coroutine[Any, Any, Any]", tally: Tally, decode: Callable[[bytes], Found]
+) -> Found:
+    """One request, sent once. Raises GraphError, or Transient when asking again may help."""
+    from azure.core.exceptions import AzureError, ClientAuthenticationError
+
+    tally.requests += 1
+    try:
+        response: httpx.Response = await sending
+    except (aiohttp.ClientError, TimeoutError, httpx.RequestError) as problem:
+        raise Transient(
+            0, "ConnectionBroken", f"The connection to Graph broke ({type(problem).__name__})."
+        ) from problem
+    except ClientAuthenticationError as problem:
+        raise GraphError(401, "NoToken", f"No token for Graph could be had: {problem.message[:300]}") from problem
+    except AzureError as problem:
+        raise Transient(0, "NoToken", f"No token for Graph could be had ({type(problem).__name__}).") from problem
+    # httpx ties a response to its stream and that to the response: the body would stay until a garbage collection.
+    del response.stream
+    try:
+        return answers.read(response.status_code, response.headers, response.content, decode)
+    except Transient as problem:
+        if problem.status == 401:
+            graph.credential.renew()
+        raise
+
+
+async def retrying(graph: Graph, tally: Tally, ask: Callable[[], Awaitable[Done]]) -> Done:
+    """Asks until it works or the bounds are reached; then the last Transient is raised."""
+    policy = graph.retries
+    failures: Counter[int] = Counter()
+
+    def again(problem: BaseException) -> bool:
+        if not isinstance(problem, Transient):
+            return False
+        failures[problem.status] += 1
+        tries = sum(count for status, count in failures.items() if status not in THROTTLED)
+        return tries < policy.attempts and failures[401] <= MAX_UNAUTHORIZED
+
+    def pause(state: tenacity.RetryCallState) -> float:
+        problem = state.outcome.exception() if state.outcome else None
+        if isinstance(problem, Transient) and problem.retry_after is not None:
+            # A little later than asked, and not all chains at the same moment.
+            return min(problem.retry_after, MAX_WAIT) + random.uniform(0, 0.3)  # noqa: S311
+        longest = min(policy.longest_pause, 0.5 * 2**state.attempt_number)
+        return random.uniform(longest / 2, longest)  # noqa: S311
+
+    def count(_: tenacity.RetryCallState) -> None:
+        tally.retries += 1
+
+    retrying = tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_exception(again),
+        stop=tenacity.stop_any(tenacity.stop_after_attempt(MAX_ATTEMPTS), tenacity.stop_after_delay(policy.seconds)),
+        wait=pause,
+        sleep=policy.sleep or asyncio.sleep,
+        before_sleep=count,
+        reraise=True,
+    )
+    return await retrying(ask)

@@ -1,0 +1,1 @@
+"""How a tenant is split into ranges, without IO."""

@@ -1,0 +1,114 @@
+"""Splitting by name: what time does not split any more, by the beginnings of the userPrincipalName."""
+
+from dataclasses import dataclass, field, replace
+
+from shared.ranges.counting import MAX_LEVELS, PROBES, Splitting, ask, count_of
+from shared.ranges.ranges import Range
+
+LETTERS = "asmjcedrlbtknphgiofvwyzuqx0123456789.-_'!#^~@"
+"""What a userPrincipalName is made of, ignoring case (learn.microsoft.com: user resource); the frequent ones first."""
+LETTERS_AFTER = "aeionrlshmtducgkybpvfjwzxq.0123456789-_'!#^~@"
+"""The same, first what follows most often inside a name."""
+DIGITS_FIRST = "0123456789@.-_" + LETTERS_AFTER[:26] + "'!#^~"
+"""The same, behind a digit: names made by a script are numbered."""
+MAX_OR = 12
+"""Beginnings in one range: Graph takes 15 clauses with `or`, and the caller's filter may have some as well."""
+MAX_DEPTH = 60
+
+
+@dataclass(slots=True)
+class _Beginning:
+    """A crowded beginning of userPrincipalNames, and how many users its continuations have as far as counted."""
+
+    text: str
+    count: int
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def rest(self) -> int:
+        return self.count - sum(self.counts.values())
+
+    def unasked(self) -> list[str]:
+        """The next continuations to count: as many as fit in one `$batch`."""
+        letters = LETTERS if not self.text else DIGITS_FIRST if self.text[-1].isdigit() else LETTERS_AFTER
+        return [self.text + letter for letter in letters if self.text + letter not in self.counts][:PROBES]
+
+    def own(self, size: int) -> list[str]:
+        """The continuations that get ranges of their own, the largest first: all but what fits beside the rest."""
+        left, rest = sorted((text for text in self.counts), key=lambda text: self.counts[text]), max(self.rest, 0)
+        while left and rest + self.counts[left[0]] <= size:
+            rest += self.counts[left.pop(0)]
+        return left[::-1]
+
+
+def first_letters(base: Range) -> list[Range]:
+    """One question for each letter that a name can begin with."""
+    return [replace(base, prefixes=(letter,)) for letter in LETTERS]
+
+
+def forms(base: Range) -> list[Range]:
+    """Questions that tell whether Graph takes what ranges by name will ask: each kind, as long as it can become."""
+    first = LETTERS[0]
+    return [
+        replace(base, prefixes=tuple(LETTERS[:MAX_OR])),
+        replace(base, except_prefixes=tuple(LETTERS)),
+        replace(base, prefixes=(first,), except_prefixes=tuple(first + letter for letter in LETTERS_AFTER)),
+    ]
+
+
+def split_by_name(base: Range, size: int, known: dict[str, int] | None = None) -> Splitting:
+    """A range split by the beginning of the userPrincipalName; None where it is not crowded, or Graph refuses that.
+
+    `known`: how many users each first letter has, where that and the forms of filters were asked already.
+    """
+    if count_of(base) <= size:
+        return None
+    beginnings = [_Beginning("", count_of(base), dict(known or {}))]
+    for _ in range(MAX_LEVELS):
+        if any(sum(each.counts.values()) > 2 * each.count + size for each in beginnings):
+            return None  # Graph ignores the filter: asking on would never end.
+        open_ = [each for each in beginnings if each.rest > size and each.unasked()]
+        if not open_:
+            found = {text: (count, each) for each in beginnings for text, count in each.counts.items()}
+            begun = {each.text for each in beginnings}
+            deeper = [
+                _Beginning(text, count)
+                for text, (count, _) in found.items()
+                if count > size and text not in begun and len(text) < MAX_DEPTH
+            ]
+            if not deeper:
+                break
+            beginnings += deeper
+            continue
+        asked = [(each, text) for each in open_ for text in each.unasked()]
+        counted = yield from ask([replace(base, prefixes=(text,)) for _, text in asked])
+        if not counted:
+            return None
+        for (each, text), part in zip(asked, counted, strict=True):
+            each.counts[text] = count_of(part)
+    split = {each.text for each in beginnings}
+    owns = {each.text: each.own(size) for each in beginnings}
+    leftovers = [
+        replace(
+            base,
+            prefixes=(each.text,) if each.text else (),
+            except_prefixes=tuple(owns[each.text]),
+            expected=max(each.count - sum(each.counts[text] for text in owns[each.text]), 0),
+        )
+        for each in beginnings
+    ]
+    own = [(text, each.counts[text]) for each in beginnings for text in owns[each.text] if text not in split]
+    parts = [*_packed(base, own, size), *leftovers]
+    # Counted only to see whether Graph takes these filters at all.
+    return parts if known is not None else (yield from ask(parts))
+
+
+def _packed(base: Range, own: list[tuple[str, int]], size: int) -> list[Range]:
+    """Ranges for these beginnings, several small ones in one."""
+    packs: list[tuple[list[str], int]] = []
+    for text, count in sorted(own):
+        if packs and packs[-1][1] + count <= size and len(packs[-1][0]) < MAX_OR:
+            packs[-1] = ([*packs[-1][0], text], packs[-1][1] + count)
+        else:
+            packs.append(([text], count))
+    return [replace(base, prefixes=tuple(texts), expected=count) for texts, count in packs]

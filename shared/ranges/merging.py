@@ -1,0 +1,75 @@
+"""Neighbouring slices of time to ranges that are about equally large."""
+
+import bisect
+import functools
+import itertools
+import math
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from shared.ranges.counting import count_of
+from shared.ranges.ranges import Range
+
+FIRST_SECOND = int(datetime(1, 1, 1, tzinfo=UTC).timestamp())
+_LAST_SECOND = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
+
+
+def merge(slices: list[Range], size: int) -> list[Range]:
+    """Neighbours in one, so that the ranges are about equally large; a second with more than `size` stays alone."""
+    merged = [functools.reduce(_joined, group) for group in groups(slices, size)]
+    if len(merged) == 1:
+        # One range for all time has no border, and would ask for the users without createdDateTime as well.
+        middle = len(slices) // 2
+        merged = [functools.reduce(_joined, slices[:middle]), functools.reduce(_joined, slices[middle:])]
+    for at, (below, part) in enumerate(itertools.pairwise(merged)):
+        if is_burst(part, size) and seconds_of(below) > 2 and part.low is not None:
+            # Its neighbour below asks up to and including the border. One second lower, it does not read the whole
+            # burst only to drop it.
+            merged[at : at + 2] = [replace(below, high=part.low - 1), replace(part, low=part.low - 1)]
+    return merged
+
+
+def groups(slices: list[Range], size: int) -> list[list[Range]]:
+    """Neighbours that become one range: as many ranges as their users fill, the largest as small as it can be then."""
+    counts = [count_of(part) for part in slices if not is_burst(part, size)]
+    # From some ranges on rather one less, each a little larger: one more would be read when all others have ended.
+    places = math.ceil(sum(counts) / size) if sum(counts) < 8 * size else sum(counts) // size
+    bursts = len(slices) - len(counts)
+
+    def enough(most: int) -> bool:
+        return len(_filled(slices, most, size)) - bursts <= places
+
+    sizes = range(max(counts, default=0), sum(counts))
+    return _filled(slices, sizes.start + bisect.bisect_left(sizes, True, key=enough), size)
+
+
+def _filled(slices: list[Range], most: int, size: int) -> list[list[Range]]:
+    """Neighbours with at most so many users together; bursts alone."""
+    groups: list[list[Range]] = []
+    room = -1
+    for part in slices:
+        alone = is_burst(part, size)
+        if alone or room < count_of(part):
+            groups.append([])
+            room = most
+        groups[-1].append(part)
+        room = -1 if alone else room - count_of(part)
+    return groups
+
+
+def largest(groups: list[list[Range]], size: int) -> int:
+    return max((sum(map(count_of, group)) for group in groups if not is_burst(group[0], size)), default=0)
+
+
+def _joined(below: Range, above: Range) -> Range:
+    return replace(below, high=above.high, expected=count_of(below) + count_of(above))
+
+
+def is_burst(part: Range, size: int) -> bool:
+    """More users than a range should have, and nothing left to cut but their names."""
+    return seconds_of(part) == 1 and count_of(part) > size
+
+
+def seconds_of(part: Range) -> int:
+    low = FIRST_SECOND if part.low is None else part.low
+    return (_LAST_SECOND if part.high is None else part.high) - low

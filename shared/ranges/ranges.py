@@ -1,0 +1,133 @@
+"""The ranges: parts of a tenant that one activity each exports, what they ask Graph for, and which users they keep.
+
+Why createdDateTime: it is set once and never changes, and `ge`/`le` on it work in a default query. So a user is in
+the same range throughout the export, whatever else happens to it.
+
+Closed question, half-open keep: a range asks for [low, high] and keeps [low, high), judged by the createdDateTime
+that came with the user. So a border belongs to exactly one range, whether Graph stores fractions of a second or not,
+and a row outside of what was asked shows that Graph ignored the filter.
+
+Users without createdDateTime (created or synced before June 2018), and seconds in which very many were created, are
+split by the beginning of the userPrincipalName, with a range for whatever is left over. So are all users in clouds that
+do not have createdDateTime.
+"""
+
+import string
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+
+from shared.errors import ChainBroken, ExportError
+from shared.graph import odata
+from shared.graph.users import User
+
+_SMALL_LETTERS = {ord(letter): letter.lower() for letter in string.ascii_uppercase}
+
+Kind = Literal["all", "time", "null", "users"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """One part of the export. Times are whole seconds since 1970; None is open."""
+
+    kind: Kind
+    low: int | None = None
+    """First second kept (kind time); index of the first user (kind users)."""
+    high: int | None = None
+    """First second not kept any more (kind time); index behind the last user (kind users)."""
+    prefixes: tuple[str, ...] = ()
+    """Small letters: the userPrincipalName begins with one of these; empty: with anything."""
+    except_prefixes: tuple[str, ...] = ()
+    """... and with none of these, which have ranges of their own."""
+    expected: int | None = None
+    """How many users Graph counted here: sizes the work, and is never taken as truth."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON, for the plan's blob."""
+        return {key: value for key, value in asdict(self).items() if value not in (None, ())}
+
+
+def from_dict(found: dict[str, Any]) -> Range:
+    """What `as_dict` gave, after a way through JSON."""
+    return msgspec.convert(found, Range)
+
+
+def question(part: Range, room: int = 10**6) -> str:
+    """The `$filter` that asks for this range; empty for all users. A superset of what the range keeps.
+
+    room: characters of a URL that the filter may have. As many of `except_prefixes` as fit are left to Graph, in their
+    order; `keeps` drops the others' users. They are joined with `and`, because Graph takes 15 clauses with `or`.
+    """
+    clauses: list[str] = []
+    if part.kind == "null":
+        clauses.append("createdDateTime eq null")
+    if part.kind == "time":
+        clauses += [f"createdDateTime ge {literal(part.low)}"] if part.low is not None else []
+        clauses += [f"createdDateTime le {literal(part.high)}"] if part.high is not None else []
+    if part.prefixes:
+        starts = " or ".join(_starts_with(prefix) for prefix in part.prefixes)
+        clauses.append(f"({starts})" if len(part.prefixes) > 1 else starts)
+    asked = " and ".join(clauses)
+    for prefix in part.except_prefixes:
+        longer = f"{asked} and not({_starts_with(prefix)})" if asked else f"not({_starts_with(prefix)})"
+        if len(odata.encoded(longer)) > room:
+            break
+        asked = longer
+    return asked
+
+
+def keeps(part: Range, user: User) -> bool:
+    """True when the user belongs to this range and to no other.
+
+    Raises ExportError (FilterIgnored) for a user that the range did not ask for by time, and ChainBroken for one that
+    it did not ask for by userPrincipalName: that can be a rename at this moment, so the range is read again.
+    """
+    kept = True
+    if part.kind == "null" and user.created_date_time is not None:
+        raise _ignored(part, user)
+    if part.kind == "time":
+        created = _seconds(user)
+        if (part.low is not None and created < part.low) or (part.high is not None and created > part.high):
+            raise _ignored(part, user)
+        kept = part.high is None or created < part.high
+    if not part.prefixes and not part.except_prefixes:
+        return kept
+    name = user.user_principal_name or ""
+    # Graph alone knows how it takes a letter like the Turkish \u0130: as an "i" or not. Whom it sends to a beginning
+    # belongs there; from the others only what surely has a range of its own is left out.
+    small = name.translate(_SMALL_LETTERS)
+    if part.prefixes and not small.startswith(part.prefixes) and not name.lower().startswith(part.prefixes):
+        raise ChainBroken(
+            "FilterIgnored", "Graph sent a user whose userPrincipalName does not begin as the filter asked."
+        )
+    return kept and not (part.except_prefixes and small.startswith(part.except_prefixes))
+
+
+def literal(seconds: int) -> str:
+    """An OData date and time; Graph wants both, and the Z."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
+
+
+def _starts_with(prefix: str) -> str:
+    return f"startsWith(userPrincipalName,{odata.quoted(prefix)})"
+
+
+def _seconds(user: User) -> float:
+    if user.created_date_time is None:
+        raise ExportError(
+            "FilterIgnored", "Graph sent a user without createdDateTime where the filter asked for a time."
+        )
+    try:
+        return datetime.fromisoformat(user.created_date_time).timestamp()
+    except ValueError:
+        raise ExportError("UnreadableAnswer", "Graph sent a createdDateTime that is no date and time.") from None
+
+
+def _ignored(part: Range, user: User) -> ExportError:
+    return ExportError(
+        "FilterIgnored",
+        f"Graph was asked for users with {question(part, 200)} and sent one created {user.created_date_time}:"
+        " it ignored the filter. Nothing is published, because users could be missing or doubled.",
+    )

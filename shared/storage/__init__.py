@@ -1,0 +1,1 @@
+"""Blob Storage: the only package that imports azure.storage, and all names of blobs and blocks."""

@@ -1,0 +1,56 @@
+"""Bytes to staged blocks: collected until there is enough for one."""
+
+from dataclasses import dataclass, field
+
+from shared.storage import blobs
+from shared.storage.blobs import Storage
+from shared.storage.names import block_name
+
+USER_BYTES = 2_000
+"""More than a user takes in a file with all columns, so that blocks are large enough. About 270 is usual."""
+
+
+def block_bytes(expected: int | None) -> int:
+    """How large a block of an export of so many users is: larger from 6.5 million on, as a blob takes 50,000."""
+    return max(blobs.BLOCK_BYTES, (expected or 0) * USER_BYTES * 2 // blobs.MAX_BLOCKS)
+
+
+@dataclass(slots=True)
+class BlockWriter:
+    """Collects bytes, and stages them as blocks of about `enough` bytes."""
+
+    storage: Storage
+    name: str
+    part: str
+    enough: int
+    separator: bytes = b""
+    blocks: int = 0
+    size: int = 0
+    entries: int = 0
+    """How many were added of those that are staged."""
+    pieces: list[bytes] = field(default_factory=list)
+    """What is not staged yet."""
+    _waiting: int = 0
+
+    def add(self, *data: bytes) -> None:
+        self.pieces += filter(None, data)
+        self._waiting += sum(map(len, data))
+
+    async def stage_full(self) -> None:
+        """Stages what has been added if it is enough for a block."""
+        if self._waiting >= self.enough:
+            await self.stage()
+
+    async def stage(self) -> None:
+        """Stages what has been added, however little it is."""
+        if not self.pieces:
+            return
+        data, entries = self.separator.join(self.pieces), len(self.pieces)
+        self.pieces.clear()  # Before the block is on its way, or it is in memory twice.
+        self._waiting = 0
+        if self.separator:
+            await blobs.stage(self.storage, self.name, block_name(self.part, self.blocks, "s"), self.separator)
+        await blobs.stage(self.storage, self.name, block_name(self.part, self.blocks), data)
+        self.blocks += 1
+        self.size += len(data)
+        self.entries += entries

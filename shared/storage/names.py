@@ -1,0 +1,94 @@
+"""The name of every blob in the container, and of every block; pure.
+
+    {id}/{fileName}.csv     the export: staged in blocks, visible only once they are committed, all in one step
+    {id}/results.json       its results, committed the same way
+    {id}/request.json       what was asked, by whom
+    {id}/deleted            stands for an export that was deleted, and says whose it was
+    work/{id}/...           plan, list of selected users, state of a chain; removed when the export ends
+    keys/{hash}             Idempotency-Key to export id
+    running/{hash}/{id}     a running export, by caller
+
+Ids sort newest first, so a plain listing of the container is the list of operations.
+"""
+
+import hashlib
+
+KEYS = "keys/"
+RUNNING = "running/"
+WORK = "work/"
+
+
+def record_name(export_id: str) -> str:
+    return f"{export_id}/request.json"
+
+
+def results_name(export_id: str) -> str:
+    return f"{export_id}/results.json"
+
+
+def csv_name(export_id: str, file_name: str) -> str:
+    return f"{export_id}/{file_name}.csv"
+
+
+def deleted_name(export_id: str) -> str:
+    """Stands for an export that was deleted, and says whose it was."""
+    return f"{export_id}/deleted"
+
+
+def key_name(caller_id: str, idempotency_key: str) -> str:
+    """Holds the id of the export that a caller's Idempotency-Key has started."""
+    digest = hashlib.sha256(f"{caller_id}\n{idempotency_key}".encode()).hexdigest()
+    return f"{KEYS}{digest}"
+
+
+def work_name(export_id: str, name: str) -> str:
+    return f"{WORK}{export_id}/{name}"
+
+
+def users_name(export_id: str, attempt: str) -> str:
+    """The list of selected users, as that attempt of the POST has given it."""
+    return work_name(export_id, f"users-{attempt}.json" if attempt else "users.json")
+
+
+def callback_name(export_id: str, attempt: str) -> str:
+    """The callback's address, a secret."""
+    return work_name(export_id, f"callback-{attempt}" if attempt else "callback")
+
+
+def place_name(caller_id: str, export_id: str = "") -> str:
+    """The blob of a caller's running export; without an id: what these names begin with."""
+    return f"{RUNNING}{hashlib.sha256(caller_id.encode()).hexdigest()[:32]}/{export_id}"
+
+
+def plan_name(export_id: str) -> str:
+    return work_name(export_id, "plan.json")
+
+
+def progress_name(export_id: str, number: int | None = None) -> str:
+    """Where a range notes how far it is, in the blob's summary; without a number: what these names begin with."""
+    return work_name(export_id, "progress-") + ("" if number is None else f"{number:07d}")
+
+
+def ids_name(export_id: str, part: str) -> str:
+    """Where an execution (its `part_name`) lists the keys of those whom it has staged, as another range may too."""
+    return work_name(export_id, f"ids-{part}")
+
+
+def elsewhere_name(export_id: str, number: int) -> str:
+    """Where the users are listed that a range of selected users leaves to an earlier one."""
+    return work_name(export_id, f"elsewhere-{number:07d}")
+
+
+def cancelled_name(export_id: str) -> str:
+    """Is there from the moment in which a person cancels."""
+    return work_name(export_id, "cancelled")
+
+
+def part_name(number: int, segment: int, execution: str) -> str:
+    """The beginning of the block ids of one execution of one range: no two executions share it."""
+    return f"{number:07d}-{segment:05d}-{execution}"
+
+
+def block_name(part: str, block: int, kind: str = "p") -> str:
+    """A block's name: all have the same length. Kind: p for a part of the file, s for a separator between two."""
+    return f"{part}-{block:05d}-{kind}"
