@@ -10,7 +10,7 @@ PROGRAMS := $(if $(shell command -v chromium || command -v chromium-browser),,ch
 PROGRAMS += $(if $(shell command -v soffice),,libreoffice-calc-nogui)
 PROGRAMS := $(strip $(PROGRAMS))
 
-.PHONY: help setup programs demo serve chaos test bench check lint types guards clean
+.PHONY: help setup programs demo serve chaos test test-oldest bench check lint types guards clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make serve   keep the API and the page up on http://localhost:7071"
 	@echo "make chaos   kill processes at random moments of ROUNDS=$(ROUNDS) exports, and judge what comes out"
 	@echo "make test    run all the tests"
+	@echo "make test-oldest  run the tests of the API and the unit tests with the oldest azure-functions that a worker in Azure may load"
 	@echo "make bench   measure the export and other ways to the same file (QUICK=1 for a first look)"
 	@echo "make check   lint, types and tests"
 	@echo "make guards  break each guard on purpose: its test must fail"

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from azure.functions._durable_functions import df_dumps, df_loads
+from azure.durable_functions.models.utils.df_serialization import df_dumps, df_loads
 
 T = TypeVar("T")
 

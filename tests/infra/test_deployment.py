@@ -1,5 +1,6 @@
 """What is deployed: the right files, host.json, locked packages; and the app starts from them alone."""
 
+import importlib.metadata
 import json
 import re
 import shutil
@@ -66,6 +67,15 @@ def test_azd_restore_finds_nothing_to_build(tmp_path: Path) -> None:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--dry-run"]
     done = subprocess.run([*pip, "."], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_no_package_brings_a_folder_that_would_hide_ours() -> None:
+    """In Azure the app's own folder is the last on the path."""
+    ours = {path.parts[0].removesuffix(".py") for path in deployment.packaged() if path.suffix == ".py"}
+    assert ours == {"shared", "function_app"}
+    for package in importlib.metadata.distributions():
+        tops = {file.parts[0].removesuffix(".py") for file in package.files or ()}
+        assert not tops & ours, package.name
 
 
 # ---- host.json -------------------------------------------------------------------------------------------------------
