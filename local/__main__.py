@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     chaos.add_argument("--rounds", type=int, default=39, help="three of each kind by default")
     chaos.add_argument("--seed", type=int, default=1, help="of the first round; the next has the next (default: 1)")
     chaos.add_argument("--only", choices=KINDS, help="rounds of one kind")
+    chaos.add_argument("--durable-host", metavar="PATH", help="on Microsoft's extension: this program, two of it")
     chaos.add_argument("--write", metavar="FILE", help="put the table between the markers of this file")
 
     for name in ("host", "worker"):

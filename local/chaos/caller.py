@@ -9,7 +9,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import BlobServiceClient
 
 from local.chaos.judge import Evidence, Json
-from local.chaos.stage import Stage, StageError, instances, open_work
+from local.chaos.stage import Stage, StageError
 
 PAUSE_SECONDS = 0.1
 CONTAINER = "exports"
@@ -66,13 +66,13 @@ def wait_for_end(stage: Stage, deadline: float, export_id: str) -> None:
 def settle(stage: Stage, deadline: float, export_id: str) -> None:
     """Waits until what runs has seen that nobody wants it any more, and nothing is open."""
     while time.monotonic() < deadline:
-        if _all_ended(stage, export_id) and not open_work(stage, export_id):
+        if _all_ended(stage, export_id) and not stage.engine.open_work(export_id):
             return
         time.sleep(PAUSE_SECONDS)
 
 
 def _all_ended(stage: Stage, export_id: str) -> bool:
-    return all(status not in {"Pending", "Running", "Suspended"} for status in instances(stage, export_id).values())
+    return all(status not in {"Pending", "Running"} for status in stage.engine.instances(export_id).values())
 
 
 def evidence(
@@ -94,8 +94,8 @@ def evidence(
         csv=_download(links.get("csv")),
         results=httpx.Response(200, content=results).json() if results is not None else None,
         blobs=tuple(name for name in _names(stage) if export_id in name),
-        instances=instances(stage, export_id),
-        open_work=open_work(stage, export_id),
+        instances=stage.engine.instances(export_id),
+        open_work=stage.engine.open_work(export_id),
         listed=tuple(entry for entry in listed if entry["id"] == export_id),
         cancelled=cancelled,
     )

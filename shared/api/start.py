@@ -19,7 +19,8 @@ from shared.api.access import Caller
 from shared.api.keys import Key
 from shared.api.operations import Operations, new_id
 from shared.api.request import ExportRequest
-from shared.export.context import Json, Record, find_record
+from shared.export.context import Record, find_record
+from shared.export.messages import Json
 from shared.export.workflow import EXPORT
 from shared.storage import blobs
 from shared.storage.names import callback_name, deleted_name, key_name, place_name, record_name, users_name, work_name
@@ -98,6 +99,7 @@ async def _write(operations: Operations, request: ExportRequest, caller: Caller,
         excel=request.excel,
         callback_host=urlsplit(request.callback_url).hostname or "",
         attempt=secrets.token_hex(6),
+        notes=list(request.notes),
     )
     if request.callback_url:
         await blobs.write(operations.storage, callback_name(record.id, record.attempt), request.callback_url.encode())

@@ -22,7 +22,7 @@ from shared.api.keys import Key
 from shared.api.limit import TooManyRunning
 from shared.api.operations import Operations, new_id
 from shared.api.request import ExportRequest
-from shared.export import clean
+from shared.export import activities
 from shared.export.context import Edges, find_record
 from shared.storage import blobs
 from shared.storage.names import callback_name, key_name, place_name, record_name, users_name
@@ -49,7 +49,7 @@ async def app(serving: Serving, limit: int = 2) -> AsyncIterator[tuple[Operation
 async def end(on: Operations, durable: Durable, export_id: str) -> None:
     """As the orchestrator's last steps do."""
     no_graph: Any = None
-    await clean.clean(Edges(no_graph, on.storage, on.settings), {"id": export_id})
+    await activities.run(Edges(no_graph, on.storage, on.settings), "clean", {"id": export_id})
     durable.instances[export_id] = "Completed"
 
 

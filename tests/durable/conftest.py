@@ -1,10 +1,12 @@
 """The app on Microsoft's own Durable extension, wherever its program is found."""
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -55,10 +57,14 @@ def hook() -> Iterator[Hook]:
 
 
 @pytest.fixture(scope="session")
-def api(program: str, hook: Hook, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+def api(
+    program: str, hook: Hook, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Api]:
     """A small tenant in ranges of 100 users and four lanes, most of them by name, which is what `check` is for; one
     worker, which counts its calls.
     """
+    record = request.config.getoption("--record-traces", None)
+    traces = tmp_path_factory.mktemp("traces")
     with extension(
         tmp_path_factory.mktemp("extension"),
         program,
@@ -66,7 +72,28 @@ def api(program: str, hook: Hook, tmp_path_factory: pytest.TempPathFactory) -> I
         EXPORT_RANGE_USERS="100",
         EXPORT_PARALLEL="4",
         EXPORT_MAX_RUNNING="100",
-        RETRY_MS="1000",
+        RETRY_MS="15000" if record else "1000",
         HOOK=hook.url,
+        **({"TRACE": str(traces)} if record else {}),
     ) as found:
         yield found
+        if record:
+            write_traces(traces, Path(record), found)
+
+
+def write_traces(traces: Path, folder: Path, api: Api) -> None:
+    """A file for each export that is still there, named as its file, with a turn in each line."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for export in api.listed(top=200)["value"]:
+        turns = [_turn(file) for file in sorted((traces / export["id"]).glob("*-context.json"))]
+        lines = "".join(json.dumps(turn) + "\n" for turn in turns)
+        (folder / f"{export['request']['fileName'].replace(' ', '-')}.jsonl").write_text(lines)
+
+
+def _turn(file: Path) -> Any:
+    context = json.loads(file.read_text())
+    for event in context["history"]:
+        if event.get("Details"):
+            event["Details"] = "(a .NET exception as JSON)"
+    text = file.with_name(file.name.replace("context", "answer")).read_text()
+    return {"context": context, "answer": json.loads(text) if text.startswith("{") else {"raised": text}}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.export.workflow import ATTEMPTS, CANCEL, MAX_READINGS, export_workflow
+from shared.export.workflow import ATTEMPTS, CANCEL, MAX_PASSES, export_workflow
 from tests.unit.durable_host import Host
 
 # The SDK says so once in the life of a process, of results that are read without a type.
@@ -20,7 +20,7 @@ BROKEN = {"code": "RepeatedLink", "reason": "Twice the same."}
 
 
 def part(number: int, segment: int = 0, rows: int = 10) -> list[Any]:
-    return [number, segment, f"{number:012d}", 1, 0, rows, rows * 9, 0]
+    return [number, segment, f"{number:012d}", 1, 0, rows, rows * 9, 0, {}]
 
 
 def done(*numbers: int, segment: int = 0, rows: int = 10, **more: Any) -> dict[str, Any]:
@@ -278,7 +278,7 @@ def test_renames_without_end_fail_the_export() -> None:
         elif not host.named("publish") and not host.named("export"):
             host.fire()
 
-    assert readings == MAX_READINGS
+    assert readings == MAX_PASSES
     assert published(host)["failed"]["code"] == "RenamedMeanwhile"
 
 
@@ -346,7 +346,7 @@ def test_what_lanes_leave_is_read_in_a_next_round_when_all_have_ended() -> None:
     host.complete(second, done(1, left={"ranges": [1, 4], "restarts": 1, "state": "chain"}))
 
     assert [host.asked(number) for number in host.named("export")] == [
-        {"id": "e", "segment": 1, "ranges": [3], "restarts": 0},
+        {"id": "e", "segment": 1, "ranges": [3]},
         {"id": "e", "segment": 1, "ranges": [1, 4], "restarts": 1, "state": "chain"},
     ]
     end_lanes(host)
