@@ -10,7 +10,7 @@ PROGRAMS := $(if $(shell command -v chromium || command -v chromium-browser),,ch
 PROGRAMS += $(if $(shell command -v soffice),,libreoffice-calc-nogui)
 PROGRAMS := $(strip $(PROGRAMS))
 
-.PHONY: help setup programs demo serve chaos test test-long bench check lint types guards clean
+.PHONY: help setup programs demo serve chaos test test-long bench check lint types guards audit clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make bench   measure the export and other ways to the same file (QUICK=1 for a first look)"
 	@echo "make check   lint, types and tests"
 	@echo "make guards  break each guard on purpose: its test must fail"
+	@echo "make audit   look for known vulnerabilities of the packages, and for weak spots in infra/ (needs the internet)"
 	@echo "make clean   remove what the set-up installed"
 
 setup: $(VENV)/.ready local/node_modules/.ready
@@ -30,6 +31,7 @@ $(VENV)/.ready: requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	@echo "Setting up Python packages in $(VENV) (once) ..."
 	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
@@ -91,6 +93,16 @@ check: lint types test
 
 guards: setup
 	@$(BIN)/python -m tests.guards
+
+# Not in CI: what passes today may fail tomorrow, without a change. Its tools want other packages than the tests.
+audit: setup .local/audit/.ready
+	@.local/audit/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements.txt
+	@CHECKOV=$(CURDIR)/.local/audit/bin/checkov $(BIN)/python -m pytest -q tests/infra/test_checkov.py
+
+.local/audit/.ready: Makefile
+	@$(PYTHON) -m venv .local/audit
+	@.local/audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1 checkov==3.3.30
+	@touch $@
 
 clean:
 	rm -rf $(VENV) local/node_modules benchmarks/node_modules .local demo

@@ -16,13 +16,7 @@ import azure.functions as func
 from shared.api import removal, routes
 from shared.api.operations import Operations
 from shared.api.routes import Body, Incoming, Outgoing
-from shared.export import check as check_activity
-from shared.export import clean as clean_activity
-from shared.export import notify as notify_activity
-from shared.export import plan as plan_activity
-from shared.export import publish as publish_activity
-from shared.export import read as export_activity
-from shared.export import workflow
+from shared.export import activities, workflow
 from shared.export.context import Edges
 from shared.graph import client
 from shared.page import INDEX
@@ -146,32 +140,32 @@ def export_users(context: df.DurableOrchestrationContext) -> Generator[Any, Any,
 
 @app.activity_trigger(input_name="task")
 async def plan(task: Any) -> Any:
-    return await plan_activity.plan(_edges(), task)
+    return await activities.run(_edges(), "plan", task)
 
 
 @app.activity_trigger(input_name="task")
 async def export(task: Any) -> Any:
-    return await export_activity.export(_edges(), task)
+    return await activities.run(_edges(), "export", task)
 
 
 @app.activity_trigger(input_name="task")
 async def check(task: Any) -> Any:
-    return await check_activity.check(_edges(), task)
+    return await activities.run(_edges(), "check", task)
 
 
 @app.activity_trigger(input_name="task")
 async def publish(task: Any) -> Any:
-    return await publish_activity.publish(_edges(), task)
+    return await activities.run(_edges(), "publish", task)
 
 
 @app.activity_trigger(input_name="task")
 async def notify(task: Any) -> Any:
-    return await notify_activity.notify(_edges(), task, notify_activity.post_json)
+    return await activities.run(_edges(), "notify", task)
 
 
 @app.activity_trigger(input_name="task")
 async def clean(task: Any) -> Any:
-    return await clean_activity.clean(_edges(), task)
+    return await activities.run(_edges(), "clean", task)
 
 
 @app.timer_trigger(schedule="0 30 2 * * *", arg_name="timer")

@@ -58,7 +58,10 @@ def read_body(asked: Asked) -> dict[str, Any]:
 
 
 def dump(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:  # Half a character, put in by a fault: only an escape can say it.
+        return json.dumps(value, separators=(",", ":")).encode()
 
 
 def json_answer(value: object, status: int = 200, slow: bool = False) -> Answer:

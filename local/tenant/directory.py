@@ -56,14 +56,17 @@ class Directory:
         return len(self.upns)
 
 
-def make_directory(users: int, seed: int, shape: str = "normal", fractions: bool = False, salt: int = 0) -> Directory:
+def make_directory(
+    users: int, seed: int, shape: str = "normal", fractions: bool = False, salt: int = 0, undated: bool = False
+) -> Directory:
     """Makes `users` people, the same for the same arguments.
 
     `fractions` keeps hidden milliseconds behind each creation time: Graph shows whole seconds and no document says
     what it stores, so a client whose ranges end at "the next one's start - 1 s" must lose users here.
+    `undated`: nobody has a creation time.
     """
     rng = random.Random(f"{seed} {shape} {salt}")
-    nulls = round(users * SHAPES[shape])
+    nulls = users if undated else round(users * SHAPES[shape])
     kinds = personas(seed, b2c=shape == "b2c")
     created = array("q", bytes(8 * nulls))
     created.extend(sorted(_creation_times(rng, users - nulls, users, shape, fractions)))

@@ -18,8 +18,9 @@ from urllib.parse import parse_qsl, quote, unquote
 from local.tenant import listing, throttle
 from local.tenant.calls import Answer, Asked, Call, dump, json_answer, read_body
 from local.tenant.errors import GraphError
-from local.tenant.faults import Rule
+from local.tenant.faults import ON_THE_WIRE, Rule
 from local.tenant.resources import count_users, delta, get_by_ids, list_users, methods, one_user
+from local.tenant.spoil import in_place, spoiled
 from local.tenant.tenant import Tenant
 
 _MOST_IN_BATCH = 20
@@ -73,14 +74,16 @@ def _admit(tenant: Tenant, asked: Asked, route: str) -> Answer:
     page = listing.page_number(asked.params)
     faults = tuple(tenant.faults.hits(call.target, page, call.within_batch))
     asked = replace(asked, faults=faults)
-    wire = tuple(rule for rule in faults if rule.kind in ("reset", "hang", "truncate"))
+    wire = tuple(rule for rule in faults if rule.kind in ON_THE_WIRE)
     if any(rule.kind in ("reset", "hang") for rule in wire):
         return Answer(503, b"", wire=wire)
     for rule in faults:
+        if rule.body is not None:
+            return in_place(rule)
         _fail(tenant, rule, token)
     _limit(tenant, asked, route)
     found = _dispatch(tenant, asked, route)
-    return replace(found, wire=wire)
+    return replace(spoiled(found, faults, call), wire=wire)
 
 
 def _check_token(tenant: Tenant, header: str) -> str:
@@ -98,7 +101,7 @@ def _check_token(tenant: Tenant, header: str) -> str:
 
 
 def _fail(tenant: Tenant, rule: Rule, token: str) -> None:
-    wait = {} if rule.retry_after is None else {"Retry-After": f"{rule.retry_after:g}"}
+    wait = rule.wait()
     if rule.kind == "throttle":
         raise GraphError(429, "TooManyRequests", "Too Many Requests", wait)
     if rule.kind == "status":
@@ -217,6 +220,8 @@ def _batch_item(tenant: Tenant, asked: Asked, item: dict[str, Any]) -> dict[str,
     shown: Any = None
     if found.headers.get("Content-Type") == "text/plain":
         shown = json.loads(found.body) if tenant.batch_text == "number" else base64.b64encode(found.body).decode()
+    elif found.body[:1] == b"<":
+        shown = base64.b64encode(found.body).decode()
     elif found.body:
         shown = json.loads(found.body)
     return {"id": item["id"], "status": found.status, "headers": dict(found.headers), "body": shown}

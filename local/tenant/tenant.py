@@ -9,6 +9,7 @@ from local.tenant.directory import Directory, User, find, living, make_directory
 from local.tenant.entitlements import GROUPS
 from local.tenant.faults import Faults
 from local.tenant.listing import Domain
+from local.tenant.metadata import ABSENT
 from local.tenant.throttle import Bucket
 
 __all__ = ["GROUPS", "Tenant", "change", "create_user", "delete_user", "update_user"]
@@ -64,7 +65,8 @@ class Tenant:
 
     def __post_init__(self) -> None:
         self.faults.seed = self.seed
-        self.directory = make_directory(self.users, self.seed, self.shape, self.fractions)
+        undated = "createdDateTime" in ABSENT.get(self.cloud, ())
+        self.directory = make_directory(self.users, self.seed, self.shape, self.fractions, undated=undated)
         self.bin = make_directory(self.users // 100, self.seed, salt=1000)
         self.buckets = {
             "identity": Bucket(self.units, self.clock),

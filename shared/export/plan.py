@@ -9,7 +9,8 @@ import msgspec
 
 from shared.errors import ExportError, Transient
 from shared.export import check, probes, selection
-from shared.export.context import Edges, Json, Plan, Record, ended, read_plan, read_record
+from shared.export.context import Edges, Plan, Record, ended, failure_of, find_record, read_plan, read_record
+from shared.export.messages import Planned, PlanTask
 from shared.export.queries import fits, range_query
 from shared.files.columns import AUTHENTICATION, CREATED, SIGN_IN, Column, columns_of
 from shared.graph import batches, odata, pages
@@ -19,7 +20,8 @@ from shared.ranges.counting import Counts, Planning
 from shared.ranges.ranges import Range, from_dict
 from shared.settings import Settings
 from shared.storage import blobs
-from shared.storage.names import cancelled_name, plan_name, results_name
+from shared.storage.blobs import Storage
+from shared.storage.names import cancelled_name, deleted_name, place_name, plan_name, record_name, results_name
 
 LEAST_PAGES = 5
 """A range that is smaller is read sooner, but finding it takes more round trips than that saves: unless each user costs
@@ -47,33 +49,31 @@ class _Cancelled(Exception):
     """A person cancels while the export is planned."""
 
 
-async def plan(edges: Edges, task: Json) -> Json:
-    """`{"id"}` to `{"ranges", "lanes", "check", "expected", "found", "warnings", "requests", "retries"}` or
-    `{"failed"}`, or `{"cancelled"}`.
-
-    `found`: errors that hold for all users. `check`: the ranges that renames can touch, which each lane reads first.
-    """
+async def plan(edges: Edges, task: PlanTask) -> Planned:
+    """Splits the export into ranges, and shares them out to lanes."""
     tally = Tally()
-    record = await read_record(edges.storage, task["id"])
+    if await _is_over(edges.storage, task.id):
+        return Planned(over=True)
+    record = await read_record(edges.storage, task.id)
     try:
         made = await read_plan(edges.storage, record.id) or await _make(edges, record, tally)
     except Transient:
         raise
     except ExportError as problem:
-        return {"failed": problem.as_dict()}
+        return Planned(failed=failure_of(problem))
     except _Cancelled:
-        return {"cancelled": True}
+        return Planned(cancelled=True)
     name = plan_name(record.id)
     if not await blobs.write_once(edges.storage, name, msgspec.json.encode(made)):
         # An earlier execution was first, and lanes may be reading by its plan: a second one would have other borders.
         first = await read_plan(edges.storage, record.id)
         if first is None:
-            return await ended(edges.storage, record.id)
+            return await _ended(edges, record)
         made = first
     elif await blobs.read(edges.storage, results_name(record.id), most=1) is not None:
         # This execution has outlived the export (a zombie): everything was removed already, and nobody comes again.
         await blobs.delete(edges.storage, name)
-        return await ended(edges.storage, record.id)
+        return await _ended(edges, record)
     ranges = [from_dict(part) for part in made.ranges]
     lanes = splitting.share(ranges, lanes_of(record, edges.settings))
     touched: list[int] = []
@@ -81,16 +81,33 @@ async def plan(edges: Edges, task: Json) -> Json:
         touched = list(range(len(ranges)))
     elif made.delta_link:
         touched = [at for at, part in enumerate(ranges) if check.by_name(part)]
-    return {
-        "ranges": len(ranges),
-        "lanes": [sorted(lane, key=lambda at: at not in touched) for lane in lanes],
-        "check": touched,
-        "expected": made.expected,
-        "found": made.found,
-        "warnings": made.warnings,
-        "requests": tally.requests,
-        "retries": tally.retries,
-    }
+    return Planned(
+        ranges=len(ranges),
+        lanes=[sorted(lane, key=lambda at: at not in touched) for lane in lanes],
+        check=touched,
+        expected=made.expected,
+        found=made.found,
+        warnings=made.warnings,
+        requests=tally.requests,
+        retries=tally.retries,
+    )
+
+
+async def _ended(edges: Edges, record: Record) -> Planned:
+    end = await ended(edges.storage, record.id)
+    return Planned(failed=end.failed, cancelled=end.cancelled)
+
+
+async def _is_over(storage: Storage, export_id: str) -> bool:
+    """Whether the export has ended, and perhaps was deleted; then what the late POST has written goes."""
+    if await blobs.exists(storage, results_name(export_id)):
+        return True
+    if not await blobs.exists(storage, deleted_name(export_id)):
+        return False
+    if record := await find_record(storage, export_id):
+        await blobs.delete(storage, place_name(record.requested_by["id"], export_id))
+        await blobs.delete(storage, record_name(export_id))
+    return True
 
 
 async def _make(edges: Edges, record: Record, tally: Tally) -> Plan:

@@ -3,7 +3,7 @@
 import re
 
 from shared.errors import GraphError, Transient
-from shared.export.context import Json
+from shared.export.messages import Json
 from shared.files.columns import AUTHENTICATION, SIGN_IN, Column, select_of
 from shared.graph import authentication, batches, odata, pages
 from shared.graph.client import Graph, Tally

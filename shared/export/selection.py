@@ -8,13 +8,14 @@ read again without.
 import re
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
 from shared.errors import ExportError, GraphError
-from shared.export.context import Part
+from shared.export.messages import Staged
 from shared.files.columns import SIGN_IN
 from shared.graph import batches
 from shared.graph.batches import Answer
@@ -24,7 +25,7 @@ from shared.ranges import keys
 from shared.ranges.ranges import Range
 from shared.storage import blobs
 from shared.storage.blobs import Storage
-from shared.storage.names import elsewhere_name, ids_name, part_name
+from shared.storage.names import elsewhere_name, ids_name
 
 SLICE = 1000
 STEP = batches.BATCH * batches.BATCHES_AT_ONCE
@@ -37,6 +38,17 @@ _NO_NAME = re.compile(r"[\x00-\x1f\x7f/\\?%]")
 """What no userPrincipalName has, and what a gateway on the way could take for another address below /users."""
 
 
+@dataclass(slots=True)
+class Step:
+    """Users that are read at a time, and an entry for the results for each who can't be read."""
+
+    users: list[User]
+    errors: list[dict[str, Any]]
+    here: str
+    """Where the step was read, and where the next one is (None: nowhere): a link, or a place in the list as text."""
+    next: str | None
+
+
 def slices(users: int) -> list[Range]:
     """The ranges of a list of so many users."""
     return [
@@ -47,19 +59,15 @@ def slices(users: int) -> list[Range]:
 
 async def read(
     connection: Graph, listed: bytes, part: Range, select: tuple[str, ...], tally: Tally, start: str = ""
-) -> AsyncIterator[tuple[list[User], list[dict[str, Any]], str, str | None]]:
-    """The users of this range of the list (a JSON array), step by step.
-
-    With each step an entry for the results for everyone who can't be read, and the places in the list where the step
-    and the next one begin, as text (None: nowhere). `start`: such a place.
-    """
+) -> AsyncIterator[Step]:
+    """The users of this range of the list (a JSON array), step by step. `start`: where a step begins in the list."""
     names = msgspec.json.decode(listed, type=list[str])
     end = part.high or 0
     for first in range(int(start or part.low or 0), end, STEP):
         step = names[first : min(first + STEP, end)]
         users, failed = await _read_step(connection, step, select, tally)
         behind = first + len(step)
-        yield users, failed, str(first), str(behind) if behind < end else None
+        yield Step(users, failed, str(first), str(behind) if behind < end else None)
 
 
 async def _read_step(
@@ -116,14 +124,14 @@ def address(name: str) -> str:
     return "/users('{}')".format(quote(name.replace("'", "''"), safe="@$'"))
 
 
-async def leave_doubles(storage: Storage, export_id: str, parts: list[Part]) -> list[int]:
+async def leave_doubles(storage: Storage, export_id: str, parts: list[Staged]) -> list[int]:
     """Notes for each range whom an earlier one has too; returns the numbers of these ranges, to be read again."""
     keeper: dict[bytes, int] = {}
     doubles: defaultdict[int, bytes] = defaultdict(bytes)
-    for part in sorted(parts, key=lambda part: int(part[0])):
-        for key in keys.split(await blobs.read(storage, ids_name(export_id, part_name(*part[:3]))) or b""):
-            if keeper.setdefault(key, part[0]) != part[0]:
-                doubles[part[0]] += key
+    for part in sorted(parts):
+        for key in keys.split(await blobs.read(storage, ids_name(export_id, part.prefix)) or b""):
+            if keeper.setdefault(key, part.range) != part.range:
+                doubles[part.range] += key
     for number, found in doubles.items():
         left = found + await left_to_others(storage, export_id, number)
         await blobs.write(storage, elsewhere_name(export_id, number), left)

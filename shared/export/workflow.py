@@ -20,12 +20,33 @@ through it: no users, no tokens, no links.
 from collections import Counter
 from collections.abc import Generator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 
-from shared.export.returned import Checked, Json, Planned, Published, Read, Told, Unreadable, failure, read
+from shared.export.failures import failure
+from shared.export.messages import (
+    Checked,
+    CheckTask,
+    CleanTask,
+    Exported,
+    ExportTask,
+    Failure,
+    Json,
+    Notified,
+    NotifyTask,
+    Planned,
+    PlanTask,
+    Published,
+    PublishTask,
+    Remaining,
+    Staged,
+    Unreadable,
+    received,
+    sent,
+)
 
 EXPORT = "export_users"
 CANCEL = "Cancel"
@@ -34,49 +55,48 @@ CHECK = -1
 """In a round, beside the numbers of the lanes."""
 ATTEMPTS = 5
 PAUSE = timedelta(seconds=15)
-"""Behind the edges' own retries, which take minutes: for crashes, time-outs and long disturbances."""
+"""After the edges' own retries, which take minutes: for crashes, time-outs and long disturbances."""
 
-MAX_READINGS = 5
-"""Of the ranges in which users were renamed meanwhile."""
-READING_PAUSE = timedelta(seconds=20)
+MAX_PASSES = 5
+"""Over the ranges in which users were renamed meanwhile."""
+PASS_PAUSE = timedelta(seconds=20)
 """Until Graph's index has seen the renames too."""
 
-_COUNTS = ("requests", "retries", "restarts")
-_PLANNED = ("ranges", "expected", "found", "warnings", "requests", "retries", "failed", "cancelled")
+Turns = Generator[Any, Any, None]
 
 
 def export_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
     """The generator that Durable drives for an export. Input: `{"id"}`.
 
-    Output: `{"status"}`, with `failed` beside it when not even results could be written. It never raises: that would
-    end the export without a word to the caller.
-    `context`: DurableOrchestrationContext. `retry`: RetryOptions of the activities before and behind the rounds.
+    Output: `{"status"}` ("Over" when a late start found it ended already), with `failed` beside it when not even
+    results could be written. It never raises: that would end the export without a word to the caller.
+    `context`: DurableOrchestrationContext. `retry`: RetryOptions of the activities before and after the rounds.
     """
     _mend(context)
-    export_id = _id(context)
-    found: Json = {"id": export_id, "ranges": 0, "expected": None, "found": [], "warnings": [], "parts": []}
-    found |= dict.fromkeys(_COUNTS, 0)
-    lanes, by_name = list[list[int]](), list[int]()
+    export = PublishTask(_id(context))
+    planned = Planned()
     try:
-        result = yield context.call_activity_with_retry("plan", retry, {"id": export_id})
+        result = yield context.call_activity_with_retry("plan", retry, sent(PlanTask(export.id)))
         planned = _planned(result)
-        found |= {name: result[name] for name in _PLANNED if result.get(name) is not None}
-        lanes, by_name = planned.lanes, planned.check
+        _add_plan(export, planned)
     except Exception as problem:
-        found["failed"] = failure("plan", problem)
-    context.set_custom_status({"expected": found["expected"], "ranges": found["ranges"]})
-    if not _has_ended(found):
-        yield from _export(context, found, lanes, by_name)
+        export.failed = failure("plan", problem)
+    if planned.over:
+        yield from _clean(context, retry, CleanTask(export.id))
+        return {"status": "Over"}
+    context.set_custom_status({"expected": export.expected, "ranges": export.ranges})
+    if not export.has_ended:
+        yield from _export(context, export, planned)
     try:
-        result = yield context.call_activity_with_retry("publish", retry, found)
-        published = read(result, Published)
+        result = yield context.call_activity_with_retry("publish", retry, sent(export))
+        published = received(result, Published)
     except Exception as problem:
         # What runs must see that nobody wants it any more; and without results there must be no file.
-        yield from _clean(context, retry, {"id": export_id, "unpublish": True})
-        return {"status": "Failed", "failed": failure("publish", problem)}
+        yield from _clean(context, retry, CleanTask(export.id, unpublish=True))
+        return {"status": "Failed", "failed": sent(failure("publish", problem))}
     if published.notify:
-        yield from _notify(context, retry, found)
-    yield from _clean(context, retry, {"id": export_id})
+        yield from _notify(context, retry, export)
+    yield from _clean(context, retry, CleanTask(export.id))
     return {"status": published.status}
 
 
@@ -108,9 +128,9 @@ def _is_json(text: Any) -> bool:
 
 def _planned(result: Any) -> Planned:
     """Raises Unreadable when the lanes don't have each range once: users would be missing."""
-    planned = read(result, Planned)
+    planned = received(result, Planned)
     numbers = [number for lane in planned.lanes for number in lane]
-    if planned.failed or planned.cancelled:
+    if planned.failed or planned.cancelled or planned.over:
         return planned
     if not len(numbers) == len({*numbers}) == planned.ranges or not all(planned.lanes):
         raise Unreadable(f"{planned.ranges} ranges, and lanes of {len({*numbers})}")
@@ -119,147 +139,169 @@ def _planned(result: Any) -> Planned:
     return planned
 
 
-def _clean(context: Any, retry: Any, task: Json) -> Generator[Any, Any, None]:
+def _add_plan(export: PublishTask, planned: Planned) -> None:
+    export.ranges, export.expected = planned.ranges or 0, planned.expected
+    export.found, export.warnings = planned.found, planned.warnings
+    _count(export, planned)
+
+
+def _clean(context: Any, retry: Any, task: CleanTask) -> Turns:
     """What could not be removed is removed with the export, or when it is older than the retention."""
     with suppress(Exception):
-        yield context.call_activity_with_retry("clean", retry, task)
+        yield context.call_activity_with_retry("clean", retry, sent(task))
 
 
-def _notify(context: Any, retry: Any, found: Json) -> Generator[Any, Any, None]:
+def _notify(context: Any, retry: Any, export: PublishTask) -> Turns:
     """Tells the caller. Nobody there is no failure of the export: the results are written again with a warning."""
     try:
-        result = yield context.call_activity_with_retry("notify", retry, {"id": found["id"]})
-        warning = result.get("warning") if read(result, Told).warning else None
+        result = yield context.call_activity_with_retry("notify", retry, sent(NotifyTask(export.id)))
+        warning = received(result, Notified).warning
     except Exception as problem:
-        warning = {"code": "CallbackFailed", "reason": failure("notify", problem)["reason"]}
+        warning = Failure("CallbackFailed", failure("notify", problem).reason)
     if warning:
-        again = {**found, "warnings": [*found["warnings"], warning]}
+        again = msgspec.structs.replace(export, warnings=[*export.warnings, sent(warning)])
         # When that fails the first results stay, which are true but for the warning.
         with suppress(Exception):
-            yield context.call_activity_with_retry("publish", retry, again)
+            yield context.call_activity_with_retry("publish", retry, sent(again))
 
 
-def _export(context: Any, found: Json, lanes: list[list[int]], by_name: list[int]) -> Generator[Any, Any, None]:
+@dataclass(slots=True)
+class _Rest:
+    """What a pass over the ranges has still to do, round by round."""
+
+    lanes: dict[int, Remaining]
+    touched: frozenset[int]
+    """The ranges that renames can touch."""
+    number: int
+    """Of the pass."""
+    unchecked: bool
+    segment: int = 0
+    """The number of the round."""
+    again: list[int] = field(default_factory=list)
+    """The ranges that the next pass reads."""
+    crashes: Counter[int] = field(default_factory=Counter)
+    """In a row, of each lane and of `check`."""
+
+    @property
+    def check_is_due(self) -> bool:
+        """As soon as no lane has a range left that renames can touch."""
+        return self.unchecked and all(self.touched.isdisjoint(lane.ranges) for lane in self.lanes.values())
+
+
+def _export(context: Any, export: PublishTask, planned: Planned) -> Turns:
     """All ranges; and again those that renames have touched, until there are none."""
     cancel = context.wait_for_external_event(CANCEL)
-    for reading in range(MAX_READINGS):
-        again: list[int] = yield from _read(context, cancel, found, lanes, by_name, reading)
-        if not again or _has_ended(found):
+    lanes, touched = planned.lanes, frozenset(planned.check)
+    for number in range(MAX_PASSES):
+        rest = _Rest(dict(enumerate(map(Remaining, lanes))), touched, number, unchecked=bool(touched))
+        yield from _rounds(context, cancel, export, rest)
+        again = rest.again
+        if not again or export.has_ended:
             return
-        found["parts"] = [part for part in found["parts"] if part[0] not in again]
-        found["restarts"] += len(again)
+        export.parts = [staged for staged in export.parts if staged.range not in again]
+        export.restarts += len(again)
         lanes = [again[lane :: len(lanes)] for lane in range(min(len(lanes), len(again)))]
-        if reading:
-            yield context.create_timer(context.current_utc_datetime + READING_PAUSE)
-    reason = f"Users were renamed while the export ran, {MAX_READINGS} times in the same ranges. Start it again later."
-    found["failed"] = {"code": "RenamedMeanwhile", "reason": reason}
+        if number:
+            yield context.create_timer(context.current_utc_datetime + PASS_PAUSE)
+    reason = f"Users were renamed while the export ran, {MAX_PASSES} times in the same ranges. Start it again later."
+    export.failed = Failure("RenamedMeanwhile", reason)
 
 
-def _read(
-    context: Any, cancel: Any, found: Json, lanes: list[list[int]], by_name: list[int], reading: int
-) -> Generator[Any, Any, list[int]]:
-    """Rounds, until nothing is left, something has failed, or a person cancels; returns the ranges to read again.
-
-    In later rounds the extension waits for an activity to end before it goes on behind a cancel (it does not wait for
-    the same event twice): a lane sees within seconds that the plan is gone.
-    """
-    left: dict[int, Json] = {lane: {"ranges": ranges} for lane, ranges in enumerate(lanes)}
-    unchecked, again, touched = bool(by_name), list[int](), set(by_name)
-    crashes: Counter[int] = Counter()
-    segment = 0
-    while left or unchecked:
-        running = {
-            context.call_activity("export", {"id": found["id"], "segment": segment, **task}): lane
-            for lane, task in left.items()
-        }
-        crashed = checking = False
-        while True:
-            if unchecked and not checking and all(touched.isdisjoint(task["ranges"]) for task in left.values()):
-                parts = [part for part in found["parts"] if part[0] in touched]
-                task = {"id": found["id"], "parts": parts, "reading": reading}
-                running[context.call_activity("check", task)] = CHECK
-                checking = True
-            if not running:
-                break
-            ended = yield context.task_any([cancel, *running])
-            if ended is cancel:
-                found["cancelled"] = True
-                return []
-            at, result = running.pop(ended), ended.result
-            # Durable's own retries would not do: they take numbers that the next steps count on.
-            crashes[at] = crashes[at] + 1 if isinstance(result, Exception) else 0
-            if crashes[at]:
-                crashed = True
-                if crashes[at] == ATTEMPTS:
-                    found["failed"] = _failed(at, result, left)
-            elif at == CHECK:
-                unchecked, again = False, _checked(found, result, lanes)
-            else:
-                left[at] = _add(found, result, left[at]["ranges"])
-            if _has_ended(found):
-                return []
-        left = {lane: task for lane, task in left.items() if task["ranges"]}
-        segment += 1
+def _rounds(context: Any, cancel: Any, export: PublishTask, rest: _Rest) -> Turns:
+    """Rounds, until nothing is left, something has failed, or a person cancels."""
+    while rest.lanes or rest.unchecked:
+        crashed = yield from _round(context, cancel, export, rest)
+        if export.has_ended:
+            return
+        rest.lanes = {number: lane for number, lane in rest.lanes.items() if lane.ranges}
+        rest.segment += 1
         if crashed:
             yield context.create_timer(context.current_utc_datetime + PAUSE)
-    return again
 
 
-def _failed(at: int, problem: Exception, left: dict[int, Json]) -> Json:
-    if at == CHECK:
-        return failure("check", problem)
-    return failure("export", problem) | {"range": left[at]["ranges"][0]}
+def _round(context: Any, cancel: Any, export: PublishTask, rest: _Rest) -> Generator[Any, Any, bool]:
+    """An activity for each lane, and `check` as soon as it is due; whether one has crashed.
+
+    In later rounds the extension waits for an activity to end before it goes on after a cancel (it does not wait for
+    the same event twice): a lane sees within seconds that the plan is gone.
+    """
+    running = {
+        context.call_activity("export", sent(_task(export.id, rest.segment, lane))): number
+        for number, lane in rest.lanes.items()
+    }
+    crashed = checking = False
+    while True:
+        if rest.check_is_due and not checking:
+            staged = [each for each in export.parts if each.range in rest.touched]
+            running[context.call_activity("check", sent(CheckTask(export.id, staged, rest.number)))] = CHECK
+            checking = True
+        if not running:
+            return crashed
+        ended = yield context.task_any([cancel, *running])
+        if ended is cancel:
+            export.cancelled = True
+            return crashed
+        crashed |= _take(export, rest, running.pop(ended), ended.result)
+        if export.has_ended:
+            return crashed
 
 
-def _checked(found: Json, result: Any, lanes: list[list[int]]) -> list[int]:
-    """The ranges to read again."""
+def _task(export_id: str, segment: int, lane: Remaining) -> ExportTask:
+    return ExportTask(export_id, segment, lane.ranges, lane.restarts, lane.state)
+
+
+def _take(export: PublishTask, rest: _Rest, number: int, result: Any) -> bool:
+    """Takes what a lane or `check` has returned; whether it has crashed.
+
+    Durable's own retries would not do: they take numbers that the next steps count on.
+    """
+    step, first = ("check", None) if number == CHECK else ("export", rest.lanes[number].ranges[0])
+    if isinstance(result, Exception):
+        rest.crashes[number] += 1
+        if rest.crashes[number] == ATTEMPTS:
+            export.failed = failure(step, result, first)
+        return True
+    rest.crashes[number] = 0
     try:
-        again = _again(read(result, Checked), lanes)
+        if number == CHECK:
+            _take_check(export, rest, received(result, Checked))
+        else:
+            rest.lanes[number] = _take_lane(export, rest.lanes[number].ranges, received(result, Exported))
     except Unreadable as problem:
-        found["failed"] = failure("check", problem)
-        return []
-    _count(found, result)
-    return again
+        export.failed = failure(step, problem, first)
+    return False
 
 
-def _again(checked: Checked, lanes: list[list[int]]) -> list[int]:
-    if not {*checked.again} <= {number for lane in lanes for number in lane}:
+def _take_check(export: PublishTask, rest: _Rest, checked: Checked) -> None:
+    if not {*checked.again} <= {staged.range for staged in export.parts}:
         raise Unreadable("ranges to read again that were not read")
-    return list(dict.fromkeys(checked.again))
+    rest.unchecked, rest.again = False, list(dict.fromkeys(checked.again))
+    _count(export, checked)
 
 
-def _add(found: Json, result: Any, asked: list[int]) -> Json:
-    """Adds what a lane has staged, and gives what it has left."""
-    try:
-        parts = _parts(found["parts"], read(result, Read), asked)
-    except Unreadable as problem:
-        found["failed"] = failure("export", problem) | {"range": asked[0]}
-        return {"ranges": []}
-    found["parts"] = parts + result.get("parts", [])
-    _count(found, result)
-    return result.get("left") or {"ranges": []}
-
-
-def _parts(parts: list[list[Any]], lane: Read, asked: list[int]) -> list[list[Any]]:
-    """Those of earlier rounds that still count. Raises Unreadable when a range would be lost, or be there twice."""
-    staged, remaining = [part.range for part in lane.parts], lane.left.ranges if lane.left else []
+def _take_lane(export: PublishTask, asked: list[int], lane: Exported) -> Remaining:
+    """Adds what a lane has staged, and gives what it has left. Raises Unreadable when a range is lost or twice."""
+    staged, remaining = [each.range for each in lane.parts], lane.left.ranges if lane.left else []
     if len({*staged}) < len(staged) or len({*remaining}) < len(remaining):
         raise Unreadable("a range twice")
     if not {*staged, *remaining, *([] if lane.void is None else [lane.void])} <= {*asked}:
         raise Unreadable("a range that was not asked for")
-    counted = [part for part in parts if part[0] != lane.void]
-    missing = {*asked} - {*remaining, *staged} - {part[0] for part in counted}
+    still: list[Staged] = [each for each in export.parts if each.range != lane.void]
+    missing = {*asked} - {*remaining, *staged} - {each.range for each in still}
     if missing and not (lane.failed or lane.cancelled):
         raise Unreadable("nothing of a range that was asked for")
-    return counted
+    export.parts = still + lane.parts
+    _count(export, lane)
+    return lane.left or Remaining([])
 
 
-def _count(found: Json, more: Json) -> None:
+def _count(export: PublishTask, more: Planned | Exported | Checked) -> None:
     """What that has cost, and how the export has ended if it has."""
-    for name in _COUNTS:
-        found[name] += more.get(name, 0)
-    found |= {name: more[name] for name in ("failed", "cancelled") if more.get(name)}
-
-
-def _has_ended(found: Json) -> bool:
-    return "failed" in found or "cancelled" in found
+    export.requests += more.requests
+    export.retries += more.retries
+    if isinstance(more, Exported):
+        export.restarts += more.restarts
+    if more.failed:
+        export.failed = more.failed
+    if more.cancelled:
+        export.cancelled = True

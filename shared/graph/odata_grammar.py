@@ -1,7 +1,7 @@
 """The grammar of a filter: one recursive descent, from a text to what it asks.
 
     either     = every { "or" every }             every = comparison { "and" comparison }
-    comparison = unary { operator operand | "in" "(" [ value { "," value } ] ")" }
+    comparison = unary { operator unary | "in" "(" [ value { "," value } ] ")" }
     unary      = "not" unary | "(" either ")" | function "(" property "," value ")" | operand
                | property "/any(" [ variable ":" either ] ")" | property "/all(" variable ":" either ")"
     operand    = property | value
@@ -128,7 +128,7 @@ def _comparison(cursor: _Cursor, depth: int) -> _Operand:
         elif operator == "in":
             raise _expected("a property before 'in'", left)
         else:
-            _compare(cursor, left, operator, _operand(cursor, _VALUE))
+            _compare(cursor, left, operator, _unary(cursor, depth, _VALUE))
         left = left._replace(kind="condition")
     return left
 
@@ -141,6 +141,8 @@ def _compare(cursor: _Cursor, left: _Operand, operator: str, right: _Operand) ->
             cursor.add(right.text, operator, left.text, left.at)
         case "condition", _ if right.text in {"true", "false"}:
             cursor.add("", operator, right.text, left.at)
+        case "value", "condition" if left.text in {"true", "false"}:
+            cursor.add("", operator, left.text, left.at)
         case "condition", _:
             raise _expected("true or false (what is negated needs parentheses: not(userType eq 'Guest'))", right)
         case "property", _:
@@ -159,7 +161,7 @@ def _list(cursor: _Cursor, left: _Operand) -> None:
     return cursor.expect(")")
 
 
-def _unary(cursor: _Cursor, depth: int) -> _Operand:
+def _unary(cursor: _Cursor, depth: int, wanted: str = _OPERAND) -> _Operand:
     start = cursor.next
     if depth > _MAX_DEPTH:
         raise error(start.at, f"more than {_MAX_DEPTH} parentheses inside each other")
@@ -175,7 +177,7 @@ def _unary(cursor: _Cursor, depth: int) -> _Operand:
     elif cursor.is_call and start.text.lower() in _FUNCTIONS:
         _call(cursor)
     else:
-        return _operand(cursor, _OPERAND)
+        return _operand(cursor, wanted)
     return _Operand("condition", start.text, start.at)
 
 

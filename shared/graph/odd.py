@@ -73,6 +73,8 @@ def _read(value: Any, wanted: Any, odd: set[str], name: str, *, required: bool) 
         if value is None:
             return None
         wanted = next(each for each in get_args(wanted) if each is not type(None))
+    if wanted is Raw:
+        return Raw(_json(value).encode())
     if isinstance(value, dict) and isinstance(wanted, type) and issubclass(wanted, msgspec.Struct):
         return _struct(value, wanted, odd, name)
     if isinstance(value, list) and get_origin(wanted) is list:
@@ -109,6 +111,15 @@ def _guessed(value: Any, wanted: Any, odd: set[str], name: str) -> Any:
         return msgspec.convert(text, wanted, strict=False)
     except msgspec.ValidationError:
         return None
+
+
+def _json(value: Any) -> str:
+    """What `parse` has read, as it was: also what is no character, which msgspec does not write."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(key)}:{_json(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_json, value)) + "]"
+    return bytes(value).decode() if isinstance(value, Raw) else json.dumps(value)
 
 
 def _cleaned(value: Any) -> Any:

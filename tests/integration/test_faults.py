@@ -10,13 +10,22 @@ from truth import check_complete, check_results
 
 from local.tenant import Tenant, create_user, delete_user, update_user
 from shared.errors import Transient
-from shared.export import plan
+from shared.export import activities
 from shared.export.context import read_plan
 from shared.graph import client, pages
 from shared.storage import blobs
 from shared.storage.names import results_name
 
 PAGE_TOKEN_ERRORS = ("Directory_ExpiredPageToken", "DirectoryPageTokenNotFoundException", "Request_BadRequest")
+
+HTML = "<html><body>The page cannot be displayed.</body></html>"
+ERRORS = (
+    {"code": "generalException", "message": "Try again."},
+    {"code": None},
+    {"code": 5, "message": None},
+    "busy",
+    {},
+)
 
 
 async def export_with(connected, tenant, *faults, **options):
@@ -34,7 +43,14 @@ async def export_with(connected, tenant, *faults, **options):
         {"kind": "throttle", "rate": 0.3, "retry_after": 1},
         {"kind": "throttle", "rate": 0.3},
         {"kind": "throttle", "match": "/users?", "times": 40, "retry_after": 5},
-        *({"kind": "status", "status": status, "rate": 0.3} for status in (500, 502, 503, 504)),
+        *(
+            {"kind": "status", "status": status, "rate": 0.3}
+            for status in (409, 423, 500, 502, 503, 504, 509, 520, 530)
+        ),
+        *({"kind": "status", "status": status, "rate": 0.3, "body": HTML} for status in (200, 302, 400, 403, 404, 503)),
+        *({"kind": "status", "status": 200, "rate": 0.3, "body": {"error": error}} for error in ERRORS),
+        {"kind": "status", "status": 429, "rate": 0.3, "retry_after": "Wed, 21 Oct 2015 07:28:00 GMT"},
+        {"kind": "late_error", "match": "/users?$top=999", "rate": 0.3},
         {"kind": "reset", "rate": 0.3},
         {"kind": "hang", "match": "/users?", "times": 2},
         {"kind": "truncate", "rate": 0.2},
@@ -65,7 +81,8 @@ async def test_what_passes_is_survived(connected, fault):
         ({"kind": "repeat_link", "rate": 1.0}, "RepeatedLink"),
         ({"kind": "foreign_link", "match": "/users?$top=999"}, "ForeignLink"),
         ({"kind": "ignore_filter", "match": "/users?$top=999", "nth": 2}, "FilterIgnored"),
-        ({"kind": "wrong_type", "match": "/users?$top=999", "nth": 2, "property": "displayName"}, "UnreadableAnswer"),
+        ({"kind": "wrong_type", "match": "/users?$top=999", "nth": 2, "property": "id"}, "UnreadableAnswer"),
+        ({"kind": "late_error", "match": "/users?$top=999", "rate": 1.0}, "ActivityFailed"),
         ({"kind": "status", "status": 403, "match": "/users?$top=999", "nth": 2, "code": "Denied"}, "Denied"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -187,7 +204,7 @@ async def test_a_second_plan_does_not_replace_the_one_that_is_being_read(connect
             gone.update(user["id"] for user in users[:900])
             for user in users[:900]:
                 delete_user(tenant, user["id"])
-            late.append(asyncio.create_task(plan.plan(edges, {"id": context.input["id"]})))
+            late.append(asyncio.create_task(activities.run(edges, "plan", {"id": context.input["id"]})))
 
         gone, late, context = set(), [], Context(edges, {})
         tenant.faults = Watched(tenant.faults, replan)
@@ -237,7 +254,7 @@ async def test_of_two_plans_made_at_once_one_counts_for_both(connected):
         await blobs.delete(edges.storage, results_name(done.id))  # As if it had not ended.
         counted.clear()
         tenant.faults = Counted(tenant.faults, None)
-        both = await asyncio.gather(*(plan.plan(edges, {"id": done.id}) for _ in range(2)))
+        both = await asyncio.gather(*(activities.run(edges, "plan", {"id": done.id}) for _ in range(2)))
         stored = await read_plan(edges.storage, done.id)
     assert len(counted) > 2
     assert both[0]["ranges"] == both[1]["ranges"] == len(stored.ranges)

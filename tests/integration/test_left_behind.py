@@ -7,7 +7,7 @@ from azure.storage.blob import BlobServiceClient
 from runner import Context, Watched, run_export
 
 from local.tenant import Tenant
-from shared.export import clean, plan, read
+from shared.export import activities
 from shared.export.context import Edges
 from shared.storage import blobs
 from shared.storage.names import csv_name, results_name, work_name
@@ -60,7 +60,7 @@ async def test_an_activity_that_outlives_its_export_discards_what_it_has_staged(
         done = await run_export(edges)
         for name in (csv_name(done.id, "users"), results_name(done.id)):
             await blobs.erase(edges.storage, name)
-        assert "lanes" in await plan.plan(edges, {"id": done.id})
+        assert "lanes" in await activities.run(edges, "plan", {"id": done.id})
 
         def end() -> None:
             with BlobServiceClient.from_connection_string(storage_emulator.connection_string) as client:
@@ -71,7 +71,7 @@ async def test_an_activity_that_outlives_its_export_discards_what_it_has_staged(
                     container.delete_blob(f"{done.id}/request.json")
 
         tenant.faults = Watched(tenant.faults, once(end))
-        late = await read.export(edges, {"id": done.id, "segment": 0, "ranges": [0, 1, 2]})
+        late = await activities.run(edges, "export", {"id": done.id, "segment": 0, "ranges": [0, 1, 2]})
         assert late["failed"]["code"] == "StateLost"
         assert await left(edges, done.id) == ([] if removed else ["request.json"])
 
@@ -90,7 +90,7 @@ async def test_what_is_committed_stays_as_it_is_when_the_rest_is_discarded(conne
         before = await client.get_blob_properties()
         await client.stage_block(blobs.block_id("0000000-00000-zombiezombie-00000-p"), b"row", 3)
         assert "users.csv+" in await left(edges, done.id)
-        await clean.clean(edges, {"id": done.id})
+        await activities.run(edges, "clean", {"id": done.id})
         after = await client.get_blob_properties()
         assert await left(edges, done.id) == ["request.json", "results.json", "users.csv"]
         assert await blobs.read(edges.storage, name) == done.csv

@@ -105,3 +105,12 @@ def test_what_is_cut_off_is_no_json(end: int) -> None:
     with pytest.raises(msgspec.DecodeError) as refused:
         decode(whole[:-end], User)
     assert not isinstance(refused.value, msgspec.ValidationError)
+
+
+def test_json_that_is_read_later_stays_as_it_is() -> None:
+    class Item(msgspec.Struct):
+        body: msgspec.Raw
+
+    sent = r'{"a":["\ud83d",1.50,null,true],"\ud83d":"\u00f6"}'
+    item, odd = decode(f'{{"body": {sent}}}'.encode(), Item)
+    assert (bytes(item.body).decode(), odd) == (sent, ())

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.export.workflow import ATTEMPTS, CANCEL, MAX_READINGS, export_workflow
+from shared.export.workflow import ATTEMPTS, CANCEL, MAX_PASSES, export_workflow
 from tests.unit.durable_host import Host
 
 # The SDK says so once in the life of a process, of results that are read without a type.
@@ -20,7 +20,7 @@ BROKEN = {"code": "RepeatedLink", "reason": "Twice the same."}
 
 
 def part(number: int, segment: int = 0, rows: int = 10) -> list[Any]:
-    return [number, segment, f"{number:012d}", 1, 0, rows, rows * 9, 0]
+    return [number, segment, f"{number:012d}", 1, 0, rows, rows * 9, 0, {}]
 
 
 def done(*numbers: int, segment: int = 0, rows: int = 10, **more: Any) -> dict[str, Any]:
@@ -153,6 +153,16 @@ def test_a_lane_that_sees_it_first_tells_that_the_export_is_cancelled() -> None:
     assert published(host)["cancelled"] is True
 
 
+def test_a_start_of_what_has_ended_before_is_cleaned_up_and_nothing_else() -> None:
+    host = Host(export_workflow, {"id": "e"})
+    host.complete(host.named("plan")[0], {"over": True})
+    (clean,) = host.named("clean")
+    assert host.asked(clean) == {"id": "e"}
+    assert len(host.open) == 1
+    host.complete(clean, {})
+    assert host.output == {"status": "Over"}
+
+
 # So the SDK calls an event that nobody waits for yet; it keeps it.
 @pytest.mark.filterwarnings("ignore:Potential duplicate Task completion:UserWarning")
 def test_a_cancel_that_comes_while_the_plan_is_made_counts_too() -> None:
@@ -268,7 +278,7 @@ def test_renames_without_end_fail_the_export() -> None:
         elif not host.named("publish") and not host.named("export"):
             host.fire()
 
-    assert readings == MAX_READINGS
+    assert readings == MAX_PASSES
     assert published(host)["failed"]["code"] == "RenamedMeanwhile"
 
 
@@ -336,7 +346,7 @@ def test_what_lanes_leave_is_read_in_a_next_round_when_all_have_ended() -> None:
     host.complete(second, done(1, left={"ranges": [1, 4], "restarts": 1, "state": "chain"}))
 
     assert [host.asked(number) for number in host.named("export")] == [
-        {"id": "e", "segment": 1, "ranges": [3], "restarts": 0},
+        {"id": "e", "segment": 1, "ranges": [3]},
         {"id": "e", "segment": 1, "ranges": [1, 4], "restarts": 1, "state": "chain"},
     ]
     end_lanes(host)
