@@ -169,7 +169,14 @@ GUARDS = (
     Guard(
         "without authentication switched on nobody is believed (503)",
         "shared/api/access.py",
-        "if not settings.easy_auth and not settings.development:",
+        "    if not settings.easy_auth:",
+        "if False:",
+        f"{UNIT}test_access.py",
+    ),
+    Guard(
+        "nobody of another organization is let in",
+        "shared/api/access.py",
+        "if settings.tenant and tenants != {settings.tenant}:",
         "if False:",
         f"{UNIT}test_access.py",
     ),
@@ -183,8 +190,8 @@ GUARDS = (
     Guard(
         "another site's page can do nothing",
         "shared/api/routes.py",
-        "        _refuse_other_sites(incoming)\n",
-        "",
+        "sites.refuse_others(incoming.method,",
+        'sites.refuse_others("GET",',
         f"{API}test_hostile.py::test_another_sites_page_can_start_cancel_and_delete_nothing",
     ),
     Guard(

@@ -15,7 +15,7 @@ from shared.api.access import Caller
 from shared.api.progress import is_running, progress_of, running_status
 from shared.export.context import Record, find_record
 from shared.export.messages import Json
-from shared.export.outcome import read_results, with_links
+from shared.export.outcome import Receiver, read_results, with_links
 from shared.export.workflow import CANCEL
 from shared.files import results
 from shared.settings import Settings
@@ -107,7 +107,8 @@ async def show(operations: Operations, export_id: str, caller: Caller) -> Shown:
     end = await read_results(operations.storage, export_id)
     if end is None:
         end = _lost(record, status)
-    body = await with_links(operations.storage, operations.settings, record, end, operations.now())
+    receiver = Receiver(caller.id, caller.reads_authentication)
+    body = await with_links(operations.storage, operations.settings, record, end, operations.now(), receiver)
     return Shown(500 if end["status"] == results.FAILED else 200, body)
 
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from shared import page
-from shared.api import limit, listing, operations, removal, request, start
+from shared.api import keys, limit, listing, operations, removal, request, sites, start
 from shared.api.access import Caller, Refused, caller_of
 from shared.api.operations import Operations, Shown
 from shared.api.request import BadRequest, Problem
@@ -59,8 +59,9 @@ Body = Callable[[Incoming, Caller, Operations], Awaitable[Outgoing]]
 async def answer(body: Body, incoming: Incoming, read_settings: Read, connect: Connect) -> Outgoing:
     """Runs one of the operations below for a caller who may; everything that is wrong becomes a problem."""
     try:
-        _refuse_other_sites(incoming)
-        return await body(incoming, caller_of(incoming.headers, read_settings()), connect())
+        settings = read_settings()
+        sites.refuse_others(incoming.method, incoming.url, incoming.headers, incoming.body, settings.public_url)
+        return await body(incoming, caller_of(incoming.headers, settings), connect())
     except SettingsError as problem:
         return _problem(503, "The app is not set up", str(problem))
     except Refused as problem:
@@ -69,16 +70,11 @@ async def answer(body: Body, incoming: Incoming, read_settings: Read, connect: C
     except limit.TooManyRunning as problem:
         pause = {"Retry-After": str(limit.RETRY_AFTER)}
         return _problem(429, "Too many exports are running", str(problem), headers=pause)
+    except keys.KeyReused as problem:
+        return _problem(422, "The Idempotency-Key was used before", str(problem))
     except BadRequest as problem:
-        title = "" if problem.status == 411 else "The request can't be taken"
+        title = {411: "", 403: "A role is missing"}.get(problem.status, "The request can't be taken")
         return _problem(problem.status, title, str(problem), problem.problems)
-
-
-def _refuse_other_sites(incoming: Incoming) -> None:
-    """Another site's page must not use the cookie of a signed-in administrator; browsers say where it is from."""
-    site = incoming.headers.get("sec-fetch-site")
-    if incoming.method not in {"GET", "HEAD"} and site in {"cross-site", "same-site"}:
-        raise Refused(403, "Sent by another site", "This request comes from another web site's page and was refused.")
 
 
 async def start_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
@@ -87,10 +83,11 @@ async def start_export(incoming: Incoming, caller: Caller, on: Operations) -> Ou
     # An empty one is no key either: a caller that believes it has one would start a second export.
     if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
         raise BadRequest(Problem("", "Idempotency-Key must be 1 to 255 visible ASCII characters."))
-    wanted = request.parse(_sent_body(incoming), on.settings, on.now())
+    wanted = request.parse(_sent_body(incoming), on.settings, on.now(), authentication=caller.reads_authentication)
     export_id = await start.start(on, wanted, caller, key or "")
     status_url = f"{_exports_url(incoming, on.settings)}/{export_id}"
-    return _json(202, {"id": export_id, "status": "NotStarted", "statusUrl": status_url}, _polling(status_url))
+    body = {"id": export_id, "status": "NotStarted", "statusUrl": status_url}
+    return _json(202, body | ({"notes": wanted.notes} if wanted.notes else {}), _polling(status_url))
 
 
 def _sent_body(incoming: Incoming) -> bytes:

@@ -75,6 +75,8 @@ class Planned(msgspec.Struct, omit_defaults=True):
     retries: int = 0
     failed: Failure | None = None
     cancelled: bool = False
+    over: bool = False
+    """The export has ended before, and a POST that was late has started it again: only what that wrote is removed."""
 
 
 class Remaining(msgspec.Struct, omit_defaults=True):

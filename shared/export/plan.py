@@ -9,7 +9,7 @@ import msgspec
 
 from shared.errors import ExportError, Transient
 from shared.export import check, probes, selection
-from shared.export.context import Edges, Plan, Record, ended, failure_of, read_plan, read_record
+from shared.export.context import Edges, Plan, Record, ended, failure_of, find_record, read_plan, read_record
 from shared.export.messages import Planned, PlanTask
 from shared.export.queries import fits, range_query
 from shared.files.columns import AUTHENTICATION, CREATED, SIGN_IN, Column, columns_of
@@ -20,7 +20,8 @@ from shared.ranges.counting import Counts, Planning
 from shared.ranges.ranges import Range, from_dict
 from shared.settings import Settings
 from shared.storage import blobs
-from shared.storage.names import cancelled_name, plan_name, results_name
+from shared.storage.blobs import Storage
+from shared.storage.names import cancelled_name, deleted_name, place_name, plan_name, record_name, results_name
 
 LEAST_PAGES = 5
 """A range that is smaller is read sooner, but finding it takes more round trips than that saves: unless each user costs
@@ -51,6 +52,8 @@ class _Cancelled(Exception):
 async def plan(edges: Edges, task: PlanTask) -> Planned:
     """Splits the export into ranges, and shares them out to lanes."""
     tally = Tally()
+    if await _is_over(edges.storage, task.id):
+        return Planned(over=True)
     record = await read_record(edges.storage, task.id)
     try:
         made = await read_plan(edges.storage, record.id) or await _make(edges, record, tally)
@@ -93,6 +96,18 @@ async def plan(edges: Edges, task: PlanTask) -> Planned:
 async def _ended(edges: Edges, record: Record) -> Planned:
     end = await ended(edges.storage, record.id)
     return Planned(failed=end.failed, cancelled=end.cancelled)
+
+
+async def _is_over(storage: Storage, export_id: str) -> bool:
+    """Whether the export has ended, and perhaps was deleted; then what the late POST has written goes."""
+    if await blobs.exists(storage, results_name(export_id)):
+        return True
+    if not await blobs.exists(storage, deleted_name(export_id)):
+        return False
+    if record := await find_record(storage, export_id):
+        await blobs.delete(storage, place_name(record.requested_by["id"], export_id))
+        await blobs.delete(storage, record_name(export_id))
+    return True
 
 
 async def _make(edges: Edges, record: Record, tally: Tally) -> Plan:

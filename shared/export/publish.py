@@ -43,7 +43,11 @@ async def publish(edges: Edges, task: PublishTask) -> Published:
         "completedDateTime": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "counts": {"exported": max(staged.rows, noted), "expected": task.expected, "errors": errors, **_costs(task)},
         "file": file,
-        "warnings": [*task.warnings, *(verdict.warnings(record, task.expected, staged) if file else ())],
+        "warnings": [
+            *_told(record),
+            *task.warnings,
+            *(verdict.warnings(record, task.expected, staged) if file else ()),
+        ],
     }
     await _publish_results(edges, record, fields, found, listed)
     # The alerts read this line.
@@ -56,6 +60,11 @@ async def publish(edges: Edges, task: PublishTask) -> Published:
 
 def _costs(task: PublishTask) -> dict[str, int]:
     return {name: getattr(task, name) for name in ("ranges", "requests", "retries", "restarts")}
+
+
+def _told(record: Record) -> list[Json]:
+    """What the answer to the POST has said, as warnings."""
+    return [{"code": "ColumnsLeftOut", "reason": note} for note in record.notes]
 
 
 async def _publish_csv(

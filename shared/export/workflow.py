@@ -68,8 +68,8 @@ Turns = Generator[Any, Any, None]
 def export_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
     """The generator that Durable drives for an export. Input: `{"id"}`.
 
-    Output: `{"status"}`, with `failed` beside it when not even results could be written. It never raises: that would
-    end the export without a word to the caller.
+    Output: `{"status"}` ("Over" when a late start found it ended already), with `failed` beside it when not even
+    results could be written. It never raises: that would end the export without a word to the caller.
     `context`: DurableOrchestrationContext. `retry`: RetryOptions of the activities before and after the rounds.
     """
     _mend(context)
@@ -81,6 +81,9 @@ def export_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
         _add_plan(export, planned)
     except Exception as problem:
         export.failed = failure("plan", problem)
+    if planned.over:
+        yield from _clean(context, retry, CleanTask(export.id))
+        return {"status": "Over"}
     context.set_custom_status({"expected": export.expected, "ranges": export.ranges})
     if not export.has_ended:
         yield from _export(context, export, planned)
@@ -127,7 +130,7 @@ def _planned(result: Any) -> Planned:
     """Raises Unreadable when the lanes don't have each range once: users would be missing."""
     planned = received(result, Planned)
     numbers = [number for lane in planned.lanes for number in lane]
-    if planned.failed or planned.cancelled:
+    if planned.failed or planned.cancelled or planned.over:
         return planned
     if not len(numbers) == len({*numbers}) == planned.ranges or not all(planned.lanes):
         raise Unreadable(f"{planned.ranges} ranges, and lanes of {len({*numbers})}")

@@ -248,15 +248,29 @@ def _metadata(summary: Any) -> dict[str, str] | None:
     return None if summary is None else {"summary": quote(msgspec.json.encode(summary))}
 
 
-async def link(storage: Storage, name: str, file_name: str, now: datetime, expires: datetime) -> str:
-    """A SAS link to this one blob: read only, https only (but on loopback). A secret: it is never stored or logged."""
+async def link(
+    storage: Storage,
+    name: str,
+    file_name: str,
+    now: datetime,
+    expires: datetime,
+    *,
+    ip_range: str = "",
+    correlation_id: str = "",
+) -> str:
+    """A SAS link to this one blob: read only, https only (but on loopback). A secret: it is never stored or logged.
+
+    `ip_range`: an address or two with a hyphen between, from which alone it works. `correlation_id`: a GUID that the
+    storage's log shows with each request that uses the link; only a link that an identity has signed can have one.
+    """
     from azure.storage.blob import BlobSasPermissions, generate_blob_sas
 
     blob = storage.container.get_blob_client(name)
     start = now - _CLOCK_SKEW
     signing: dict[str, Any] = {"account_key": getattr(storage.service.credential, "account_key", None)}
     if storage.by_identity:
-        signing = {"user_delegation_key": await storage.service.get_user_delegation_key(start, expires)}
+        key = await storage.service.get_user_delegation_key(start, expires)
+        signing = {"user_delegation_key": key, "correlation_id": correlation_id or None}
     ascii_name = file_name.encode("ascii", "replace").decode().replace("?", "_").replace('"', "_")
     token = generate_blob_sas(
         account_name=str(storage.service.account_name),
@@ -265,6 +279,7 @@ async def link(storage: Storage, name: str, file_name: str, now: datetime, expir
         permission=BlobSasPermissions(read=True),
         start=start,
         expiry=expires,
+        ip=ip_range or None,
         protocol="https,http" if urlsplit(blob.url).hostname in LOOPBACK else "https",
         content_disposition=f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(file_name, safe='')}",
         **signing,

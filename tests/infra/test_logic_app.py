@@ -87,6 +87,14 @@ def test_the_export_is_waited_for_by_polling_as_the_apps_identity() -> None:
     assert action["runtimeConfiguration"]["secureData"]["properties"] == ["outputs"]
 
 
+def test_each_run_and_each_action_has_a_key_of_its_own() -> None:
+    """A second action with the first one's key would be answered with its export, or with 422."""
+    given = {name: action["inputs"].get("headers", {}) for name, action in ACTIONS.items() if action["type"] == "Http"}
+    for name, headers in given.items():
+        assert "workflow().run.name" in headers["Idempotency-Key"]
+        assert f"'-{name}'" in headers["Idempotency-Key"]
+
+
 def test_success_is_what_the_api_calls_success_and_anything_else_fails_the_run() -> None:
     condition = ACTIONS["Did_it_succeed"]
     assert set(condition["runAfter"]["Export_users"]) == {"Succeeded", "Failed", "TimedOut"}

@@ -153,6 +153,16 @@ def test_a_lane_that_sees_it_first_tells_that_the_export_is_cancelled() -> None:
     assert published(host)["cancelled"] is True
 
 
+def test_a_start_of_what_has_ended_before_is_cleaned_up_and_nothing_else() -> None:
+    host = Host(export_workflow, {"id": "e"})
+    host.complete(host.named("plan")[0], {"over": True})
+    (clean,) = host.named("clean")
+    assert host.asked(clean) == {"id": "e"}
+    assert len(host.open) == 1
+    host.complete(clean, {})
+    assert host.output == {"status": "Over"}
+
+
 # So the SDK calls an event that nobody waits for yet; it keeps it.
 @pytest.mark.filterwarnings("ignore:Potential duplicate Task completion:UserWarning")
 def test_a_cancel_that_comes_while_the_plan_is_made_counts_too() -> None:
