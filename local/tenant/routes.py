@@ -63,20 +63,18 @@ _BY_LENGTH: dict[int, list[tuple[tuple[str, ...], Route]]] = {}
 for _route in ROUTES:
     _parts = tuple(_route.pattern[1:].split("/"))
     _BY_LENGTH.setdefault(len(_parts), []).append((_parts, _route))
+_KEYED = "\0"  # in front of a key from parentheses: it is no function and no option, whatever it is like
 _KEY = re.compile(r"([^()]+)\('(.*)'\)")
 
 
 def segments(path: str) -> tuple[str, ...]:
-    """The segments of a path as sent, names in lower case, keys as they are."""
+    """The segments of a path without escapes; a key from parentheses is a segment of its own."""
     found: list[str] = []
     for part in path.strip("/").split("/"):
         text = unquote(part)
         keyed = _KEY.fullmatch(text)
         if keyed:
-            found += [
-                keyed[1],
-                "'" + keyed[2].replace("''", "'"),
-            ]  # the quote marks a key
+            found += [keyed[1], _KEYED + keyed[2].replace("''", "'")]
         else:
             found.append(text)
     return tuple(found)
@@ -90,7 +88,7 @@ def find(parts: tuple[str, ...]) -> tuple[Route, str] | None:
             if wanted == "{id}" and given:
                 if given.startswith("$"):  # a key like an option of OData: only in parentheses and quotes
                     break
-                key = given.removeprefix("'")
+                key = given.removeprefix(_KEYED)
             elif wanted != _plain(given):
                 break
         else:

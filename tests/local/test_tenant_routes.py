@@ -47,6 +47,8 @@ def test_a_key_may_stand_in_parentheses_and_must_when_it_begins_with_a_dollar() 
         assert ask(tenant, f"/v1.0/users{keyed}/authentication/methods")[0] == 200
     assert ask(tenant, "/v1.0/users/$abc@contoso.com")[0] == 400
     assert ask(tenant, "/v1.0/users/o'brien@contoso.com")[0] == 200
+    create_user(tenant, {"userPrincipalName": "'t.hart@contoso.com"})
+    assert ask(tenant, "/v1.0/users/'t.hart@contoso.com")[0] == 200
 
 
 @pytest.mark.parametrize(
