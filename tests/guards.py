@@ -134,8 +134,8 @@ GUARDS = (
     Guard(
         "orchestrators ask for the same as when an export began",
         "shared/export/workflow.py",
-        "    yield from _clean(context, retry, CleanTask(export.id))\n",
-        "",
+        '    yield from _clean(context, retry, CleanTask(export.id))\n    return {"status": published.status}',
+        '    return {"status": published.status}',
         f"{UNIT}test_histories.py",
     ),
     Guard(
