@@ -14,14 +14,10 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from shared.api import removal, routes
+from shared.api.durable import Durable
 from shared.api.operations import Operations
 from shared.api.routes import Body, Incoming, Outgoing
-from shared.export import check as check_activity
-from shared.export import notify as notify_activity
-from shared.export import plan as plan_activity
-from shared.export import publish as publish_activity
-from shared.export import read as export_activity
-from shared.export import workflow
+from shared.export import activities, workflow
 from shared.export.context import Edges
 from shared.graph import client
 from shared.page import INDEX
@@ -49,11 +45,21 @@ def _credential() -> Any:
     return DefaultAzureCredential(exclude_interactive_browser_credential=True)
 
 
+def _connect(**options: Any) -> Storage:
+    settings = _settings()
+    return blobs.connect(settings, _credential() if settings.storage.startswith("http") else None, **options)
+
+
 @functools.cache
 def _storage() -> Storage:
-    """The connection to Blob Storage, made once per worker process."""
-    settings = _settings()
-    return blobs.connect(settings, _credential() if settings.storage.startswith("http") else None)
+    """The connection to Blob Storage for what may wait, made once per worker process."""
+    return _connect()
+
+
+@functools.cache
+def _quick_storage() -> Storage:
+    """The connection for what a caller waits for."""
+    return _connect(**blobs.QUICK)
 
 
 @functools.cache
@@ -65,17 +71,20 @@ def _edges() -> Edges:
 
 async def _answer(body: Body, req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     def connect() -> Operations:
-        return Operations(_storage(), client, _settings())
+        return Operations(_quick_storage(), Durable(client), _settings())
 
-    incoming = Incoming(
+    return _response(await routes.answer(body, _incoming(req), _settings, connect))
+
+
+def _incoming(req: func.HttpRequest) -> Incoming:
+    return Incoming(
         method=req.method,
         url=req.url,
         headers={name.lower(): value for name, value in req.headers.items()},
-        query=req.params,
+        query={name.lower(): value for name, value in req.params.items()},
         route=req.route_params,
         body=req.get_body(),
     )
-    return _response(await routes.answer(body, incoming, _settings, connect))
 
 
 def _response(sent: Outgoing) -> func.HttpResponse:
@@ -113,9 +122,8 @@ async def cancel_export(req: func.HttpRequest, client: df.DurableOrchestrationCl
 
 
 @app.route(route="columns", methods=["GET"])
-@app.durable_client_input(client_name="client")
-async def list_columns(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    return await _answer(routes.list_columns, req, client)
+async def list_columns(req: func.HttpRequest) -> func.HttpResponse:
+    return _response(await routes.answer_alone(routes.list_columns, _incoming(req), _settings))
 
 
 @app.route(route="openapi.json", methods=["GET"])
@@ -145,37 +153,37 @@ def export_users(context: df.DurableOrchestrationContext) -> Generator[Any, Any,
 
 @app.activity_trigger(input_name="task")
 async def plan(task: Any) -> Any:
-    return await plan_activity.plan(_edges(), task)
+    return await activities.run(_edges(), "plan", task)
 
 
 @app.activity_trigger(input_name="task")
 async def export(task: Any) -> Any:
-    return await export_activity.export(_edges(), task)
+    return await activities.run(_edges(), "export", task)
 
 
 @app.activity_trigger(input_name="task")
 async def check(task: Any) -> Any:
-    return await check_activity.check(_edges(), task)
+    return await activities.run(_edges(), "check", task)
 
 
 @app.activity_trigger(input_name="task")
 async def publish(task: Any) -> Any:
-    return await publish_activity.publish(_edges(), task)
+    return await activities.run(_edges(), "publish", task)
 
 
 @app.activity_trigger(input_name="task")
 async def notify(task: Any) -> Any:
-    return await notify_activity.notify(_edges(), task, notify_activity.post_json)
+    return await activities.run(_edges(), "notify", task)
 
 
 @app.activity_trigger(input_name="task")
 async def clean(task: Any) -> Any:
-    return await publish_activity.clean(_edges(), task)
+    return await activities.run(_edges(), "clean", task)
 
 
 @app.timer_trigger(schedule="0 30 2 * * *", arg_name="timer")
 @app.durable_client_input(client_name="client")
 async def remove_old_exports(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
     """Every night: what is older than EXPORT_RETENTION_DAYS."""
-    removed = await removal.remove_old(Operations(_storage(), client, _settings()))
+    removed = await removal.remove_old(Operations(_storage(), Durable(client, seconds=60), _settings()))
     logging.info("%d exports were older than the retention and were removed.", removed)

@@ -17,8 +17,9 @@ from benchmarks.clock import timed
 from benchmarks.limits import pages
 from benchmarks.model import ACTIVITIES
 from shared.api.operations import new_id
-from shared.export import plan, publish, read
-from shared.export.context import Edges, Json
+from shared.export import activities
+from shared.export.context import Edges
+from shared.export.messages import Json
 from shared.graph import client
 from shared.settings import Settings
 from shared.storage import blobs
@@ -41,12 +42,12 @@ async def _export(edges: Edges) -> dict[str, Any]:
         pages.RECORD, id=new_id(datetime.now(UTC)), created_date_time=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     )
     await blobs.write(edges.storage, record_name(record.id), msgspec.json.encode(record))
-    planned = await plan.plan(edges, {"id": record.id})
+    planned = await activities.run(edges, "plan", {"id": record.id})
     turn = asyncio.Semaphore(ACTIVITIES)
     parts = await asyncio.gather(*(_lane(edges, record.id, numbers, turn) for numbers in planned.pop("lanes")))
     task: Json = {"id": record.id, "retries": 0, "restarts": 0, **planned}
     task["parts"] = [part for lane in parts for part in lane]
-    status = (await publish.publish(edges, task))["status"]
+    status = (await activities.run(edges, "publish", task))["status"]
     return {"status": status, "users": sum(part[5] for part in task["parts"])}
 
 
@@ -55,7 +56,7 @@ async def _lane(edges: Edges, export_id: str, numbers: list[int], turn: asyncio.
     left: Json = {"ranges": numbers}
     for segment in itertools.count():
         async with turn:
-            result = await read.export(edges, {"id": export_id, "segment": segment, **left})
+            result = await activities.run(edges, "export", {"id": export_id, "segment": segment, **left})
         parts += result["parts"]
         left = result.get("left", {})
         if not left:

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 
+from local import permissions
 from local.chaos.kinds import KINDS
 
 
@@ -30,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     chaos.add_argument("--rounds", type=int, default=39, help="three of each kind by default")
     chaos.add_argument("--seed", type=int, default=1, help="of the first round; the next has the next (default: 1)")
     chaos.add_argument("--only", choices=KINDS, help="rounds of one kind")
+    chaos.add_argument("--durable-host", metavar="PATH", help="on Microsoft's extension: this program, two of it")
     chaos.add_argument("--write", metavar="FILE", help="put the table between the markers of this file")
 
     for name in ("host", "worker"):
@@ -50,6 +52,14 @@ def _tenant(command: argparse.ArgumentParser, users: int) -> None:
     command.add_argument("--seed", type=int)
     command.add_argument("--latency-ms", type=float, help="of each of the tenant's answers")
     command.add_argument("--shape", help="of the simulated tenant")
+    command.add_argument(
+        "--permissions",
+        type=permissions.parse,
+        default=frozenset(),
+        metavar="NAMES",
+        help="what the app's tokens may do in the simulated tenant, with commas between: application permissions, and"
+        " keys of infra/graph-permissions.json (default: all that the deployment can grant)",
+    )
 
 
 def _work(command: argparse.ArgumentParser) -> None:

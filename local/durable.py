@@ -11,16 +11,8 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from azure.durable_functions.models.history import HistoryEventType as EventType
-
-from local.durable_store import (
-    RUNNING,
-    Event,
-    now,
-    put_message,
-    timestamp,
-    transaction,
-)
+from local.durable_events import event_raised, execution_started
+from local.durable_store import RUNNING, Event, now, put_message, timestamp, transaction
 
 
 class InstanceExistsError(Exception):
@@ -42,15 +34,9 @@ def start(
 
 
 def create(
-    db: sqlite3.Connection,
-    name: str,
-    input_json: str | None,
-    instance: str,
-    *,
-    version: str | None = None,
-    parent: tuple[str, str, int] = ("", "", 0),
+    db: sqlite3.Connection, name: str, input_json: str | None, instance: str, *, version: str | None = None
 ) -> None:
-    """The part of `start` inside a transaction; `parent` is (instance, execution, task id)."""
+    """The part of `start` inside a transaction."""
     row = db.execute("SELECT status FROM instances WHERE id = ?", (instance,)).fetchone()
     if row and row["status"] in RUNNING:
         raise InstanceExistsError(f"An Orchestration instance with the status {row['status']} already exists.")
@@ -58,22 +44,11 @@ def create(
     moment = now()
     execution = uuid.uuid4().hex
     db.execute(
-        "INSERT INTO instances (id, execution, name, version, input, status, created, updated,"
-        " parent, parent_execution, parent_task) VALUES (?, ?, ?, ?, ?, 'Pending', ?, ?, ?, ?, ?)",
-        (instance, execution, name, version, input_json, moment, moment, *parent),
+        "INSERT INTO instances (id, execution, name, version, input, status, created, updated)"
+        " VALUES (?, ?, ?, ?, ?, 'Pending', ?, ?)",
+        (instance, execution, name, version, input_json, moment, moment),
     )
-    put_message(db, instance, execution, execution_started(name, input_json, version))
-
-
-def execution_started(name: str, input_json: str | None, version: str | None) -> Event:
-    return {
-        "EventType": int(EventType.EXECUTION_STARTED),
-        "EventId": -1,
-        "Name": name,
-        "Input": input_json,
-        "Version": version,
-        "Timestamp": timestamp(now()),
-    }
+    put_message(db, instance, execution, execution_started(instance, execution, name, input_json, version))
 
 
 def status(db: sqlite3.Connection, instance: str) -> dict[str, Any] | None:
@@ -130,7 +105,7 @@ def terminate(db: sqlite3.Connection, instance: str, reason: str) -> None:
 
 
 def end(db: sqlite3.Connection, row: sqlite3.Row, state: str, output: str | None) -> None:
-    """An instance's last step: its result, its parent's message, and nothing that waits for it.
+    """An instance's last step: its result, and nothing that waits for it.
 
     Activities that it has asked for still run, as in Azure: their messages lie in a queue of their own.
     """
@@ -139,60 +114,12 @@ def end(db: sqlite3.Connection, row: sqlite3.Row, state: str, output: str | None
         (state, output, now(), row["id"]),
     )
     db.execute("DELETE FROM messages WHERE instance = ?", (row["id"],))
-    if row["parent"]:
-        _tell_parent(db, row, state, output)
-
-
-def _tell_parent(db: sqlite3.Connection, row: sqlite3.Row, state: str, output: str | None) -> None:
-    """A parent that has moved on (ended, or continued as new) does not hear of it."""
-    parent = db.execute(
-        "SELECT id FROM instances WHERE id = ? AND execution = ? AND status IN (?, ?, ?)",
-        (row["parent"], row["parent_execution"], *RUNNING),
-    ).fetchone()
-    if parent is None:
-        return
-    event: Event = {"EventId": -1, "Timestamp": timestamp(now()), "TaskScheduledId": row["parent_task"]}
-    if state == "Completed":
-        event |= {"EventType": int(EventType.SUB_ORCHESTRATION_INSTANCE_COMPLETED), "Result": output}
-    else:
-        event |= {
-            "EventType": int(EventType.SUB_ORCHESTRATION_INSTANCE_FAILED),
-            "Reason": json.loads(output) if output else "",
-            "Details": None,
-        }
-    put_message(db, row["parent"], row["parent_execution"], event)
-
-
-def suspend(db: sqlite3.Connection, instance: str) -> None:
-    """Messages stay where they are until `resume`; a turn under way ends first."""
-    with transaction(db):
-        db.execute(
-            "UPDATE instances SET status = 'Suspended', updated = ? WHERE id = ? AND status IN (?, ?)",
-            (now(), instance, "Pending", "Running"),
-        )
-
-
-def resume(db: sqlite3.Connection, instance: str) -> None:
-    with transaction(db):
-        db.execute(
-            "UPDATE instances SET updated = ?, status = CASE WHEN EXISTS"
-            " (SELECT 1 FROM history WHERE instance = ?) THEN 'Running' ELSE 'Pending' END"
-            " WHERE id = ? AND status = 'Suspended'",
-            (now(), instance, instance),
-        )
 
 
 def raise_event(db: sqlite3.Connection, instance: str, name: str, value_json: str | None) -> None:
     """Leave an event; the orchestrator gets it when it waits for one of that name, before or after."""
-    event = {
-        "EventType": int(EventType.EVENT_RAISED),
-        "EventId": -1,
-        "Timestamp": timestamp(now()),
-        "Name": name,
-        "Input": value_json,
-    }
     with transaction(db):
-        put_message(db, instance, None, event)
+        put_message(db, instance, None, event_raised(name, value_json))
 
 
 def purge(db: sqlite3.Connection, instance: str) -> int:
@@ -203,12 +130,6 @@ def purge(db: sqlite3.Connection, instance: str) -> int:
             return 0
         remove(db, instance)
         return 1
-
-
-def purge_by(db: sqlite3.Connection, statuses: Iterable[str], created_from: float, created_to: float | None) -> int:
-    """Remove the ended instances created in that time; how many there were."""
-    found = find(db, statuses=statuses, created_from=created_from, created_to=created_to)
-    return sum(purge(db, each["instanceId"]) for each in found)
 
 
 def remove(db: sqlite3.Connection, instance: str) -> None:

@@ -91,16 +91,10 @@ def _routes(store: Store, app: App) -> list[web.RouteDef]:
         web.post(PREFIX + "/orchestrators/{name}/{id}", _start(store, app)),
         web.get(instances, _list(store), allow_head=False),
         web.get(instances + "/", _list(store), allow_head=False),
-        web.delete(instances, _purge_by(store)),
-        web.delete(instances + "/", _purge_by(store)),
         web.get(one, _status(store), allow_head=False),
         web.delete(one, _purge(store)),
-        web.post(one + "/terminate", _control(store, durable.terminate, with_reason=True)),
-        web.post(one + "/suspend", _control(store, durable.suspend)),
-        web.post(one + "/resume", _control(store, durable.resume)),
+        web.post(one + "/terminate", _terminate(store)),
         web.post(one + "/raiseEvent/{event}", _raise_event(store)),
-        web.post(one + "/restart", _restart(store)),
-        web.post(one + "/rewind", _rewind),
     ]
 
 
@@ -204,25 +198,12 @@ def _purge(store: Store) -> Handler:
     return handler
 
 
-def _purge_by(store: Store) -> Handler:
-    async def handler(request: web.Request) -> web.Response:
-        low = _moment(request, "createdTimeFrom")
-        if low is None:
-            return web.json_response("Please provide value for 'createdTimeFrom' parameter.", status=400)
-        high = _moment(request, "createdTimeTo")
-        count = await store.run(durable.purge_by, _statuses(request), low, high)
-        return web.json_response({"instancesDeleted": count}) if count else web.Response(status=404)
-
-    return handler
-
-
-def _control(store: Store, operation: Callable[..., None], with_reason: bool = False) -> Handler:
+def _terminate(store: Store) -> Handler:
     async def handler(request: web.Request) -> web.Response:
         instance = request.match_info["id"]
         if refused := await _refuse_ended(store, instance):
             return refused
-        arguments = [request.query.get("reason", "")] if with_reason else []
-        await store.run(operation, instance, *arguments)
+        await store.run(durable.terminate, instance, request.query.get("reason", ""))
         return web.Response(status=202)
 
     return handler
@@ -263,26 +244,6 @@ def _unwrap(value: Any, body: str) -> str:
             return body
         return value
     return body or "null"
-
-
-def _restart(store: Store) -> Handler:
-    async def handler(request: web.Request) -> web.Response:
-        old = await store.run(durable.status, request.match_info["id"])
-        if old is None:
-            return _error(400, "InstanceId does not match a valid orchestration instance.")
-        anew = request.query.get("restartWithNewInstanceId", "true").lower() == "true"
-        text = None if old["input"] is None else json.dumps(old["input"])
-        try:
-            instance = await store.run(durable.start, old["name"], text, "" if anew else old["instanceId"])
-        except durable.InstanceExistsError:
-            return _error(409, "A non-terminal instance with this instance ID already exists.")
-        return _accepted(request, instance)
-
-    return handler
-
-
-async def _rewind(request: web.Request) -> web.Response:
-    return _error(501, "Rewind is not supported when running locally.")
 
 
 def _error(status: int, message: str, exception: str = "") -> web.Response:

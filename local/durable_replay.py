@@ -8,11 +8,12 @@ the extension's OutOfProcOrchestrationShim:
 1. The top-level actions are awaited one after the other. `task_any` over tasks that were yielded before
    puts only the new ones into its action, and the next action is not looked at until one of *those* ends.
    A window slid over `task_any` therefore starts its next activity only when the latest one has ended.
-   Ask for everything in one `task_all` or `task_any`, or split the work over sub-orchestrations.
+   Ask for everything in one `task_all` or `task_any`.
 2. Ids 0, 1, 2... are given when an action is reached, timers and retries included. The SDK counts along,
    from the other side, and the two must come to the same numbers. A retry that begins while an action is
    still held back by rule 1 takes that action's number: results then go to the wrong tasks.
-3. A failed attempt of a task with retries is always followed by a timer, also the last one.
+3. A failed attempt of a task with retries is always followed by a timer; after the last one it fires at once.
+4. An orchestration that has returned goes on until all activities and timers that it has asked for have ended.
 """
 
 from collections import defaultdict, deque
@@ -46,12 +47,13 @@ class Scheduled:
 class Replay:
     """Where the extension stands after replaying the actions against the history.
 
-    `finished`: every action has been passed, so the orchestrator's result or error counts.
+    `passed`: every action has been passed. `finished`: nothing is open either, so the orchestrator's result or error
+    counts.
     """
 
     scheduled: list[Scheduled] = field(default_factory=list)
+    passed: bool = False
     finished: bool = False
-    continue_as_new: Action | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -67,7 +69,6 @@ class _Task:
 @dataclass(slots=True, eq=False)
 class _Retry:
     action: Action
-    kind: EventType
     outer: _Task
     attempts: int = 0
     failed: bool = False
@@ -78,15 +79,16 @@ def replay(actions: list[Action], history: Iterable[Event]) -> Replay:
     state = _Replayer(actions)
     for event in history:
         state.process(event)
+    state.result.finished = state.result.passed and not state.open
     return state.result
 
 
 class _Replayer:
     def __init__(self, actions: list[Action]) -> None:
         self.result = Replay()
+        self.open: dict[int, _Task] = {}
         self._actions: Iterator[Action] = iter(actions)
         self._awaited: _Task | None = None
-        self._open: dict[int, _Task] = {}
         self._waiting: dict[str, deque[_Task]] = defaultdict(deque)
         self._early: dict[str, int] = defaultdict(int)
         self._time = 0.0
@@ -97,9 +99,9 @@ class _Replayer:
                 self._time = seconds(event["Timestamp"])
             case EventType.EXECUTION_STARTED:
                 self._advance()
-            case EventType.TASK_COMPLETED | EventType.SUB_ORCHESTRATION_INSTANCE_COMPLETED:
+            case EventType.TASK_COMPLETED:
                 self._complete(event["TaskScheduledId"], failed=False)
-            case EventType.TASK_FAILED | EventType.SUB_ORCHESTRATION_INSTANCE_FAILED:
+            case EventType.TASK_FAILED:
                 self._complete(event["TaskScheduledId"], failed=True)
             case EventType.TIMER_FIRED:
                 self._complete(event["TimerId"], failed=False)
@@ -111,7 +113,7 @@ class _Replayer:
         while self._awaited is None or self._awaited.done:
             action = next(self._actions, None)
             if action is None:
-                self.result.finished = True
+                self.result.passed = True
                 return
             self._awaited = self._invoke(action, None)
 
@@ -120,23 +122,17 @@ class _Replayer:
         match action["actionType"]:
             case ActionType.CALL_ACTIVITY:
                 self._schedule(task, EventType.TASK_SCHEDULED, action)
-            case ActionType.CALL_SUB_ORCHESTRATOR:
-                self._schedule(task, EventType.SUB_ORCHESTRATION_INSTANCE_CREATED, action)
             case ActionType.CALL_ACTIVITY_WITH_RETRY:
-                self._attempt(_Retry(action, EventType.TASK_SCHEDULED, task))
-            case ActionType.CALL_SUB_ORCHESTRATOR_WITH_RETRY:
-                self._attempt(_Retry(action, EventType.SUB_ORCHESTRATION_INSTANCE_CREATED, task))
+                self._attempt(_Retry(action, task))
             case ActionType.CREATE_TIMER:
                 self._schedule(task, EventType.TIMER_CREATED, action, seconds(action["fireAt"]))
                 if action.get("isCanceled"):
+                    self.open.popitem()
                     self._end(task)
             case ActionType.WAIT_FOR_EXTERNAL_EVENT:
                 self._wait(task, action["externalEventName"])
             case ActionType.WHEN_ALL | ActionType.WHEN_ANY as kind:
                 self._invoke_all(task, action["compoundActions"], kind == ActionType.WHEN_ALL)
-            case ActionType.CONTINUE_AS_NEW:
-                self.result.continue_as_new = action
-                self._end(task)
             case other:
                 raise OrchestrationError(f"{ActionType(other).name} is not supported when running locally.")
         return task
@@ -153,14 +149,14 @@ class _Replayer:
     def _schedule(self, task: _Task, kind: EventType, action: Action, fire_at: float = 0.0) -> None:
         number = len(self.result.scheduled)
         self.result.scheduled.append(Scheduled(number, kind, action, fire_at))
-        self._open[number] = task
+        self.open[number] = task
 
     def _attempt(self, retry: _Retry) -> None:
         retry.attempts += 1
-        self._schedule(_Task(retry=retry), retry.kind, retry.action)
+        self._schedule(_Task(retry=retry), EventType.TASK_SCHEDULED, retry.action)
 
     def _complete(self, number: int, failed: bool) -> None:
-        task = self._open.pop(number, None)
+        task = self.open.pop(number, None)
         if task is None:
             return
         if task.retry is not None:
@@ -171,11 +167,12 @@ class _Replayer:
     def _continue_retry(self, retry: _Retry, failed: bool) -> None:
         """An attempt or the timer after it has ended. The timer comes even when no attempt is left."""
         options = retry.action["retryOptions"]
+        more = retry.attempts < options["maxNumberOfAttempts"]
         if failed:
             retry.failed = True
-            fire_at = self._time + options["firstRetryIntervalInMilliseconds"] / 1000
+            fire_at = self._time + (options["firstRetryIntervalInMilliseconds"] / 1000 if more else 0)
             self._schedule(_Task(retry=retry), EventType.TIMER_CREATED, {}, fire_at)
-        elif retry.failed and retry.attempts < options["maxNumberOfAttempts"]:
+        elif retry.failed and more:
             retry.failed = False
             self._attempt(retry)
         else:

@@ -29,7 +29,6 @@ CREATE TABLE IF NOT EXISTS instances (
     id TEXT PRIMARY KEY, execution TEXT NOT NULL, name TEXT NOT NULL, version TEXT,
     input TEXT, output TEXT, custom_status TEXT,
     status TEXT NOT NULL, created REAL NOT NULL, updated REAL NOT NULL,
-    parent TEXT, parent_execution TEXT, parent_task INTEGER,
     owner TEXT, turn TEXT
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS history (
@@ -50,7 +49,7 @@ CREATE TABLE IF NOT EXISTS tasks (
 CREATE TABLE IF NOT EXISTS workers (id TEXT PRIMARY KEY, alive_until REAL NOT NULL) WITHOUT ROWID;
 """
 
-RUNNING = ("Pending", "Running", "Suspended")
+RUNNING = ("Pending", "Running")
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -84,8 +83,8 @@ def now() -> float:
 
 
 def timestamp(seconds: float) -> str:
-    """Seconds since 1970 as the host writes them into history."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """Seconds since 1970 as the extension writes them into history: without zeros at the end."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip(".") + "Z"
 
 
 def seconds(text: str) -> float:
@@ -102,12 +101,6 @@ def put_message(
         "INSERT INTO messages (instance, execution, visible, event) VALUES (?, ?, ?, ?)",
         (instance, execution, now() if visible is None else visible, json.dumps(event)),
     )
-
-
-def drop_open_work(db: sqlite3.Connection, instance: str, execution: str) -> None:
-    """Forget the activities, timers and messages that an execution still waits for."""
-    db.execute("DELETE FROM tasks WHERE instance = ? AND execution = ?", (instance, execution))
-    db.execute("DELETE FROM messages WHERE instance = ? AND execution = ?", (instance, execution))
 
 
 def heartbeat(db: sqlite3.Connection, worker: str, lease: float) -> None:

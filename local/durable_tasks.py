@@ -5,14 +5,13 @@ again and another worker runs the activity once more. The first completion delet
 message; a zombie that completes later finds no row, and nothing happens.
 """
 
-import json
 import math
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from azure.durable_functions.models.history import HistoryEventType as EventType
-
-from local.durable_store import RUNNING, Event, now, put_message, timestamp, transaction
+from local.durable_events import task_completed, task_failed
+from local.durable_store import RUNNING, Event, now, put_message, transaction
 
 # A task that has waited this long goes to whoever has room: its fair share was left to a worker that is busy.
 PATIENCE_SECONDS = 0.25
@@ -55,28 +54,21 @@ def claim(db: sqlite3.Connection, worker: str, running: int, room: int) -> list[
 
 def complete(db: sqlite3.Connection, task: Task, result: str) -> bool:
     """The activity returned `result` (JSON text). False when someone else had completed it."""
-    return _finish(db, task, {"EventType": int(EventType.TASK_COMPLETED), "Result": result})
+    return _finish(db, task, lambda number: task_completed(number, result))
 
 
-def fail(db: sqlite3.Connection, task: Task, error: BaseException, details: str) -> bool:
+def fail(db: sqlite3.Connection, task: Task, error: BaseException, trace: str) -> bool:
     """The activity raised. The orchestrator sees a reason and details, as from the extension."""
-    reason = f"Activity function '{task.name}' failed: {type(error).__name__}: {error}"
-    return _finish(db, task, {"EventType": int(EventType.TASK_FAILED), "Reason": reason, "Details": details})
+    return _finish(db, task, lambda number: task_failed(number, task.name, error, trace))
 
 
-def _finish(db: sqlite3.Connection, task: Task, event: Event) -> bool:
+def _finish(db: sqlite3.Connection, task: Task, event: Callable[[int], Event]) -> bool:
     with transaction(db):
         row = db.execute("DELETE FROM tasks WHERE id = ? RETURNING instance, execution, task", (task.row,)).fetchone()
         if row is None:
             return False
-        event |= {"EventId": -1, "Timestamp": timestamp(now()), "TaskScheduledId": row["task"]}
         statement = "SELECT status FROM instances WHERE id = ? AND execution = ?"
         waiting = db.execute(statement, (row["instance"], row["execution"])).fetchone()
         if waiting and waiting["status"] in RUNNING:
-            put_message(db, row["instance"], row["execution"], event)
+            put_message(db, row["instance"], row["execution"], event(row["task"]))
     return True
-
-
-def details_of(error: BaseException, trace: str) -> str:
-    """What the host adds to a failed activity's reason."""
-    return json.dumps({"message": str(error), "stackTrace": trace})

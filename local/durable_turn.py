@@ -3,8 +3,8 @@
 1. `claim`: an instance with a visible message, that nobody alive owns, becomes this worker's.
 2. `run`: history + OrchestratorStarted + the messages' events go to the orchestrator as the JSON that the
    extension sends; the JSON that comes back is replayed as the extension does (durable_replay.py).
-3. `commit`: events, new activities, timers and sub-orchestrations, the instance's state, and the removal of
-   the messages are one transaction. When the claim is gone (terminated, or another worker took it over
+3. `commit`: events, new activities and timers, the instance's state, and the removal of the messages are one
+   transaction. When the claim is gone (terminated, or another worker took it over
    because this one seemed dead) nothing is written, and the turn has not happened.
 """
 
@@ -19,9 +19,9 @@ from typing import Any
 
 from azure.durable_functions.models.history import HistoryEventType as EventType
 
-from local import durable
+from local import durable, durable_events
 from local.durable_replay import OrchestrationError, Replay, Scheduled, replay
-from local.durable_store import Event, drop_open_work, now, put_message, timestamp, transaction
+from local.durable_store import Event, now, put_message, transaction
 
 Orchestrator = Callable[[str], str]
 
@@ -29,7 +29,11 @@ Orchestrator = Callable[[str], str]
 STATE_LABEL = "\n\n$OutOfProcData$:"
 
 # What Azure Storage allows for one timer: the SDK makes a longer one out of several.
-LONG_TIMERS = {"maximumShortTimerDuration": "6.00:00:00", "longRunningTimerIntervalDuration": "3.00:00:00"}
+SETTINGS = {
+    "longRunningTimerIntervalDuration": "3.00:00:00",
+    "maximumShortTimerDuration": "6.00:00:00",
+    "defaultHttpAsyncRequestSleepTimeMillseconds": 30000,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +99,7 @@ def give_back(db: sqlite3.Connection, claimed: Claim) -> None:
 
 def run(claimed: Claim, orchestrator: Orchestrator | None) -> Outcome:
     """Replay the orchestrator with the new events; `None` when the app has none of that name."""
-    moment = timestamp(now())
-    news: list[Event] = [{"EventType": int(EventType.ORCHESTRATOR_STARTED), "EventId": -1, "Timestamp": moment}]
+    news = [durable_events.orchestrator_started()]
     received = [json.loads(message["event"]) for message in claimed.messages]
     # The start comes first, whatever was raised before it: the SDK looks for it in second place.
     received.sort(key=lambda event: event["EventType"] != EventType.EXECUTION_STARTED)
@@ -112,13 +115,7 @@ def run(claimed: Claim, orchestrator: Orchestrator | None) -> Outcome:
     return Outcome(news, outcome, len(known), state)
 
 
-SCHEDULING = frozenset(
-    {
-        EventType.TASK_SCHEDULED,
-        EventType.TIMER_CREATED,
-        EventType.SUB_ORCHESTRATION_INSTANCE_CREATED,
-    }
-)
+SCHEDULING = frozenset({EventType.TASK_SCHEDULED, EventType.TIMER_CREATED})
 
 
 def _check_determinism(known: list[Event], scheduled: list[Scheduled]) -> None:
@@ -158,12 +155,14 @@ def context_json(claimed: Claim, news: list[Event]) -> str:
     """The text that the extension sends to the orchestration trigger. Stored events are joined as they are."""
     fresh = [json.dumps(event | {"IsPlayed": False}) for event in news]
     rest = {
+        "input": orchestrator_input(claimed.row["input"]),
         "instanceId": claimed.row["id"],
         "isReplaying": bool(claimed.history),
-        "parentInstanceId": claimed.row["parent"] or None,
-        "input": orchestrator_input(claimed.row["input"]),
-        "upperSchemaVersion": 2,
-        **LONG_TIMERS,
+        "parentInstanceId": None,
+        "sourceInstanceId": None,
+        "upperSchemaVersion": 1,
+        "upperSchemaVersionNew": 3,
+        **SETTINGS,
     }
     return '{"history":[' + ",".join(claimed.history + fresh) + "]," + json.dumps(rest)[1:]
 
@@ -185,7 +184,7 @@ def commit(db: sqlite3.Connection, claimed: Claim, outcome: Outcome) -> bool:
             return False
         db.executemany("DELETE FROM messages WHERE id = ?", [(each["id"],) for each in claimed.messages])
         fresh = outcome.replay.scheduled[outcome.known :]
-        events = outcome.events + [_scheduling_event(each, row) for each in fresh]
+        events = outcome.events + [_scheduling_event(each) for each in fresh]
         _append_history(db, instance, len(claimed.history), events)
         custom = outcome.state.get("customStatus")
         db.execute(
@@ -199,13 +198,11 @@ def commit(db: sqlite3.Connection, claimed: Claim, outcome: Outcome) -> bool:
 
 
 def _settle(db: sqlite3.Connection, row: sqlite3.Row, outcome: Outcome, fresh: list[Scheduled]) -> None:
-    """End the instance, start it anew, or schedule what it asks for."""
+    """End the instance, or schedule what it asks for."""
     state = outcome.state
     if outcome.replay.finished and state.get("error"):
         message = f"Orchestrator function '{row['name']}' failed: {state['error']}"
         durable.end(db, row, "Failed", json.dumps(message))
-    elif outcome.replay.finished and outcome.replay.continue_as_new is not None:
-        _continue_as_new(db, row, outcome.replay.continue_as_new["input"])
     elif outcome.replay.finished and state.get("isDone"):
         output = state.get("output")
         durable.end(db, row, "Completed", None if output is None else json.dumps(output))
@@ -216,84 +213,25 @@ def _settle(db: sqlite3.Connection, row: sqlite3.Row, outcome: Outcome, fresh: l
 
 def _append_history(db: sqlite3.Connection, instance: str, number: int, events: list[Event]) -> None:
     """Stored as played: that is how every later turn sends them."""
-    last = {"EventType": int(EventType.ORCHESTRATOR_COMPLETED), "EventId": -1, "Timestamp": timestamp(now())}
     db.executemany(
         "INSERT INTO history (instance, number, event) VALUES (?, ?, ?)",
         [
-            (instance, number + place, json.dumps(event | {"IsPlayed": True}))
-            for place, event in enumerate([*events, last])
+            (instance, number + place, json.dumps(durable_events.played(event)))
+            for place, event in enumerate([*events, durable_events.orchestrator_completed()])
         ],
     )
 
 
-def _scheduling_event(item: Scheduled, row: sqlite3.Row) -> Event:
-    event: Event = {"EventType": int(item.kind), "EventId": item.id, "Timestamp": timestamp(now())}
+def _scheduling_event(item: Scheduled) -> Event:
     if item.kind == EventType.TIMER_CREATED:
-        return event | {"FireAt": timestamp(item.fire_at)}
-    event |= {"Name": item.action["functionName"], "Input": item.action.get("input")}
-    if item.kind == EventType.SUB_ORCHESTRATION_INSTANCE_CREATED:
-        event["InstanceId"] = _child_id(item, row)
-    return event
-
-
-def _child_id(item: Scheduled, row: sqlite3.Row) -> str:
-    """The extension's own scheme when the orchestrator named none."""
-    return item.action.get("instanceId") or f"{row['execution']}:{item.id:04x}"
+        return durable_events.timer_created(item.id, item.fire_at)
+    return durable_events.task_scheduled(item.id, item.action["functionName"])
 
 
 def _schedule(db: sqlite3.Connection, row: sqlite3.Row, item: Scheduled) -> None:
-    if item.kind == EventType.TASK_SCHEDULED:
-        db.execute(
-            "INSERT INTO tasks (instance, execution, task, name, input, created) VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                row["id"],
-                row["execution"],
-                item.id,
-                item.action["functionName"],
-                item.action.get("input"),
-                now(),
-            ),
-        )
-    elif item.kind == EventType.TIMER_CREATED:
-        fired = {
-            "EventType": int(EventType.TIMER_FIRED),
-            "EventId": -1,
-            "Timestamp": timestamp(item.fire_at),
-            "TimerId": item.id,
-            "FireAt": timestamp(item.fire_at),
-        }
+    if item.kind == EventType.TIMER_CREATED:
+        fired = durable_events.timer_fired(item.id, item.fire_at)
         put_message(db, row["id"], row["execution"], fired, item.fire_at)
-    else:
-        _start_child(db, row, item)
-
-
-def _start_child(db: sqlite3.Connection, row: sqlite3.Row, item: Scheduled) -> None:
-    text = item.action.get("input")
-    try:
-        durable.create(
-            db,
-            item.action["functionName"],
-            None if text is None else json.dumps(text),
-            _child_id(item, row),
-            version=item.action.get("version"),
-            parent=(row["id"], row["execution"], item.id),
-        )
-    except durable.InstanceExistsError as error:
-        failed = {
-            "EventType": int(EventType.SUB_ORCHESTRATION_INSTANCE_FAILED),
-            "EventId": -1,
-            "Timestamp": timestamp(now()),
-            "TaskScheduledId": item.id,
-            "Reason": str(error),
-            "Details": None,
-        }
-        put_message(db, row["id"], row["execution"], failed)
-
-
-def _continue_as_new(db: sqlite3.Connection, row: sqlite3.Row, text: str) -> None:
-    """A new execution with an empty history; raised events that still wait are for it."""
-    execution, input_json = uuid.uuid4().hex, json.dumps(text)
-    drop_open_work(db, row["id"], row["execution"])
-    db.execute("DELETE FROM history WHERE instance = ?", (row["id"],))
-    db.execute("UPDATE instances SET execution = ?, input = ? WHERE id = ?", (execution, input_json, row["id"]))
-    put_message(db, row["id"], execution, durable.execution_started(row["name"], input_json, row["version"]))
+        return
+    values = (row["id"], row["execution"], item.id, item.action["functionName"], item.action.get("input"), now())
+    db.execute("INSERT INTO tasks (instance, execution, task, name, input, created) VALUES (?, ?, ?, ?, ?, ?)", values)

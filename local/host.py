@@ -11,22 +11,24 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import azure.functions as func
 from aiohttp import web
 from azure.functions.http import HttpRequest
 from azure.functions.timer import TimerRequest
 
-from local import durable_http, host_functions, identity
+from local import durable_http, easy_auth, host_functions, identity, permissions
 from local.extension import NotReadyError, written_binding
 from local.host_functions import App, Function
 from local.host_timers import run_timers
 from local.processes import die_with_parent, serve_until_stopped
+from local.this_machine import only_this_machine
 
 log = logging.getLogger("local.host")
 
@@ -44,18 +46,24 @@ class Route:
     function: Function
 
 
-def make_server(app: App, data: Path, base: str, identity_header: str = "", extension: bool = False) -> web.Application:
+def make_server(
+    app: App, data: Path, base: str, environment: Mapping[str, str], extension: bool = False
+) -> web.Application:
     """The whole host as an aiohttp application. `base` is its own address on loopback.
 
+    `environment`: what the app's settings are read from.
     `extension`: orchestrations run in Microsoft's extension, and functions get the client binding that it writes.
     """
     threads = ThreadPoolExecutor(THREADS, "function")
     hub = app.setting("extensions", "durableTask", "hubName", default="local")
     own = durable_http.client_binding(base, hub)
-    server = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_loopback_only])
+    own_machine = only_this_machine(environment.get("EXPORT_PUBLIC_URL", ""), LOOPBACK_ONLY)
+    server = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[own_machine])
     if not extension:
         durable_http.add_routes(server, app, data / "durable.db")
-    server.add_routes([identity.route(identity_header)])
+    carried = permissions.parse(environment.get(identity.ROLES, ""))
+    server.add_routes([identity.route(environment.get("IDENTITY_HEADER", ""), carried)])
+    administrator = easy_auth.local_administrator(environment)
 
     async def invoke(function: Function, value: Any) -> Any:
         binding = written_binding(data) if extension and function.clients else own
@@ -63,7 +71,7 @@ def make_server(app: App, data: Path, base: str, identity_header: str = "", exte
         return await host_functions.call(function, arguments, threads, app.directory)
 
     server.add_routes([web.post("/admin/functions/{name}", _admin(app, invoke))])
-    server.router.add_route("*", "/{path:.*}", _serve(make_routes(app), invoke))
+    server.router.add_route("*", "/{path:.*}", _serve(make_routes(app), invoke, administrator))
     server.cleanup_ctx.append(_background(app, invoke))
     return server
 
@@ -97,10 +105,11 @@ def route_pattern(path: str) -> re.Pattern[str]:
 Invoke = Callable[[Function, Any], Awaitable[Any]]
 
 
-def _serve(routes: list[Route], invoke: Invoke) -> durable_http.Handler:
-    async def handler(request: web.Request) -> web.StreamResponse:
+def _serve(routes: list[Route], invoke: Invoke, administrator: str) -> durable_http.Handler:
+    async def handler(given: web.Request) -> web.StreamResponse:
+        request = easy_auth.signed_in(given, administrator)
         for route in routes:
-            matched = route.pattern.fullmatch(request.path)
+            matched = route.pattern.fullmatch(_path(request))
             if matched and (not route.methods or request.method in route.methods):
                 values = {name: value for name, value in matched.groupdict().items() if value is not None}
                 return await _answer(route.function, await _functions_request(request, values), invoke)
@@ -109,17 +118,37 @@ def _serve(routes: list[Route], invoke: Invoke) -> durable_http.Handler:
     return handler
 
 
+def _path(request: web.Request) -> str:
+    """The path as ASP.NET matches it: decoded, but an encoded slash stays as it is."""
+    parts = re.split("(%2F)", request.rel_url.raw_path, flags=re.IGNORECASE)
+    return "".join(part if part.upper() == "%2F" else unquote(part) for part in parts)
+
+
 async def _functions_request(request: web.Request, route_values: dict[str, str]) -> func.HttpRequest:
-    """The request as the Python worker makes it: the body is bytes, repeated values are joined."""
+    """The request as the Functions host passes it on to the Python worker (its RpcMessageConversionExtensions).
+
+    A body without a Content-Length above 0 is lost, such as one that is sent in chunks. Names of headers and query
+    values are one whatever their case. Several values are joined with a comma, empty ones left out; a query value that
+    is empty then is not there at all.
+    """
     return HttpRequest(
         method=request.method,
         url=f"{request.scheme}://{request.host}{request.path_qs}",
-        headers={name: ", ".join(request.headers.getall(name)) for name in request.headers},
-        params={name: ",".join(request.query.getall(name)) for name in request.query},
+        headers=_joined(request.headers.items()),
+        params={name: value for name, value in _joined(request.query.items()).items() if value},
         route_params=route_values,
         body_type="bytes",
-        body=await request.read(),
+        body=await request.read() if request.content_length else b"",
     )
+
+
+def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """One value for each name, which is written as where it comes first."""
+    names = dict[str, str]()
+    values = dict[str, list[str]]()
+    for name, value in pairs:
+        values.setdefault(names.setdefault(name.lower(), name), []).append(value)
+    return {name: ",".join(filter(None, found)) for name, found in values.items()}
 
 
 async def _answer(function: Function, request: func.HttpRequest, invoke: Invoke) -> web.Response:
@@ -154,14 +183,6 @@ def _admin(app: App, invoke: Invoke) -> durable_http.Handler:
     return handler
 
 
-@web.middleware
-async def _loopback_only(request: web.Request, handler: durable_http.Handler) -> web.StreamResponse:
-    """The real host wants a key for these; here they are simply not for others."""
-    if request.path.startswith(LOOPBACK_ONLY) and request.remote not in {"127.0.0.1", "::1"}:
-        return web.Response(status=403)
-    return await handler(request)
-
-
 def _background(app: App, invoke: Invoke) -> Callable[[web.Application], Any]:
     """Timers while the server is up; at the end, the SDK's HTTP session is closed in good order."""
 
@@ -191,5 +212,7 @@ async def _main(arguments: argparse.Namespace) -> None:
     with socket.socket(fileno=os.dup(arguments.fd)) as listener:
         base = f"http://127.0.0.1:{listener.getsockname()[1]}"
     data = Path(arguments.data)
-    server = make_server(app, data, base, os.environ.get("IDENTITY_HEADER", ""), extension=arguments.extension)
+    if variable := easy_auth.says_azure(os.environ, os.environ.get("GRAPH_ENDPOINT", "")):
+        raise SystemExit(easy_auth.IN_AZURE.format(variable))
+    server = make_server(app, data, base, os.environ, extension=arguments.extension)
     await serve_until_stopped(server, arguments.fd, "host ready")

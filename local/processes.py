@@ -38,7 +38,8 @@ def _watch(parent: int) -> None:
 
 async def serve_until_stopped(server: web.Application, fd: int, ready: str) -> None:
     """Serve on a socket that the parent listens on, print `ready`, and end in good order on SIGTERM."""
-    runner = web.AppRunner(server, access_log=None)
+    # Like the Functions host, it unpacks no body.
+    runner = web.AppRunner(server, access_log=None, auto_decompress=False)
     await runner.setup()
     await web.SockSite(runner, socket.socket(fileno=fd)).start()
     print(ready, flush=True)

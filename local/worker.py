@@ -142,8 +142,7 @@ async def _run_activity(worker: Worker, task: durable_tasks.Task) -> None:
         result = await host_functions.call_activity(function, task.input, worker.activities, worker.app.directory)
     except Exception as error:
         log.exception("Activity %s of %s failed.", task.name, task.instance)
-        trace = traceback.format_exc()
-        durable_tasks.fail(worker.db, task, error, durable_tasks.details_of(error, trace))
+        durable_tasks.fail(worker.db, task, error, traceback.format_exc())
     else:
         durable_tasks.complete(worker.db, task, result)
     worker.dirty = True

@@ -5,7 +5,7 @@ errors.
 
     api         the HTTP API: the only package that knows HTTP statuses
     export      one export: the orchestrator (`workflow`) and the bodies of its activities (`plan`, `read`, `check`,
-                `publish`, `notify`)
+                `publish`, `notify`, `clean`)
     storage     Blob Storage: the only importer of azure.storage, and the name of every blob and block
     files       what the files hold, without IO: columns, CSV rows, results
     ranges      how a tenant is split into ranges, without IO

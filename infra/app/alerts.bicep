@@ -1,5 +1,6 @@
-// Two things someone should hear of: exports that failed, and Graph throttling. Both read the one line that `publish`
-// logs for every export: "Export <id> ended: <status> (<n> users, <n> errors, <n> requests, <n> retries)".
+// What someone should hear of: exports that failed, Graph throttling, and a caller who fetches many exports. They read the
+// line that `publish` logs for every export: "Export <id> ended: <status> (<n> users, <n> errors, <n> requests, <n>
+// retries)", and the one for each link: "Links for export <id> were made for <caller>: <file>, correlation <guid>".
 param suffix string
 param location string
 param tags { *: string }
@@ -30,6 +31,12 @@ var rules = [
     description: 'More than every tenth request to Microsoft Graph had to be repeated: lower EXPORT_PARALLEL, or export at a quieter hour.'
     severity: 3
     query: '${ended}| where Retries > 20 and Retries * 10 > Requests'
+  }
+  {
+    name: 'many-links'
+    description: 'Links to more than 20 exports were made for one caller within a quarter of an hour: docs/operating.md tells how to find what was downloaded.'
+    severity: 2
+    query: 'AppTraces | where Message startswith "Links for export " | parse Message with "Links for export " Id " were made for " Caller ": " * | summarize Exports = dcount(Id) by Caller | where Exports > 20'
   }
 ]
 

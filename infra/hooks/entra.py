@@ -1,12 +1,13 @@
 """Sets up in Microsoft Entra what Bicep can't: the app registration, and what the app may read from Microsoft Graph.
 
     azd hooks run postprovision        runs it; `azd up` and `azd provision` do so before and after the resources
-    python infra/hooks/entra.py logic-app PRINCIPAL_ID CLIENT_ID
-                                       lets a Logic App's identity call the API of this app registration
+    python infra/hooks/entra.py logic-app PRINCIPAL_ID CLIENT_ID [APP_ROLE ...]
+                                       lets a Logic App's identity call the API of this app registration (Exports.Run)
 
 It compares what is there with what is wanted and makes only the difference: running it again changes nothing. What is
 not known yet (before the first provisioning: the app's address and identity) is left for the next run. What you may
-not do is printed as commands for an administrator, and the exit code is 3.
+not do is printed as commands for an administrator, and the exit code is 3. What others put on the registration
+(secrets, redirect URIs, owners) is named and stays.
 
 Only the standard library, and the Azure CLI for the sign-in: nothing to install, everything to read. Environment, by
 azd: AZURE_ENV_NAME, AUTH_CLIENT_ID, FUNCTION_APP_URL, IDENTITY_PRINCIPAL_ID, GRAPH_PERMISSIONS, GRAPH_ENDPOINT,
@@ -32,10 +33,15 @@ Json = dict[str, Any]
 
 GRAPH_APP = "00000003-0000-0000-c000-000000000000"  # Microsoft Graph, in every tenant
 AZURE_CLI_APP = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"  # Azure CLI, in every tenant
-APP_ROLE = "Exports.Run"
+RUN = "Exports.Run"
+APP_ROLES = {
+    RUN: ("Run exports", "Start exports of all users and download one's own."),
+    "Exports.ReadAuthentication": ("Read authentication columns", "Export users' authentication phones and e-mails."),
+}
 SCOPE = "user_impersonation"
+ORGANIZATION = "AzureADMyOrg"  # accounts of this tenant only
 # Fixed, so that a second registration has the same ids, and one that is repaired keeps its assignments.
-APP_ROLE_ID = str(uuid.uuid5(uuid.NAMESPACE_URL, "entra-user-export/role/Exports.Run"))
+APP_ROLE_IDS = {role: str(uuid.uuid5(uuid.NAMESPACE_URL, f"entra-user-export/role/{role}")) for role in APP_ROLES}
 SCOPE_ID = str(uuid.uuid5(uuid.NAMESPACE_URL, "entra-user-export/scope/user_impersonation"))
 CREDENTIAL = "easy-auth"
 CALLBACK = "/.auth/login/aad/callback"
@@ -92,21 +98,22 @@ def new_application(wanted: Wanted) -> Json:
     """The registration as it is made; what needs its own id (address, Azure CLI's consent) comes after."""
     return {
         "displayName": wanted.name,
-        "signInAudience": "AzureADMyOrg",
+        "signInAudience": ORGANIZATION,
         # Puts the directory roles (claim wids) into tokens: the app decides by them who may export.
         "groupMembershipClaims": "DirectoryRole",
         "web": {"redirectUris": [], "implicitGrantSettings": {"enableIdTokenIssuance": True}},
         "api": {"requestedAccessTokenVersion": 2, "oauth2PermissionScopes": [_scope()]},
-        "appRoles": [_app_role()],
+        "appRoles": [_app_role(role) for role in APP_ROLES],
     }
 
 
-def _app_role() -> Json:
+def _app_role(role: str) -> Json:
+    name, description = APP_ROLES[role]
     return {
-        "id": APP_ROLE_ID,
-        "value": APP_ROLE,
-        "displayName": "Run exports",
-        "description": "Start exports of all users and download one's own.",
+        "id": APP_ROLE_IDS[role],
+        "value": role,
+        "displayName": name,
+        "description": description,
         "allowedMemberTypes": ["Application", "User"],
         "isEnabled": True,
     }
@@ -117,7 +124,8 @@ def _scope() -> Json:
     return {
         "id": SCOPE_ID,
         "value": SCOPE,
-        "type": "User",
+        # With "User", everyone could consent for any client that asks for it, and that client would call as them.
+        "type": "Admin",
         "isEnabled": True,
         "adminConsentDisplayName": "Call the export API",
         "adminConsentDescription": text,
@@ -127,16 +135,19 @@ def _scope() -> Json:
 
 
 def application_changes(app: Json, wanted: Wanted) -> list[Change]:
-    """What the registration lacks. Only adds: roles, scopes and addresses that others put there stay."""
+    """What the registration lacks. Roles, scopes and addresses that others put there stay."""
     path = f"/applications/{app['id']}"
     body: Json = {}
+    if app.get("signInAudience") != ORGANIZATION:
+        body["signInAudience"] = ORGANIZATION
     if app.get("groupMembershipClaims") != "DirectoryRole":
         body["groupMembershipClaims"] = "DirectoryRole"
     address = f"api://{app['appId']}"
     if address not in app.get("identifierUris", []):
         body["identifierUris"] = [*app.get("identifierUris", []), address]
-    if APP_ROLE not in {role["value"] for role in app.get("appRoles", [])}:
-        body["appRoles"] = [*app.get("appRoles", []), _app_role()]
+    roles = app.get("appRoles", [])
+    if missing := [_app_role(role) for role in APP_ROLES if role not in {each["value"] for each in roles}]:
+        body["appRoles"] = [*roles, *missing]
     if web := _web_changes(app.get("web") or {}, wanted):
         body["web"] = web
     found = [Change("complete the app registration", "PATCH", path, body)] if body else []
@@ -167,6 +178,10 @@ def _api_changes(api: Json) -> tuple[Json, Json]:
     scope_id = next((scope["id"] for scope in scopes if scope["value"] == SCOPE), SCOPE_ID)
     if scope_id not in {scope["id"] for scope in scopes}:
         first["oauth2PermissionScopes"] = [*scopes, _scope()]
+    elif any(scope["id"] == scope_id and scope.get("type") != "Admin" for scope in scopes):
+        first["oauth2PermissionScopes"] = [
+            scope | {"type": "Admin"} if scope["id"] == scope_id else scope for scope in scopes
+        ]
     clients = api.get("preAuthorizedApplications", [])
     known = [client for client in clients if client["appId"] == AZURE_CLI_APP]
     if not any(scope_id in client["delegatedPermissionIds"] for client in known):
@@ -193,6 +208,32 @@ def credential_changes(app: Json, credentials: list[Json], wanted: Wanted) -> li
     }
     path = f"/applications/{app['id']}/federatedIdentityCredentials"
     return [Change("trust the app's identity instead of a secret", "POST", path, body)]
+
+
+def foreign(app: Json, credentials: list[Json], owners: list[Json], wanted: Wanted) -> list[str]:
+    """What others put on the registration and what lets someone in by it, a line each. `owners` are the others."""
+    web, spa, public = (app.get(name) or {} for name in ("web", "spa", "publicClient"))
+    addresses = [*web.get("redirectUris", []), *spa.get("redirectUris", []), *public.get("redirectUris", [])]
+    clients = (app.get("api") or {}).get("preAuthorizedApplications", [])
+    found = [
+        f"secret {each.get('displayName') or each.get('keyId')!r}, until {each.get('endDateTime')}"
+        for each in app.get("passwordCredentials", [])
+    ]
+    found += [
+        f"certificate {each.get('displayName') or each.get('keyId')!r}, until {each.get('endDateTime')}"
+        for each in app.get("keyCredentials", [])
+    ]
+    found += [
+        f"federated credential {each['name']!r} of {each['subject']}"
+        for each in credentials
+        if each["subject"] != wanted.principal_id
+    ]
+    found += [f"redirect URI {each}" for each in addresses if each != wanted.url + CALLBACK]
+    found += [f"client without consent {each['appId']}" for each in clients if each["appId"] != AZURE_CLI_APP]
+    found += ["public client flows are allowed"] if app.get("isFallbackPublicClient") else []
+    return found + [
+        f"owner {each.get('userPrincipalName') or each.get('displayName') or each['id']}" for each in owners
+    ]
 
 
 def role_changes(
@@ -251,25 +292,31 @@ class Setup:
     pause: Callable[[float], None] = time.sleep
     refused: list[Change] = field(default_factory=list)
 
-    def make(self, change: Change) -> Json | None:
-        """Makes a change; None when this sign-in may not. What was made a moment ago may not be known everywhere."""
-        for attempt in range(6):
+    def ask(self, method: str, path: str, body: Json | None) -> Json:
+        """A call, repeated for 75 s at most: what was made a moment ago may not be known everywhere in Graph."""
+        for attempt in range(1, 6):
             try:
-                made = self.call(change.method, change.path, change.body)
+                return self.call(method, path, body)
             except GraphError as problem:
-                if problem.status == 403:
-                    self.refused.append(change)
-                    return None
-                if problem.status == 400 and "already exist" in str(problem):
-                    return {}
                 fresh = problem.status == 404 or (problem.status == 400 and "does not reference" in str(problem))
-                if attempt == 5 or not (fresh or problem.status in {429, 500, 502, 503, 504}):
+                if not (fresh or problem.status in {429, 500, 502, 503, 504}):
                     raise
-                self.pause(5.0 * (attempt + 1))
-            else:
-                self.say(f"done: {change.what}")
-                return made
-        return None
+                self.pause(5.0 * attempt)
+        return self.call(method, path, body)
+
+    def make(self, change: Change) -> Json | None:
+        """Makes a change; None when this sign-in may not."""
+        try:
+            made = self.ask(change.method, change.path, change.body)
+        except GraphError as problem:
+            if problem.status == 403:
+                self.refused.append(change)
+                return None
+            if problem.status == 400 and "already exist" in str(problem):
+                return {}
+            raise
+        self.say(f"done: {change.what}")
+        return made
 
     def find(self, path: str) -> Json | None:
         try:
@@ -280,9 +327,10 @@ class Setup:
             raise
 
     def listed(self, path: str) -> list[Json]:
+        """All pages. The object that the list belongs to exists: 404 says that this server does not know it yet."""
         found: list[Json] = []
         while path:
-            page = self.call("GET", path, None)
+            page = self.ask("GET", path, None)
             found += page["value"]
             # The next page's address, without Graph's own: `call` puts that in front.
             path = page.get("@odata.nextLink", "").removeprefix(f"{self.graph}/v1.0")
@@ -329,6 +377,27 @@ def run(setup: Setup, wanted: Wanted) -> None:
     if wanted.principal_id:
         graph = setup.call("GET", f"/servicePrincipals(appId='{GRAPH_APP}')", None)
         grant(setup, graph, wanted.principal_id, wanted.permissions)
+    if app and wanted.url:
+        name_foreign(setup, foreign(app, credentials, other_owners(setup, app), wanted))
+
+
+def other_owners(setup: Setup, app: Json) -> list[Json]:
+    """The registration's owners but the one who is signed in: who registers an app owns it."""
+    try:
+        me = setup.call("GET", "/me?$select=id", None)["id"]
+    except GraphError:  # a pipeline's service principal has no `me`
+        me = ""
+    owners = setup.listed(f"/applications/{app['id']}/owners?$select=id,displayName,userPrincipalName")
+    return [owner for owner in owners if owner["id"] != me]
+
+
+def name_foreign(setup: Setup, found: list[str]) -> None:
+    if not found:
+        return
+    setup.say("note: the app registration has what this script did not put there. Each of these may let someone in, or")
+    setup.say("add what does. Remove what you do not know: Entra admin center > App registrations > the registration.")
+    for line in found:
+        setup.say(f"  {line}")
 
 
 def grant(setup: Setup, resource: Json, principal_id: str, names: tuple[str, ...]) -> None:
@@ -340,14 +409,14 @@ def grant(setup: Setup, resource: Json, principal_id: str, names: tuple[str, ...
         setup.say(f"note: the identity may more of {resource['displayName']} than is asked for: {', '.join(beyond)}")
 
 
-def allow_logic_app(setup: Setup, client_id: str, principal_id: str) -> None:
-    """Assigns the app role Exports.Run to a Logic App's identity."""
+def allow_logic_app(setup: Setup, client_id: str, principal_id: str, roles: tuple[str, ...] = (RUN,)) -> None:
+    """Assigns app roles to a Logic App's identity."""
     resource = setup.service_principal(client_id)
     if resource is None:
         raise SystemExit(
             f"This tenant has no app registration {client_id}: AUTH_CLIENT_ID of `azd env get-values` is it."
         )
-    grant(setup, resource, principal_id, (APP_ROLE,))
+    grant(setup, resource, principal_id, roles)
 
 
 def finish(setup: Setup) -> int:
@@ -404,7 +473,7 @@ def _found(program: str) -> str:
 
 def main(arguments: list[str]) -> int:
     wanted = Wanted.from_env(os.environ)
-    if arguments and (len(arguments) != 3 or arguments[0] != "logic-app"):
+    if arguments and (len(arguments) < 3 or arguments[0] != "logic-app"):
         raise SystemExit(__doc__)
     if not arguments and not os.environ.get("AZURE_ENV_NAME"):
         raise SystemExit("This runs in azd's environment: azd hooks run postprovision")
@@ -413,8 +482,8 @@ def main(arguments: list[str]) -> int:
     setup = Setup(connect(wanted.graph, wanted.tenant_id), wanted.graph, remember)
     try:
         if arguments:
-            _, principal_id, client_id = arguments
-            allow_logic_app(setup, client_id, principal_id)
+            _, principal_id, client_id, *roles = arguments
+            allow_logic_app(setup, client_id, principal_id, tuple(roles) or (RUN,))
         else:
             run(setup, wanted)
     except GraphError as problem:

@@ -4,7 +4,8 @@ end with every user exactly once, or with a clear failure.
     kinds.py     what a round does, drawn from its kind and seed
     rounds.py    the command: all rounds
     play.py      plays a round: the caller, the blows, the evidence
-    stage.py     the processes and the engine's store
+    stage.py     the processes
+    engines.py   what runs the orchestrations: the local engine, or Microsoft's extension
     caller.py    the caller of the API
     judge.py     what is a violation
     table.py     the table in docs/reliability.md

@@ -9,7 +9,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import BlobServiceClient
 
 from local.chaos.judge import Evidence, Json
-from local.chaos.stage import Stage, StageError, instances, open_work
+from local.chaos.stage import Stage, StageError
 
 PAUSE_SECONDS = 0.1
 CONTAINER = "exports"
@@ -21,7 +21,7 @@ def ask(stage: Stage, deadline: float, method: str, path: str, **options: Any) -
 
 
 def _send(deadline: float, method: str, url: Callable[[], str], **options: Any) -> httpx.Response:
-    """Broken connections and the host's own empty 500 are asked again until `deadline`."""
+    """Broken connections, 503 and the host's own empty 500 are asked again until `deadline`."""
     problem = ""
     while time.monotonic() < deadline:
         try:
@@ -29,9 +29,9 @@ def _send(deadline: float, method: str, url: Callable[[], str], **options: Any) 
         except httpx.TransportError as error:
             problem = type(error).__name__
         else:
-            if answer.status_code < 500 or answer.content:
+            if answer.status_code < 500 or (answer.status_code != 503 and answer.content):
                 return answer
-            problem = f"{answer.status_code} without a body"
+            problem = f"{answer.status_code} {answer.text[:200]}"
         time.sleep(PAUSE_SECONDS)
     raise StageError(f"{method} {url()} got no answer ({problem})")
 
@@ -66,13 +66,13 @@ def wait_for_end(stage: Stage, deadline: float, export_id: str) -> None:
 def settle(stage: Stage, deadline: float, export_id: str) -> None:
     """Waits until what runs has seen that nobody wants it any more, and nothing is open."""
     while time.monotonic() < deadline:
-        if _all_ended(stage, export_id) and not open_work(stage, export_id):
+        if _all_ended(stage, export_id) and not stage.engine.open_work(export_id):
             return
         time.sleep(PAUSE_SECONDS)
 
 
 def _all_ended(stage: Stage, export_id: str) -> bool:
-    return all(status not in {"Pending", "Running", "Suspended"} for status in instances(stage, export_id).values())
+    return all(status not in {"Pending", "Running"} for status in stage.engine.instances(export_id).values())
 
 
 def evidence(
@@ -94,8 +94,8 @@ def evidence(
         csv=_download(links.get("csv")),
         results=httpx.Response(200, content=results).json() if results is not None else None,
         blobs=tuple(name for name in _names(stage) if export_id in name),
-        instances=instances(stage, export_id),
-        open_work=open_work(stage, export_id),
+        instances=stage.engine.instances(export_id),
+        open_work=stage.engine.open_work(export_id),
         listed=tuple(entry for entry in listed if entry["id"] == export_id),
         cancelled=cancelled,
     )
@@ -130,9 +130,9 @@ def _first(attempt: Callable[[], bytes | None], times: int = 3) -> bytes | None:
 
 
 def _names(stage: Stage) -> list[str]:
-    """All blobs of the container; none when the container itself was forgotten."""
+    """All blobs of the container, also those of uncommitted blocks; none when the container itself was forgotten."""
     with BlobServiceClient.from_connection_string(stage.serving.storage) as client:
         try:
-            return [blob.name for blob in client.get_container_client(CONTAINER).list_blobs()]
+            return [blob.name for blob in client.get_container_client(CONTAINER).list_blobs(include="uncommittedblobs")]
         except HttpResponseError:
             return []

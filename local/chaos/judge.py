@@ -30,7 +30,7 @@ class Evidence:
     """What the links give; None where there is no link or nothing behind it."""
     results: Json | None
     blobs: tuple[str, ...]
-    """The names of the export's blobs, also under work/."""
+    """The names of the export's blobs, also under work/, and also those that have only uncommitted blocks."""
     instances: dict[str, str]
     """The engine's instances of the export and their statuses."""
     open_work: int

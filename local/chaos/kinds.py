@@ -8,8 +8,12 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+ENGINE = "engine"
 TARGETS = ("worker", "workers", "host", "azurite", "tenant", "serve", "everything")
-"""What is killed. `serve` takes its children along, only Azurite ends in good order; `everything` is killed by -9."""
+"""What is killed; on Microsoft's extension also ENGINE, one of its hosts.
+
+`serve` takes its children along, only Azurite ends in good order; `everything` is killed by -9.
+"""
 
 POSTING, PLANNING, READING, PUBLISHING, ENDED = range(5)
 PHASES = ("before the start", "while planning", "while reading", "while publishing", "after the end")
@@ -21,8 +25,9 @@ STOP, STOP_TO_END, CANCEL, POST_AGAIN = "stop", "stop to the end", "cancel", "po
 class Blow:
     """One thing that happens to the running export: `after` seconds from the moment when it is in `phase`.
 
-    `what` is one of TARGETS, or: `stop` a worker by SIGSTOP until its work was given to another; `stop to the end`,
-    until the export has ended; `cancel` and `post again` are the caller's. `pick` chooses among the workers.
+    `what` is one of TARGETS, or: `stop` a worker (a host of the extension) by SIGSTOP until its work was given to
+    another; `stop to the end`, until the export has ended; `cancel` and `post again` are the caller's. `pick` chooses
+    among several.
     """
 
     phase: int
@@ -44,9 +49,12 @@ class Round:
     parallel: int
     columns: str
     blows: tuple[Blow, ...]
+    durable_host: str = ""
+    """The program of Microsoft's extension; empty for the local engine."""
 
 
-Draw = Callable[[random.Random], list[Blow]]
+Draw = Callable[[random.Random, tuple[str, ...]], list[Blow]]
+"""Of chance and of what can be killed."""
 
 
 def _blow(rng: random.Random, phase: int, longest: float, what: str | Sequence[str]) -> Blow:
@@ -55,39 +63,39 @@ def _blow(rng: random.Random, phase: int, longest: float, what: str | Sequence[s
 
 
 def _kills(most: int, *targets: str) -> Draw:
-    def draw(rng: random.Random) -> list[Blow]:
+    def draw(rng: random.Random, _: tuple[str, ...]) -> list[Blow]:
         return [_blow(rng, READING, 1.5, targets) for _ in range(rng.randint(1, most))]
 
     return draw
 
 
-def _mixed(rng: random.Random) -> list[Blow]:
-    return [_blow(rng, rng.choice((PLANNING, READING)), 1.5, (*TARGETS, STOP)) for _ in range(rng.randint(3, 6))]
+def _mixed(rng: random.Random, targets: tuple[str, ...]) -> list[Blow]:
+    return [_blow(rng, rng.choice((PLANNING, READING)), 1.5, (*targets, STOP)) for _ in range(rng.randint(3, 6))]
 
 
-def _start(rng: random.Random) -> list[Blow]:
-    return [_blow(rng, PLANNING, 0.6, TARGETS)]
+def _start(rng: random.Random, targets: tuple[str, ...]) -> list[Blow]:
+    return [_blow(rng, PLANNING, 0.6, targets)]
 
 
-def _end(rng: random.Random) -> list[Blow]:
-    return [_blow(rng, PUBLISHING, 0.3, TARGETS)]
+def _end(rng: random.Random, targets: tuple[str, ...]) -> list[Blow]:
+    return [_blow(rng, PUBLISHING, 0.3, targets)]
 
 
-def _zombie(rng: random.Random) -> list[Blow]:
+def _zombie(rng: random.Random, _: tuple[str, ...]) -> list[Blow]:
     """Its first execution goes on while the second runs, or when all is over; sometimes it is `publish` itself."""
     if rng.random() < 0.4:
         return [_blow(rng, PUBLISHING, 0.1, STOP_TO_END)]
     return [_blow(rng, rng.choice((PLANNING, READING, READING)), 1.0, (STOP, STOP_TO_END))]
 
 
-def _cancel(rng: random.Random) -> list[Blow]:
+def _cancel(rng: random.Random, targets: tuple[str, ...]) -> list[Blow]:
     """A person cancels just before or just after something dies."""
-    blows = [_blow(rng, rng.choice((PLANNING, READING)), 1.0, TARGETS), _blow(rng, PLANNING, 0.2, CANCEL)]
+    blows = [_blow(rng, rng.choice((PLANNING, READING)), 1.0, targets), _blow(rng, PLANNING, 0.2, CANCEL)]
     rng.shuffle(blows)
     return blows
 
 
-def _post(rng: random.Random) -> list[Blow]:
+def _post(rng: random.Random, _: tuple[str, ...]) -> list[Blow]:
     """The POST itself is hit, and sent again by the caller who got no answer; then it is sent once more."""
     hit = _blow(rng, POSTING, 0.15, ("host", "azurite", "everything"))
     return [
@@ -104,6 +112,7 @@ KINDS: dict[str, tuple[str, Draw]] = {
     "host": ("the HTTP host, one to three times", _kills(3, "host")),
     "azurite": ("the storage, once or twice", _kills(2, "azurite")),
     "tenant": ("Microsoft Graph (simulated), once or twice", _kills(2, "tenant")),
+    ENGINE: ("one of the two hosts of Microsoft's extension, once or twice", _kills(2, ENGINE)),
     "serve": ("`serve`: its processes die with it, a new one goes on", _kills(1, "serve")),
     "everything": ("everything at once, a new `serve` goes on", _kills(2, "everything")),
     "mixed": ("three to six of these one after another", _mixed),
@@ -115,7 +124,7 @@ KINDS: dict[str, tuple[str, Draw]] = {
 }
 
 
-def draw(kind: str, seed: int) -> Round:
+def draw(kind: str, seed: int, durable_host: str = "") -> Round:
     """The round of this kind and seed: always the same."""
     rng = random.Random(f"{kind} {seed}")
     # Small ranges are many activities and blocks; large ones are chains of pages; `documented` asks user by user.
@@ -131,5 +140,6 @@ def draw(kind: str, seed: int) -> Round:
         range_users=range_users,
         parallel=8,
         columns=columns,
-        blows=tuple(KINDS[kind][1](rng)),
+        blows=tuple(KINDS[kind][1](rng, (*TARGETS, ENGINE) if durable_host else TARGETS)),
+        durable_host=durable_host,
     )

@@ -15,11 +15,9 @@ from pathlib import Path
 from local.chaos import caller, kinds
 from local.chaos.judge import GOOD, Evidence, judge
 from local.chaos.kinds import PHASES, Blow, Round
-from local.chaos.stage import LOOK_SECONDS, Stage, StageError, built, exports, go_on, kill, phase, stop_worker
+from local.chaos.stage import Stage, StageError, built, go_on, kill, stop
 from local.serve import ServeError
 
-END_SECONDS = 300.0
-"""Durable's own retries take up to four pauses of 15 seconds for an activity, and there are a few in a row."""
 KEY, FRESH_KEY = "first", "fresh"
 FRESH_USERS = 100
 
@@ -71,7 +69,7 @@ def _first_export(
     stage: Stage, threads: ThreadPoolExecutor, blows: list[str], seen: list[Evidence], violations: list[str]
 ) -> float:
     """Fills what is given; returns the seconds that the first export took."""
-    deadline = time.monotonic() + END_SECONDS
+    deadline = time.monotonic() + stage.engine.end_seconds
     asked: list[Future[str]] = []
     first = threads.submit(_export, stage, deadline)
     for blow in stage.round.blows:
@@ -85,7 +83,7 @@ def _first_export(
     if others:
         violations.append(f"the same Idempotency-Key gave other exports: {sorted(others)}")
 
-    deadline = time.monotonic() + END_SECONDS
+    deadline = time.monotonic() + stage.engine.end_seconds
     users = caller.tenant_ids(stage, deadline)
     fresh_id = caller.post(stage, deadline, FRESH_KEY, "profile", users[:FRESH_USERS])
     caller.wait_for_end(stage, deadline, fresh_id)
@@ -93,7 +91,7 @@ def _first_export(
         caller.settle(stage, deadline, each)
     seen.append(caller.evidence(stage, deadline, export_id, users, stage.round.columns, cancelled=cancelled))
     seen.append(caller.evidence(stage, deadline, fresh_id, users[:FRESH_USERS], "profile"))
-    if strange := set(exports(stage)) - {export_id, fresh_id}:
+    if strange := set(stage.engine.exports()) - {export_id, fresh_id}:
         violations.append(f"exports that no POST has answered for: {sorted(strange)}")
     violations += judge(seen[0])
     violations += [f"a fresh export afterwards: {each}" for each in judge(seen[1])]
@@ -123,17 +121,17 @@ def _strike(
     blows: list[str],
 ) -> None:
     """Waits for the blow's moment and lets it fall; the caller's own actions go on beside what follows."""
-    while phase(stage) < blow.phase and not first.done():
-        time.sleep(LOOK_SECONDS)
+    while stage.engine.phase() < blow.phase and not first.done():
+        time.sleep(stage.engine.look_seconds)
     time.sleep(blow.after)
-    blows.append(f"{blow.what} {PHASES[phase(stage)]}")
+    blows.append(f"{blow.what} {PHASES[stage.engine.phase()]}")
     match blow.what:
         case kinds.CANCEL:
             asked.append(threads.submit(_cancel, stage, deadline))
         case kinds.POST_AGAIN:
             asked.append(threads.submit(_post, stage, deadline))
         case kinds.STOP | kinds.STOP_TO_END:
-            pid = stop_worker(stage, blow.pick)
+            pid = stop(stage, blow.pick)
             if pid and blow.what == kinds.STOP:
                 go_on(stage, pid)
         case target:
@@ -142,6 +140,6 @@ def _strike(
 
 def _cancel(stage: Stage, deadline: float) -> str:
     """Of the one export that there is: cancels it and returns its id."""
-    export_id = exports(stage)[0]
+    export_id = stage.engine.exports()[0]
     caller.cancel(stage, deadline, export_id)
     return export_id

@@ -1,26 +1,28 @@
-"""What a round is played on: one `serve`, its processes, and the engine's store as it is at the moment."""
+"""What a round is played on: one `serve`, its processes, and the engine as it is at the moment."""
 
 import contextlib
 import os
 import signal
-import sqlite3
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from azure.durable_functions.models.history import HistoryEventType as EventType
-
 from local import serve
-from local.chaos.kinds import ENDED, PLANNING, POSTING, PUBLISHING, READING, Round
-from local.durable_store import RUNNING, connect
+from local.chaos import engines
+from local.chaos.engines import Engine
+from local.chaos.kinds import ENDED, Round
+from local.durable_store import connect
 from local.serve import Serving
 
 LEASE_SECONDS = 1.5
 """Shorter than by default: a dead worker's work is free sooner, and a round takes less time."""
 LOOK_SECONDS = 0.005
 WORKERS = 2
+STOPPED_SECONDS = 75.0
+"""After a minute without news of a host its messages are visible to the other."""
 
 
 class StageError(Exception):
@@ -35,7 +37,7 @@ class Stage:
     round: Round
     serving: Serving
     stack: ExitStack
-    db: sqlite3.Connection
+    engine: Engine
     killed: int = 0
     stopped: list[int] = field(default_factory=list)
 
@@ -45,14 +47,20 @@ def built(data: Path, played: Round) -> Iterator[Stage]:
     """A `serve` for the round, ended at the end. It dies with the thread that built it."""
     with ExitStack() as stack:
         serving = stack.enter_context(_launch(data, played))
-        stage = Stage(data, played, serving, stack, connect(data / "durable.db"))
-        stack.callback(stage.db.close)
-        yield stage
+        yield Stage(data, played, serving, stack, _engine(data, played, stack))
+
+
+def _engine(data: Path, played: Round, stack: ExitStack) -> Engine:
+    if played.durable_host:
+        return engines.Extension(data)
+    return engines.Local(stack.enter_context(contextlib.closing(connect(data / "durable.db"))))
 
 
 def _launch(data: Path, played: Round) -> contextlib.AbstractContextManager[Serving]:
     arguments = ["--users", str(played.users), "--seed", str(played.seed), "--shape", played.shape]
     arguments += ["--latency-ms", str(played.latency_ms), "--workers", str(WORKERS), "--lease", str(LEASE_SECONDS)]
+    if played.durable_host:
+        arguments += ["--durable-host", played.durable_host, "--durable-hosts", "2" if two_hosts() else "1"]
     environment = {"EXPORT_RANGE_USERS": str(played.range_users), "EXPORT_PARALLEL": str(played.parallel)}
     return serve.launch(data, *arguments, environment=environment)
 
@@ -65,41 +73,23 @@ def wait(until: Callable[[], bool], seconds: float, what: str) -> None:
         time.sleep(LOOK_SECONDS)
 
 
-def phase(stage: Stage) -> int:
-    """How far the first export is, from the engine's own tables."""
-    row = stage.db.execute(
-        "SELECT id, status FROM instances WHERE name = 'export_users' ORDER BY created LIMIT 1"
-    ).fetchone()
-    if row is None:
-        return POSTING
-    if row["status"] not in RUNNING:
-        return ENDED
-    waiting = {name for (name,) in stage.db.execute("SELECT name FROM tasks WHERE instance = ?", (row["id"],))}
-    if waiting & {"publish", "notify", "clean"}:
-        return PUBLISHING
-    planned = stage.db.execute(
-        "SELECT 1 FROM history WHERE instance = ? AND json_extract(event, '$.EventType') = ? LIMIT 1",
-        (row["id"], int(EventType.TASK_COMPLETED)),
-    ).fetchone()
-    return READING if planned else PLANNING
-
-
-def exports(stage: Stage) -> list[str]:
-    """The ids of all exports that the engine knows, oldest first."""
-    return [
-        row["id"] for row in stage.db.execute("SELECT id FROM instances WHERE name = 'export_users' ORDER BY created")
-    ]
+def two_hosts() -> bool:
+    """A second host of the extension needs a host name of its own."""
+    return not subprocess.run(["unshare", "--uts", "true"], capture_output=True, check=False).returncode
 
 
 def kill(stage: Stage, what: str, pick: int) -> None:
     """kill -9. `serve` starts again what it has lost; a `serve` that was hit itself is started again here."""
     pids = dict(stage.serving.pids) | serve.look(stage.data).pids
     workers = sorted(name for name in pids if name.startswith("worker"))
+    hosts = sorted(name for name in pids if name.startswith("durable-host"))
     match what:
         case "worker":
             names = [workers[pick % len(workers)]]
         case "workers":
             names = workers
+        case "engine":
+            names = [hosts[pick % len(hosts)]]
         case "everything":
             # `serve` first: it would start again what it sees dying.
             names = ["serve", *(name for name in pids if name != "serve")]
@@ -115,28 +105,44 @@ def kill(stage: Stage, what: str, pick: int) -> None:
         stage.serving = stage.stack.enter_context(_launch(stage.data, stage.round))
 
 
-def stop_worker(stage: Stage, pick: int) -> int | None:
-    """SIGSTOP for a worker that has work of the export; returns once others have it. None when nobody has any."""
-    owners = sorted({_pid(owner) for (owner,) in stage.db.execute("SELECT owner FROM tasks WHERE owner IS NOT NULL")})
-    if not owners:
+def stop(stage: Stage, pick: int) -> int | None:
+    """SIGSTOP for a process that has work of the export; returns once others have it. None when nobody has any."""
+    if isinstance(stage.engine, engines.Local):
+        return _stop_worker(stage, stage.engine, pick)
+    hosts = sorted(name for name in serve.look(stage.data).pids if name.startswith("durable-host"))
+    if len(hosts) < 2 or (pid := _stopped(stage, serve.look(stage.data).pids[hosts[pick % len(hosts)]])) is None:
         return None
-    pid = owners[pick % len(owners)]
+    deadline = time.monotonic() + STOPPED_SECONDS
+    while stage.engine.phase() != ENDED and time.monotonic() < deadline:
+        time.sleep(stage.engine.look_seconds)
+    return pid
+
+
+def _stopped(stage: Stage, pid: int) -> int | None:
     try:
         os.kill(pid, signal.SIGSTOP)
     except ProcessLookupError:
         return None
     stage.stopped.append(pid)
+    return pid
+
+
+def _stop_worker(stage: Stage, engine: engines.Local, pick: int) -> int | None:
+    owners = sorted(
+        {
+            int(owner.partition("-")[0])
+            for (owner,) in engine.db.execute("SELECT owner FROM tasks WHERE owner IS NOT NULL")
+        }
+    )
+    if not owners or (pid := _stopped(stage, owners[pick % len(owners)])) is None:
+        return None
 
     def has_nothing() -> bool:
-        left = stage.db.execute("SELECT 1 FROM tasks WHERE owner LIKE ? LIMIT 1", (f"{pid}-%",)).fetchone()
+        left = engine.db.execute("SELECT 1 FROM tasks WHERE owner LIKE ? LIMIT 1", (f"{pid}-%",)).fetchone()
         return left is None
 
     wait(has_nothing, 60, "the work of a stopped worker goes to another")
     return pid
-
-
-def _pid(owner: str) -> int:
-    return int(owner.partition("-")[0])
 
 
 def go_on(stage: Stage, pid: int) -> None:
@@ -144,22 +150,3 @@ def go_on(stage: Stage, pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGCONT)
     stage.stopped.remove(pid)
-
-
-def instances(stage: Stage, export_id: str) -> dict[str, str]:
-    """The export's orchestration, with the engine's status."""
-    rows = stage.db.execute("SELECT id, status FROM instances WHERE substr(id, 1, ?) = ?", (len(export_id), export_id))
-    return {row["id"]: row["status"] for row in rows}
-
-
-def open_work(stage: Stage, export_id: str) -> int:
-    """Activities and messages of the export that the engine still holds."""
-    return sum(
-        int(
-            stage.db.execute(
-                f"SELECT count(*) FROM {table} WHERE substr(instance, 1, ?) = ?",  # noqa: S608 (names from here)
-                (len(export_id), export_id),
-            ).fetchone()[0]
-        )
-        for table in ("tasks", "messages")
-    )

@@ -57,10 +57,11 @@ def describe(played: Played) -> str:
     return f"{played.status}{reason} after {', '.join(played.blows) or 'nothing'}"
 
 
-def put(file: Path, text: str) -> None:
-    """Replaces what stands between the two markers. Raises ValueError when they are not there."""
-    before, begin, rest = file.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
+def put(file: Path, text: str, name: str = "chaos") -> None:
+    """Replaces what stands between the two markers of this name. Raises ValueError when they are not there."""
+    first, last = BEGIN.replace("chaos", name), END.replace("chaos", name)
+    before, begin, rest = file.read_text().partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise ValueError(f"{file} has no place for the table: {BEGIN} ... {END}")
-    file.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+        raise ValueError(f"{file} has no place for the table: {first} ... {last}")
+    file.write_text(f"{before}{begin}\n{text}\n{end}{after}")

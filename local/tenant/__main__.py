@@ -7,7 +7,9 @@ import signal
 from collections.abc import Sequence
 from contextlib import suppress
 
+from local import permissions
 from local.tenant.directory import SHAPES
+from local.tenant.metadata import ABSENT
 from local.tenant.server import serve
 from local.tenant.tenant import Tenant
 
@@ -26,13 +28,18 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--method-errors", type=float, default=0.0, help="share of users whose methods answer 403, 404 or 500"
     )
     parser.add_argument(
-        "--deny", action="append", default=[], choices=("authentication", "signin"), help="a permission that is missing"
+        "--permissions",
+        type=permissions.parse,
+        metavar="NAMES",
+        help="of tokens that name none themselves, with commas between: application permissions, and keys of"
+        " infra/graph-permissions.json (default: every one)",
     )
     parser.add_argument("--no-premium", action="store_true", help="a tenant without a P1 licence")
     parser.add_argument("--fractions", action="store_true", help="creation times have hidden milliseconds")
     parser.add_argument(
         "--batch-text", choices=("number", "base64"), default="number", help="how a count comes back within a batch"
     )
+    parser.add_argument("--cloud", choices=sorted(ABSENT), default="", help="users lack what they lack in this cloud")
     parser.add_argument("--parent-pid", type=int, help="ends when this process is gone")
     return parser.parse_args(argv)
 
@@ -45,11 +52,12 @@ async def run(options: argparse.Namespace) -> None:
         units=options.units,
         method_limit=options.method_limit,
         sign_in_limit=options.sign_in_limit,
-        deny=tuple(options.deny),
+        permissions=options.permissions,
         premium=not options.no_premium,
         method_errors=options.method_errors,
         fractions=options.fractions,
         batch_text=options.batch_text,
+        cloud=options.cloud,
     )
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):

@@ -45,6 +45,7 @@ class Directory:
     created: "array[int]"  # milliseconds since 1970; meaningless below `nulls`
     bits: "array[int]"
     upns: list[str]
+    deleted_at: int | None = None  # of a bin: its users were deleted in the 30 days before
     edited: dict[int, User | None] = field(default_factory=dict)  # None: deleted since
     cache: dict[Any, Any] = field(default_factory=dict)  # what listing.py remembers about filters
     _formats: dict[Shape, list[str | None]] = field(default_factory=dict)
@@ -56,14 +57,17 @@ class Directory:
         return len(self.upns)
 
 
-def make_directory(users: int, seed: int, shape: str = "normal", fractions: bool = False, salt: int = 0) -> Directory:
+def make_directory(
+    users: int, seed: int, shape: str = "normal", fractions: bool = False, salt: int = 0, undated: bool = False
+) -> Directory:
     """Makes `users` people, the same for the same arguments.
 
     `fractions` keeps hidden milliseconds behind each creation time: Graph shows whole seconds and no document says
     what it stores, so a client whose ranges end at "the next one's start - 1 s" must lose users here.
+    `undated`: nobody has a creation time.
     """
     rng = random.Random(f"{seed} {shape} {salt}")
-    nulls = round(users * SHAPES[shape])
+    nulls = users if undated else round(users * SHAPES[shape])
     kinds = personas(seed, b2c=shape == "b2c")
     created = array("q", bytes(8 * nulls))
     created.extend(sorted(_creation_times(rng, users - nulls, users, shape, fractions)))
@@ -178,6 +182,7 @@ def facts(directory: Directory, position: int) -> dict[str, object]:
     surname = culture.surnames[(own >> 23 & 4095) % len(culture.surnames)][0]
     upn = directory.upns[position]
     number = own >> 35
+    deleted_at = directory.deleted_at
     return {
         "id": user_id(directory, position),
         "upn": upn,
@@ -186,6 +191,7 @@ def facts(directory: Directory, position: int) -> dict[str, object]:
         "surname": surname,
         "sam": f"{given[1]}{position}",
         "created": "null" if position < directory.nulls else f'"{timestamp(directory.created[position] // 1000)}"',
+        "deleted": "null" if deleted_at is None else f'"{timestamp(deleted_at - number % 2_500_000)}"',
         "number": 100_000 + position,
         "d3": 100 + number % 900,
         "d4": 1000 + number % 9000,
@@ -267,6 +273,11 @@ def methods_text(directory: Directory, position: int) -> str:
     if position >= len(directory):
         return "[]"
     return directory.kinds[directory.bits[position] & 2047].methods % facts(directory, position)
+
+
+def exists(directory: Directory, position: int) -> bool:
+    """Whether there is a user at this position now."""
+    return directory.edited.get(position, position < len(directory)) not in (None, False)
 
 
 def living(directory: Directory) -> Iterator[int]:

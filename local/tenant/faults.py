@@ -22,9 +22,16 @@ AFTER = (
     "ignore_filter",
     "count_lag",
     "wrong_type",
+    "lose_link",
+    "purged_users",
+    "empty_sign_ins",
+    "odd_value",
+    "late_error",
+    "endless",
+    "huge",
 )
 KINDS = INSTEAD + AFTER
-ON_THE_WIRE = ("reset", "hang", "truncate")  # have no meaning within a batch
+ON_THE_WIRE = ("reset", "hang", "truncate", "huge")  # have no meaning within a batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +44,26 @@ class Rule:
     nth: int | None = None
     rate: float | None = None
     times: int | None = None
-    retry_after: float | None = None  # throttle, status: seconds of Retry-After; None leaves the header out
+    retry_after: float | str | None = None  # throttle, status: Retry-After, seconds or as it is; None leaves it out
     status: int = 503  # status
+    body: Any = None  # status: JSON in place of Graph's error, or an HTML page (a text that begins with "<")
     code: str = ""  # status: the code of the error body; expired_token: which of the three
     revoke: bool = True  # unauthorized: the token that was sent stays refused
     host: str = "https://graph.evil.example"  # foreign_link
     share: float = 0.01  # count_lag: counts are off by this share, up or down
     property: str = ""  # wrong_type: which property of the first user; the first one when empty
-    value: Any = field(default_factory=lambda: {"unexpected": True})  # wrong_type
+    value: Any = field(default_factory=lambda: {"unexpected": True})  # wrong_type, odd_value
     seconds: float = 3600.0  # hang
+    users: int = 3  # purged_users: so many more objects on a page, or in a count, of a filter on signInActivity
+    # odd_value: the first so many of a page; endless: so many made-up ones on each page behind the end, or 0, or -1: as
+    # on the page before
+    size: int = 0  # huge: bytes of the body
+    gzip: bool = False  # huge: compressed
+
+    def wait(self) -> dict[str, str]:
+        """The header that says when to ask again."""
+        seconds = self.retry_after
+        return {} if seconds is None else {"Retry-After": seconds if isinstance(seconds, str) else f"{seconds:g}"}
 
 
 @dataclass(slots=True)

@@ -1,19 +1,22 @@
 """`$filter` as Graph takes it for users: a small recursive descent parser. What may be asked how is in rules.py.
 
-or      = and { "or" and }          and  = unary { "and" unary }
-unary   = "not" primary | primary
-primary = "(" or ")" | function "(" path "," literal ")" | path operator literal
-        | path "in" "(" literals ")" | path "/any(" [ variable ":" or ] ")"
-path    = name { "/" name } [ "/$count" ]
+    or         = and { "or" and }                       and     = comparison { "and" comparison }
+    comparison = unary { operator unary | "in" list }   unary   = "not" unary | primary
+    primary    = "(" or ")" | function "(" path "," literal ")" | path ( "/any(" | "/all(" ) [ variable ":" or ] ")"
+               | path | literal                         path    = name { "/" name } [ "/$count" ]
+
+`not` binds tighter than `eq`. A path alone is a boolean; a condition may be compared with true and false.
 """
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from local.tenant import metadata
-from local.tenant.errors import GraphError
+from local.tenant.errors import unsupported
+from local.tenant.odata_reader import KEYWORDS, Reader, invalid, tokens_of
+
+__all__ = ["And", "Any_", "Compare", "Guid", "In", "Literal", "Node", "Not", "Or", "invalid", "names", "parse", "walk"]
 
 
 class Guid(str):
@@ -22,7 +25,7 @@ class Guid(str):
     __slots__ = ()
 
 
-Literal = str | bool | int | None | datetime
+Literal = str | bool | int | float | None | datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +69,31 @@ class Or:
 
 
 Node = Compare | In | Any_ | Not | And | Or
-Tokens = list[tuple[str, str]]
-Parser = Callable[[Tokens, int], tuple[Node, int]]
 
-_TOKEN = re.compile(
-    r"""\s*(?:(?P<string>'(?:[^']|'')*')
-    |(?P<guid>[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})
-    |(?P<date>\d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d))?)
-    |(?P<number>-?\d+)
-    |(?P<name>[A-Za-z_@$][\w.@]*)
-    |(?P<sign>[(),:/]))""",
-    re.VERBOSE,
-)
+
+@dataclass(frozen=True, slots=True)
+class _Path:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    value: Literal
+
+
+_Part = Node | _Path | _Value
+
 _FUNCTIONS = ("startswith", "endswith")
-_OPERATORS = ("eq", "ne", "ge", "le", "gt", "lt", "in")
+_SWAPPED = {"eq": "eq", "ne": "ne", "ge": "le", "le": "ge", "gt": "lt", "lt": "gt"}
+_WORDS: dict[str, bool | None] = {"null": None, "true": True, "false": False}
+_FARTHEST = timedelta(hours=14)  # from UTC
 
 
 def parse(text: str) -> Node:
     """The tree of a filter; raises GraphError 400 when it is none."""
-    tokens = _tokens(text)
-    tree, rest = _or(tokens, 0)
-    if tokens[rest][0] != "end":
-        raise _syntax(tokens, rest)
+    reader = Reader(tokens_of(text))
+    tree = _condition(_or(reader))
+    reader.expect("end", "")
     return tree
 
 
@@ -105,103 +111,128 @@ def names(tree: Node) -> tuple[str, ...]:
     return tuple(sorted({node.name.partition("/")[0] for node in walk(tree) if isinstance(node, Compare | In | Any_)}))
 
 
-def invalid(message: str) -> GraphError:
-    return GraphError(400, "BadRequest", f"Invalid filter clause: {message}")
+def _condition(part: _Part) -> Node:
+    if isinstance(part, _Path):
+        return Compare(part.name, "eq", value=True)
+    if isinstance(part, _Value):
+        raise invalid("The $filter expression must evaluate to a single boolean value.")
+    return part
 
 
-def _syntax(tokens: Tokens, at: int) -> GraphError:
-    near = " ".join(text for _, text in tokens[max(0, at - 2) : at + 2])
-    return invalid(f"Syntax error at position {at} in '{near.strip()}'.")
+def _or(reader: Reader) -> _Part:
+    parts = [_and(reader)]
+    while reader.take_if("name", "or"):
+        parts.append(_and(reader))
+    return parts[0] if len(parts) == 1 else Or(_flat([_condition(part) for part in parts], Or))
 
 
-def _tokens(text: str) -> Tokens:
-    found, at = [], 0
-    while text[at:].strip():
-        match = _TOKEN.match(text, at)
-        if match is None or match.lastgroup is None:
-            raise invalid(
-                f"Syntax error: character '{text[at:].lstrip()[:1]}' is not valid at position {at} in '{text}'."
-            )
-        found.append((match.lastgroup, match[match.lastgroup]))
-        at = match.end()
-    return [*found, ("end", "")]
-
-
-def _or(tokens: Tokens, at: int) -> tuple[Node, int]:
-    items, at = _series(tokens, at, "or", _and)
-    return (items[0] if len(items) == 1 else Or(_flat(items, Or))), at
-
-
-def _and(tokens: Tokens, at: int) -> tuple[Node, int]:
-    items, at = _series(tokens, at, "and", _unary)
-    return (items[0] if len(items) == 1 else And(_flat(items, And))), at
+def _and(reader: Reader) -> _Part:
+    parts = [_comparison(reader)]
+    while reader.take_if("name", "and"):
+        parts.append(_comparison(reader))
+    return parts[0] if len(parts) == 1 else And(_flat([_condition(part) for part in parts], And))
 
 
 def _flat(items: list[Node], kind: type[And] | type[Or]) -> tuple[Node, ...]:
     return tuple(part for item in items for part in (item.items if isinstance(item, kind) else (item,)))
 
 
-def _series(tokens: Tokens, at: int, word: str, part: Parser) -> tuple[list[Node], int]:
-    item, at = part(tokens, at)
-    items = [item]
-    while tokens[at] == ("name", word):
-        item, at = part(tokens, at + 1)
-        items.append(item)
-    return items, at
+def _comparison(reader: Reader) -> _Part:
+    left = _unary(reader)
+    while operator := reader.take_if("name", *_SWAPPED, "in"):
+        left = _in(reader, left) if operator == "in" else _compared(left, operator, _unary(reader))
+    return left
 
 
-def _unary(tokens: Tokens, at: int) -> tuple[Node, int]:
-    if tokens[at] != ("name", "not"):
-        return _primary(tokens, at)
-    item, after = _primary(tokens, at + 1)
-    # `not` binds tighter than `eq`: without parentheses it may only stand before a function.
-    if tokens[at + 1] != ("sign", "(") and isinstance(item, Compare | In) and tokens[at + 2] != ("sign", "("):
-        raise invalid("A unary operator with an incompatible type was detected: 'not' needs parentheses.")
-    return Not(item), after
+def _compared(left: _Part, operator: str, right: _Part) -> Node:
+    if isinstance(left, _Path) and isinstance(right, _Value):
+        return Compare(left.name, operator, right.value)
+    if isinstance(left, _Value) and isinstance(right, _Path):
+        return Compare(right.name, _SWAPPED[operator], left.value)
+    if isinstance(left, _Path) or isinstance(right, _Path):
+        raise unsupported("Unsupported Query: a property is compared with a value only.")
+    if isinstance(left, _Value):
+        left, right = right, left
+    if isinstance(left, _Value) or not isinstance(right, _Value) or not isinstance(right.value, bool):
+        types = f"Found operand types for operator kind '{operator}' that can't be compared."
+        raise invalid(f"A binary operator with incompatible types was detected. {types}")
+    return left if (operator == "eq") == right.value else Not(left)
 
 
-def _primary(tokens: Tokens, at: int) -> tuple[Node, int]:
-    kind, text = tokens[at]
-    if (kind, text) == ("sign", "("):
-        node, at = _or(tokens, at + 1)
-        return node, _expect(tokens, at, ")")
+def _in(reader: Reader, left: _Part) -> Node:
+    reader.expect("sign", "(")
+    found: list[Literal] = []
+    while not (reader.take_if("sign", ")") and not found):
+        found.append(_literal(reader))
+        if not reader.take_if("sign", ","):
+            reader.expect("sign", ")")
+            break
+    if not isinstance(left, _Path):
+        raise invalid("The left operand of 'in' must be a property.")
+    return In(left.name, tuple(found))
+
+
+def _unary(reader: Reader) -> _Part:
+    reader.deeper(1)
+    if reader.take_if("name", "not"):
+        part: _Part = Not(_condition(_unary(reader)))
+    elif reader.take_if("sign", "("):
+        part = _or(reader)
+        reader.expect("sign", ")")
+    elif reader.next()[0] != "name" or reader.next()[1] in _WORDS:
+        part = _Value(_literal(reader))
+    elif reader.next()[1] in KEYWORDS:
+        raise reader.syntax()
+    elif reader.next(1) == ("sign", "(") and not reader.next()[1].lower().endswith(("/any", "/all")):
+        part = _call(reader)
+    else:
+        part = _path_or_lambda(reader)
+    reader.deeper(-1)
+    return part
+
+
+def _call(reader: Reader) -> Compare:
+    name = reader.take()[1]
+    if name.lower() == "contains":
+        raise unsupported("Unsupported property filter clause operator 'Contains'.")
+    if name.lower() not in _FUNCTIONS:
+        what = "This may also be a function import or a key lookup on a navigation property, which is not allowed."
+        raise invalid(f"An unknown function with name '{name}' was found. {what}")
+    reader.expect("sign", "(")
+    path = _path_or_lambda(reader)
+    reader.expect("sign", ",")
+    value = _literal(reader)
+    reader.expect("sign", ")")
+    if not isinstance(path, _Path):
+        raise invalid(f"No function signature for the function with name '{name}' matches the specified arguments.")
+    return Compare(path.name, name.lower(), value)
+
+
+def _path_or_lambda(reader: Reader) -> _Part:
+    kind, text = reader.take()
+    if kind != "name" or text in KEYWORDS:
+        raise reader.syntax()
+    path = text.split("/")
+    if len(path) > 1 and (path[0] == "$it" or "." in path[0]):  # the user itself, as OData has it
+        path = path[1:]
+    path[0] = metadata.spelled(path[0])
+    if path[-1].lower() in ("any", "all") and len(path) > 1:
+        return _lambda(reader, "/".join(path[:-1]), path[-1].lower())
+    return _Path("/".join(path))
+
+
+def _lambda(reader: Reader, name: str, quantifier: str) -> Node:
+    reader.expect("sign", "(")
+    if quantifier == "any" and reader.take_if("sign", ")"):
+        return Any_(name, None)
+    kind, variable = reader.take()
     if kind != "name":
-        raise _syntax(tokens, at)
-    if text.lower() in _FUNCTIONS:
-        at = _expect(tokens, at + 1, "(")
-        name, at = _property(tokens, at)
-        value, at = _literal(tokens, _expect(tokens, at, ","))
-        return Compare(name, text.lower(), value), _expect(tokens, at, ")")
-    name, at = _property(tokens, at)
-    if tokens[at] == ("sign", "/"):
-        return _any(name, tokens, at + 1)
-    operator = tokens[at][1]
-    if tokens[at][0] != "name" or operator not in _OPERATORS:
-        raise _syntax(tokens, at)
-    if operator == "in":
-        return _in(name, tokens, _expect(tokens, at + 1, "("))
-    value, at = _literal(tokens, at + 1)
-    return Compare(name, operator, value), at
-
-
-def _in(name: str, tokens: Tokens, at: int) -> tuple[Node, int]:
-    value, at = _literal(tokens, at)
-    found = [value]
-    while tokens[at] == ("sign", ","):
-        value, at = _literal(tokens, at + 1)
-        found.append(value)
-    return In(name, tuple(found)), _expect(tokens, at, ")")
-
-
-def _any(name: str, tokens: Tokens, at: int) -> tuple[Node, int]:
-    if tokens[at] != ("name", "any"):
-        raise _syntax(tokens, at)
-    at = _expect(tokens, at + 1, "(")
-    if tokens[at] == ("sign", ")"):
-        return Any_(name, None), at + 1
-    variable = tokens[at][1]
-    inner, at = _or(tokens, _expect(tokens, at + 1, ":"))
-    return Any_(name, _within(inner, variable)), _expect(tokens, at, ")")
+        raise reader.syntax()
+    reader.expect("sign", ":")
+    inner = _condition(_or(reader))
+    reader.expect("sign", ")")
+    inner = _within(inner, metadata.spelled(variable))
+    return Any_(name, inner) if quantifier == "any" else Not(Any_(name, Not(inner)))
 
 
 def _within(node: Node, variable: str) -> Node:
@@ -216,39 +247,23 @@ def _within(node: Node, variable: str) -> Node:
     return replace(node, name=rest)
 
 
-def _property(tokens: Tokens, at: int) -> tuple[str, int]:
-    if tokens[at][0] != "name":
-        raise _syntax(tokens, at)
-    path = [metadata.spelled(tokens[at][1])]
-    while tokens[at + 1] == ("sign", "/") and tokens[at + 2][0] == "name" and tokens[at + 2][1] != "any":
-        path.append(tokens[at + 2][1])
-        at += 2
-    return "/".join(path), at + 1
-
-
-def _literal(tokens: Tokens, at: int) -> tuple[Literal, int]:
-    kind, text = tokens[at]
-    words: dict[str, bool | None] = {"null": None, "true": True, "false": False}
+def _literal(reader: Reader) -> Literal:
+    kind, text = reader.take()
     if kind == "string":
-        return text[1:-1].replace("''", "'"), at + 1
+        return text[1:-1].replace("''", "'")
     if kind == "guid":
-        return Guid(text), at + 1
+        return Guid(text)
     if kind == "number":
-        return int(text), at + 1
-    if kind == "name" and text in words:
-        return words[text], at + 1
-    if kind != "date":
-        raise _syntax(tokens, at)
-    if "T" not in text:
+        return float(text) if set(text) & set(".eE") else int(text)
+    if kind == "name" and text in _WORDS:
+        return _WORDS[text]
+    if kind == "date" and "T" not in text:
         types = "Found operand types 'Edm.DateTimeOffset' and 'Edm.Date'."
         raise invalid(f"A binary operator with incompatible types was detected. {types}")
     try:
-        return datetime.fromisoformat(text), at + 1
+        moment = datetime.fromisoformat(text if kind == "date" else "")
     except ValueError:
-        raise _syntax(tokens, at) from None
-
-
-def _expect(tokens: Tokens, at: int, sign: str) -> int:
-    if tokens[at] != ("sign", sign):
-        raise _syntax(tokens, at)
-    return at + 1
+        raise reader.syntax() from None
+    if abs(moment.utcoffset() or _FARTHEST) > _FARTHEST:
+        raise reader.syntax()
+    return moment

@@ -15,7 +15,14 @@ from local.tenant.odata import And, Any_, Compare, Guid, In, Literal, Node, Not,
 
 MOST_CLAUSES = 15
 _SIGN_IN = "signInActivity"
-_KINDS = {bool: "Edm.Boolean", datetime: "Edm.DateTimeOffset", Guid: "Edm.Guid", int: "Edm.Int32", str: "Edm.String"}
+_KINDS = {
+    bool: "Edm.Boolean",
+    datetime: "Edm.DateTimeOffset",
+    float: "Edm.Double",
+    Guid: "Edm.Guid",
+    int: "Edm.Int32",
+    str: "Edm.String",
+}
 
 
 class _Rule(NamedTuple):
@@ -59,9 +66,14 @@ def _check(node: Node, within: str) -> bool:
     negated = operator == "ne"
     if negated:
         operator = "eq"
+    rule = f"{within}/any" if within else node.name
+    if node.name.endswith("/$count") and values != (0,):
+        raise _clause(node.name)
     if values == (None,) and operator == "eq":
-        operator = "null"
-    return _allowed(f"{within}/any" if within else node.name, operator) or negated
+        return _allowed(rule, "null") or negated
+    if None in values:
+        negated = _allowed(rule, "null")
+    return _allowed(rule, operator) or negated
 
 
 def _check_any(node: Any_, path: str) -> bool:

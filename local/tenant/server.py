@@ -3,21 +3,24 @@ faults, changes and statistics.
 """
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 
 from aiohttp import web
 
 from local.tenant.calls import Answer, Call
 from local.tenant.directory import living, rows
-from local.tenant.faults import read_rules
+from local.tenant.faults import Rule, read_rules
 from local.tenant.graph import answer
 from local.tenant.metadata import PROPERTIES
+from local.tenant.spoil import huge
 from local.tenant.tenant import Tenant, change
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_LEAST_TO_COMPRESS = 2048
 _LARGEST_BODY = 64 * 1024 * 1024
 
 
@@ -70,15 +73,32 @@ def _graph(tenant: Tenant, latency: float) -> Handler:
 
 
 async def _send(request: web.Request, found: Answer) -> web.StreamResponse:
-    body = found.body
+    body, headers = found.body, dict(found.headers)
+    if len(body) >= _LEAST_TO_COMPRESS and "gzip" in request.headers.get("Accept-Encoding", ""):
+        body = await asyncio.to_thread(gzip.compress, body, 1)
+        headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
     for rule in found.wire:
         if rule.kind == "hang":
             await asyncio.sleep(rule.seconds)
         if rule.kind == "reset" and request.transport is not None:
             request.transport.abort()
+        if rule.kind == "huge":
+            return await _send_huge(request, rule)
         if rule.kind == "truncate":
             body = body[: len(body) * 2 // 3]
-    return web.Response(status=found.status, body=body, headers=dict(found.headers))
+    return web.Response(status=found.status, body=body, headers=headers)
+
+
+async def _send_huge(request: web.Request, rule: Rule) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    if rule.gzip:
+        response.headers["Content-Encoding"] = "gzip"
+    await response.prepare(request)
+    with suppress(ConnectionError):  # Who asked has had enough.
+        for chunk in huge(rule):
+            await response.write(chunk)
+            await asyncio.sleep(0)
+    return response
 
 
 def _lines(tenant: Tenant, select: tuple[str, ...]) -> Handler:

@@ -7,7 +7,7 @@ from typing import Any
 from shared.api.access import Caller
 from shared.api.operations import Operations
 from shared.api.progress import is_running, progress_of, running_status
-from shared.export.context import Json
+from shared.export.messages import Json
 from shared.files import results
 from shared.storage import blobs
 from shared.storage.blobs import Storage

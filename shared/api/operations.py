@@ -9,12 +9,14 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from shared.api.access import Caller
+from shared.api.durable import DurableClient
 from shared.api.progress import is_running, progress_of, running_status
-from shared.export.context import Json, Record, find_record
-from shared.export.outcome import read_results, with_links
+from shared.export.context import Record, find_record
+from shared.export.messages import Json
+from shared.export.outcome import Receiver, read_results, with_links
 from shared.export.workflow import CANCEL
 from shared.files import results
 from shared.settings import Settings
@@ -24,22 +26,6 @@ from shared.storage.names import cancelled_name, deleted_name, plan_name, work_n
 
 RETRY_AFTER = 5
 """Seconds between two polls."""
-
-
-class DurableClient(Protocol):
-    """What is called of DurableOrchestrationClient."""
-
-    async def start_new(self, orchestration_function_name: str, instance_id: str, client_input: Any) -> str: ...
-
-    async def get_status(self, instance_id: str) -> Any: ...
-
-    async def get_status_by(self, *, instance_id_prefix: str) -> list[Any]: ...
-
-    async def raise_event(self, instance_id: str, event_name: str, event_data: Any) -> None: ...
-
-    async def terminate(self, instance_id: str, reason: str) -> Any: ...
-
-    async def purge_instance_history(self, instance_id: str) -> Any: ...
 
 
 def utc_now() -> datetime:
@@ -105,8 +91,9 @@ async def show(operations: Operations, export_id: str, caller: Caller) -> Shown:
         return Shown(202, await _running(operations, record, status))
     end = await read_results(operations.storage, export_id)
     if end is None:
-        end = _lost(record, str(status.runtime_status.value) if status else "unknown to Durable")
-    body = await with_links(operations.storage, operations.settings, record, end, operations.now())
+        end = _lost(record, status)
+    receiver = Receiver(caller.id, caller.reads_authentication)
+    body = await with_links(operations.storage, operations.settings, record, end, operations.now(), receiver)
     return Shown(500 if end["status"] == results.FAILED else 200, body)
 
 
@@ -123,16 +110,21 @@ async def _running(operations: Operations, record: Record, status: Any) -> Json:
     }
 
 
-def _lost(record: Record, runtime_status: str) -> Json:
-    """An orchestration that ended without writing results: storage refused even that, or someone terminated it."""
-    reason = f"The orchestration ended ({runtime_status}) without results; the app's log says why. Start it again."
+def _lost(record: Record, status: Any) -> Json:
+    """An orchestration that ended without results: they could not be written, or someone terminated it."""
+    output = status.output if status else None
+    error = output.get("failed") if isinstance(output, dict) else None
+    if not error:
+        how = str(status.runtime_status.value) if status else "unknown to Durable"
+        reason = f"The orchestration ended ({how}) without results; the app's log says why. Start it again."
+        error = {"code": "NoResults", "reason": reason}
     return {
         "id": record.id,
         "status": results.FAILED,
         "request": record.shown(),
         "requestedBy": record.requested_by,
         "createdDateTime": record.created_date_time,
-        "errors": [{"code": "NoResults", "reason": reason}],
+        "errors": [error],
         "warnings": [],
         "file": None,
     }

@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared.export.context import Json, progress
+from shared.export.context import progress
+from shared.export.messages import Json
 from shared.files import results
 from shared.storage.blobs import Storage
 

@@ -9,7 +9,7 @@ from shared.api.operations import Operations, Shown, find_with_status, new_id
 from shared.api.progress import is_running
 from shared.export.context import find_record
 from shared.storage import blobs
-from shared.storage.names import KEYS, RUNNING, deleted_name, place_name, work_name
+from shared.storage.names import KEYS, RUNNING, deleted_name, place_name, record_name, work_name
 
 
 async def delete(operations: Operations, export_id: str, caller: Caller) -> Shown:
@@ -35,9 +35,11 @@ async def _remove(operations: Operations, export_id: str, keep: tuple[str, ...] 
         await blobs.delete(operations.storage, place_name(record.requested_by["id"], export_id))
     await blobs.delete_all(operations.storage, work_name(export_id, ""))
     # The request goes last: while it is there, an interrupted removal can be begun again.
-    names = [name.partition("/")[2] async for name in blobs.names(operations.storage, f"{export_id}/")]
-    for name in sorted(set(names) - set(keep), key="request.json".__eq__):
-        await blobs.delete(operations.storage, f"{export_id}/{name}")
+    found = blobs.listing(operations.storage, f"{export_id}/", uncommitted=True)
+    names = {blob.name.partition("/")[2] async for blob in found} - {*keep, "request.json"}
+    for name in names:
+        await blobs.erase(operations.storage, f"{export_id}/{name}")
+    await blobs.delete(operations.storage, record_name(export_id))
 
 
 async def remove_old(operations: Operations) -> int:
@@ -62,6 +64,18 @@ async def remove_old(operations: Operations) -> int:
             logging.exception("Export %s is older than the retention and could not be removed.", export_id)
     for prefix in (KEYS, RUNNING):
         async for blob in blobs.listing(operations.storage, prefix):
-            if blob.creation_time < oldest:
+            # An export can take longer than the retention; its place says that it may still need what it has staged.
+            running = prefix == RUNNING and is_running(await operations.durable.get_status(blob.name.split("/")[-1]))
+            if blob.creation_time < oldest and not running:
                 await blobs.delete(operations.storage, blob.name)
+    await _discard_left_over(operations)
     return removed
+
+
+async def _discard_left_over(operations: Operations) -> None:
+    """What was staged for exports that have ended, however young: an activity that was killed has left it."""
+    there = {name async for name in blobs.names(operations.storage, "")}
+    async for blob in blobs.listing(operations.storage, uncommitted=True):
+        running = blob.name in there or is_running(await operations.durable.get_status(blob.name.split("/")[0]))
+        if not running:
+            await blobs.discard_uncommitted(operations.storage, blob.name)

@@ -3,6 +3,7 @@
 Errors are application/problem+json (RFC 9457); each problem of a request with its JSON pointer.
 """
 
+import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,16 +15,24 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from shared import page
-from shared.api import limit, listing, operations, removal, request, start
+from shared.api import keys, limit, listing, operations, removal, request, sites, start
 from shared.api.access import Caller, Refused, caller_of
+from shared.api.durable import DurableFailure
 from shared.api.operations import Operations, Shown
 from shared.api.request import BadRequest, Problem
 from shared.files.columns import AUTHENTICATION, COLUMN_SETS, COLUMNS
 from shared.files.results import STATUSES
 from shared.settings import Settings, SettingsError
+from shared.storage import blobs
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 MAX_TOP = 200
+RETRY_AFTER = 15
+"""Seconds until what can't be done now is tried again."""
+AWAY = (
+    "{} does not answer, or refuses this app. Send the same again in a moment (a POST with its Idempotency-Key); if it"
+    " stays so, look at {} and at the app's log. Running exports wait and go on by themselves."
+)
 _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 _CONTRACT = Path(__file__).parent / "openapi.json"
 # Answers hold links that are secrets, and states that change.
@@ -32,7 +41,7 @@ _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """An HTTP request. `url` is absolute, as the caller sees it; header names are in small letters."""
+    """An HTTP request. `url` is absolute, as the caller sees it; names of headers and query values in small letters."""
 
     method: str
     url: str
@@ -54,13 +63,26 @@ class Outgoing:
 Connect = Callable[[], Operations]
 Read = Callable[[], Settings]
 Body = Callable[[Incoming, Caller, Operations], Awaitable[Outgoing]]
+BodyAlone = Callable[[Incoming, Caller], Awaitable[Outgoing]]
 
 
 async def answer(body: Body, incoming: Incoming, read_settings: Read, connect: Connect) -> Outgoing:
     """Runs one of the operations below for a caller who may; everything that is wrong becomes a problem."""
+
+    async def run(incoming: Incoming, caller: Caller) -> Outgoing:
+        return await body(incoming, caller, connect())
+
+    return await answer_alone(run, incoming, read_settings)
+
+
+async def answer_alone(  # noqa: PLR0911 - one for each kind of problem
+    body: BodyAlone, incoming: Incoming, read_settings: Read
+) -> Outgoing:
+    """The same for what needs no storage: to connect takes a third of a second of a new instance."""
     try:
-        _refuse_other_sites(incoming)
-        return await body(incoming, caller_of(incoming.headers, read_settings()), connect())
+        settings = read_settings()
+        sites.refuse_others(incoming.method, incoming.url, incoming.headers, incoming.body, settings.public_url)
+        return await body(incoming, caller_of(incoming.headers, settings))
     except SettingsError as problem:
         return _problem(503, "The app is not set up", str(problem))
     except Refused as problem:
@@ -69,32 +91,56 @@ async def answer(body: Body, incoming: Incoming, read_settings: Read, connect: C
     except limit.TooManyRunning as problem:
         pause = {"Retry-After": str(limit.RETRY_AFTER)}
         return _problem(429, "Too many exports are running", str(problem), headers=pause)
+    except keys.KeyReused as problem:
+        return _problem(422, "The Idempotency-Key was used before", str(problem))
     except BadRequest as problem:
-        return _problem(problem.status, "The request can't be taken", str(problem), problem.problems)
-
-
-def _refuse_other_sites(incoming: Incoming) -> None:
-    """Another site's page must not use the cookie of a signed-in administrator; browsers say where it is from."""
-    site = incoming.headers.get("sec-fetch-site")
-    if incoming.method not in {"GET", "HEAD"} and site in {"cross-site", "same-site"}:
-        raise Refused(403, "Sent by another site", "This request comes from another web site's page and was refused.")
+        title = {411: "", 403: "A role is missing"}.get(problem.status, "The request can't be taken")
+        return _problem(problem.status, title, str(problem), problem.problems)
+    except DurableFailure as problem:
+        # Its text may hold a stack trace with paths of the host.
+        logging.warning("Durable Functions did not answer a caller: %s", str(problem).partition("\n")[0][:200])
+        return _problem(503, "Durable Functions can't be reached", AWAY.format("Durable Functions", "its storage"))
+    except Exception as problem:
+        if not blobs.is_away(problem):
+            raise
+        code = getattr(problem, "error_code", None) or type(problem).__name__
+        logging.warning("The storage did not answer a caller: %s", code)
+        return _problem(
+            503, "The storage can't be reached", AWAY.format("Blob Storage", f"the storage account ({code})")
+        )
 
 
 async def start_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
     """POST /exports"""
-    key = incoming.headers.get("idempotency-key", "")
-    if key and not _IDEMPOTENCY_KEY.fullmatch(key):
+    key = incoming.headers.get("idempotency-key")
+    # An empty one is no key either: a caller that believes it has one would start a second export.
+    if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
         raise BadRequest(Problem("", "Idempotency-Key must be 1 to 255 visible ASCII characters."))
-    wanted = request.parse(incoming.body, on.settings, on.now())
-    export_id = await start.start(on, wanted, caller, key)
-    status_url = f"{_exports_url(incoming)}/{export_id}"
-    return _json(202, {"id": export_id, "status": "NotStarted", "statusUrl": status_url}, _polling(status_url))
+    wanted = request.parse(_sent_body(incoming), on.settings, on.now(), authentication=caller.reads_authentication)
+    export_id = await start.start(on, wanted, caller, key or "")
+    status_url = f"{_exports_url(incoming, on.settings)}/{export_id}"
+    body = {"id": export_id, "status": "NotStarted", "statusUrl": status_url}
+    return _json(202, body | ({"notes": wanted.notes} if wanted.notes else {}), _polling(status_url))
+
+
+def _sent_body(incoming: Incoming) -> bytes:
+    """The body of a request that must have one. Raises BadRequest for one that the Functions host has lost.
+
+    It passes a body on only with a Content-Length above 0: without its filter a request would mean all users.
+    """
+    if not incoming.body and "transfer-encoding" in incoming.headers:
+        detail = "The body was sent in chunks and did not arrive: send it with a Content-Length."
+        raise BadRequest(Problem("", detail), status=411)
+    encoding = incoming.headers.get("content-encoding", "").strip().lower()
+    if encoding not in {"", "identity"}:
+        raise BadRequest(Problem("", "The body is compressed (Content-Encoding): send it as it is."))
+    return incoming.body
 
 
 async def list_exports(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
     """GET /exports"""
-    status, top = incoming.query.get("status", ""), incoming.query.get("top", "50")
-    after = incoming.query.get("continuationToken", "")
+    status, top = incoming.query.get("status", ""), incoming.query.get("top") or "50"
+    after = incoming.query.get("continuationtoken", "")
     problems = []
     if status and status not in STATUSES:
         problems.append(Problem("/status", f"must be one of {', '.join(STATUSES)}"))
@@ -109,20 +155,20 @@ async def list_exports(incoming: Incoming, caller: Caller, on: Operations) -> Ou
 
 async def show_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
     """GET /exports/{id}"""
-    return _shown(incoming, await operations.show(on, _export_id(incoming), caller))
+    return _shown(incoming, on.settings, await operations.show(on, _export_id(incoming), caller))
 
 
 async def cancel_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
     """POST /exports/{id}/cancel"""
-    return _shown(incoming, await operations.cancel(on, _export_id(incoming), caller))
+    return _shown(incoming, on.settings, await operations.cancel(on, _export_id(incoming), caller))
 
 
 async def delete_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
     """DELETE /exports/{id}"""
-    return _shown(incoming, await removal.delete(on, _export_id(incoming), caller))
+    return _shown(incoming, on.settings, await removal.delete(on, _export_id(incoming), caller))
 
 
-async def list_columns(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
+async def list_columns(incoming: Incoming, caller: Caller) -> Outgoing:
     """GET /columns: what a request may name; `perUser` columns cost Graph a call for each user."""
     columns = [
         {"header": column.header, "source": column.source, "perUser": column.source == AUTHENTICATION}
@@ -148,21 +194,24 @@ def _export_id(incoming: Incoming) -> str:
     return export_id if _ID.fullmatch(export_id) else ""
 
 
-def _exports_url(incoming: Incoming) -> str:
-    """The absolute address of /exports: Logic Apps want an absolute Location."""
+def _exports_url(incoming: Incoming, settings: Settings) -> str:
+    """The absolute address of /exports: Logic Apps want an absolute Location.
+
+    Behind a gateway only EXPORT_PUBLIC_URL says what it is: a caller could write anything into X-Forwarded-Host.
+    """
     parts = urlsplit(incoming.url)
     # Azure Functions finds a route whatever the case of its letters.
     prefix = re.split("/exports", unquote(parts.path), maxsplit=1, flags=re.IGNORECASE)[0]
-    return f"{parts.scheme}://{parts.netloc}{prefix}/exports"
+    return f"{settings.public_url or f'{parts.scheme}://{parts.netloc}'}{prefix}/exports"
 
 
 def _polling(location: str) -> dict[str, str]:
     return {"Location": location, "Retry-After": str(operations.RETRY_AFTER)}
 
 
-def _shown(incoming: Incoming, shown: Shown) -> Outgoing:
+def _shown(incoming: Incoming, settings: Settings, shown: Shown) -> Outgoing:
     if shown.status == 202:
-        return _json(202, shown.body, _polling(f"{_exports_url(incoming)}/{shown.body['id']}"))
+        return _json(202, shown.body, _polling(f"{_exports_url(incoming, settings)}/{shown.body['id']}"))
     if shown.status == 204:
         return Outgoing(204, b"", dict(_HEADERS))
     if "title" in shown.body:
@@ -187,4 +236,6 @@ def _problem(
     if problems:
         body["errors"] = [{"pointer": problem.pointer, "detail": problem.detail} for problem in problems]
     sent = {**_HEADERS, "Content-Type": "application/problem+json", **(headers or {})}
+    if status == 503:
+        sent["Retry-After"] = str(RETRY_AFTER)
     return Outgoing(status, msgspec.json.encode(body), sent)

@@ -1,8 +1,11 @@
 """Starting an export: a POST is taken once, however often and by how many at once it is sent.
 
-With an Idempotency-Key, the first POST writes the export's id under the key, and whoever comes later works for that
-same id. What several of them write at the same moment never mixes: each writes its own list of users and callback,
-and the one whose request.json is first says which of them count. An id is started once; Durable refuses it after that.
+With an Idempotency-Key, the first POST writes the export's id under the key (`keys`), and who comes later works for
+that same id. What several of them write at the same moment never mixes: each writes its own list of users and
+callback, and the one whose request.json is first says which of them count.
+
+An id runs once. Durable refuses one that runs; one that has ended it would start again, for a POST that looked before
+the start and comes to its own only after the end. So `plan` looks too, and goes no further.
 """
 
 import logging
@@ -11,31 +14,37 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from shared.api import limit
+from shared.api import keys, limit
 from shared.api.access import Caller
+from shared.api.keys import Key
 from shared.api.operations import Operations, new_id
 from shared.api.request import ExportRequest
-from shared.export.context import Json, Record, find_record
+from shared.export.context import Record, find_record
+from shared.export.messages import Json
 from shared.export.workflow import EXPORT
 from shared.storage import blobs
-from shared.storage.names import callback_name, deleted_name, key_name, record_name, users_name
+from shared.storage.names import callback_name, deleted_name, key_name, place_name, record_name, users_name, work_name
 
 
 async def start(operations: Operations, request: ExportRequest, caller: Caller, idempotency_key: str = "") -> str:
     """Starts an export and returns its id. The same caller's same key again gives the first one's id.
 
-    Raises limit.TooManyRunning.
+    Raises limit.TooManyRunning, keys.KeyReused.
     """
-    export_id = new_id(operations.now())
-    if idempotency_key:
-        key = key_name(caller.id, idempotency_key)
-        if not await blobs.write_once(operations.storage, key, export_id.encode()):
-            export_id = (await blobs.read(operations.storage, key) or export_id.encode()).decode()
-            # The first POST may have ended between taking the key and starting: then this one starts it.
-            if await _was_started(operations, export_id):
-                return export_id
-    await limit.take_place(operations, caller.id, export_id)
+    if not idempotency_key:
+        export_id = new_id(operations.now())
+        await limit.take_place(operations, caller.id, export_id)
+    else:
+        export_id, running = await _take(operations, request, caller, key_name(caller.id, idempotency_key))
+        if running:
+            return export_id
     await _write(operations, request, caller, export_id)
+    if idempotency_key and await _was_deleted(operations, export_id):
+        # Since this POST has looked: its request must not bring the export back.
+        await blobs.delete(operations.storage, place_name(caller.id, export_id))
+        await blobs.delete_all(operations.storage, work_name(export_id, ""))
+        await blobs.delete(operations.storage, record_name(export_id))
+        return export_id
     try:
         await operations.durable.start_new(EXPORT, export_id, {"id": export_id})
     except Exception:
@@ -46,11 +55,35 @@ async def start(operations: Operations, request: ExportRequest, caller: Caller, 
     return export_id
 
 
+async def _take(operations: Operations, request: ExportRequest, caller: Caller, name: str) -> tuple[str, bool]:
+    """The id of the key's export, with a place taken for it; or True beside it when it was started before."""
+    storage = operations.storage
+    while True:
+        key, first = await keys.take(storage, name, Key(new_id(operations.now()), request.fingerprint))
+        # The first POST may have ended between taking the key and starting: then this one starts it.
+        if not first and await _was_started(operations, key.export_id):
+            return key.export_id, True
+        try:
+            await limit.take_place(operations, caller.id, key.export_id)
+        except limit.TooManyRunning:
+            if first:
+                await keys.give_back(storage, name, key)
+            raise
+        if first or await keys.keep(storage, name, key):
+            return key.export_id, False
+        # The first one was refused meanwhile: this one is the next first.
+        await blobs.delete(storage, place_name(caller.id, key.export_id))
+
+
 async def _was_started(operations: Operations, export_id: str) -> bool:
     """Also one that was deleted since: a key never brings it back."""
     if await find_record(operations.storage, export_id):
         return bool(await operations.durable.get_status(export_id))
-    return await blobs.read(operations.storage, deleted_name(export_id)) is not None
+    return await _was_deleted(operations, export_id)
+
+
+async def _was_deleted(operations: Operations, export_id: str) -> bool:
+    return await blobs.exists(operations.storage, deleted_name(export_id))
 
 
 async def _write(operations: Operations, request: ExportRequest, caller: Caller, export_id: str) -> None:
@@ -66,6 +99,7 @@ async def _write(operations: Operations, request: ExportRequest, caller: Caller,
         excel=request.excel,
         callback_host=urlsplit(request.callback_url).hostname or "",
         attempt=secrets.token_hex(6),
+        notes=list(request.notes),
     )
     if request.callback_url:
         await blobs.write(operations.storage, callback_name(record.id, record.attempt), request.callback_url.encode())

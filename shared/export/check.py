@@ -10,21 +10,23 @@ https://learn.microsoft.com/graph/delta-query-users
 from collections import defaultdict
 from collections.abc import AsyncIterator
 
-import msgspec
-
 from shared.errors import ExportError, GraphError, Transient
 from shared.export import selection
-from shared.export.context import Edges, Json, Part, ended, read_plan, read_record
+from shared.export.context import Edges, ended, failure_of, read_plan, read_record
+from shared.export.messages import Checked, CheckTask, Staged
+from shared.files.columns import select_of
 from shared.graph import batches, pages
 from shared.graph.client import Graph, Tally
-from shared.graph.pages import Query
-from shared.graph.users import User
+from shared.graph.pages import Advance, Query
+from shared.graph.users import User, user_of
 from shared.ranges.keys import fresh, key_of, split
 from shared.ranges.ranges import Range, from_dict, keeps
 from shared.storage import blobs
-from shared.storage.names import ids_name, part_name
+from shared.storage.names import ids_name
 
-_NAMES = Query(("id", "createdDateTime", "userPrincipalName"))
+_ID = Query(("id",))
+MOST_RENAMED = 1_000_000
+"""More within one export, and the delta query has no end: each of them is asked for one by one."""
 
 
 def by_name(part: Range) -> bool:
@@ -37,7 +39,9 @@ async def delta_link(connection: Graph, tally: Tally) -> str:
     start = f"{connection.root}/users/delta?$deltatoken=latest&$select=id,userPrincipalName"
     link = ""
     try:
-        async for page in pages.chain(connection, _NAMES, tally, start):
+        advance = Advance(None)
+        async for page in pages.chain(connection, _ID, tally, start):
+            advance.page(0)
             link = page.delta_link or ""
     except Transient:
         raise
@@ -46,70 +50,73 @@ async def delta_link(connection: Graph, tally: Tally) -> str:
     return link
 
 
-async def check(edges: Edges, task: Json) -> Json:
-    """`{"id", "parts", "reading"}` to `{"again": [number of a range], "requests", "retries"}`, `{"failed"}` or
-    `{"cancelled"}`.
-    """
+async def check(edges: Edges, task: CheckTask) -> Checked:
+    """Which ranges to read again."""
     tally = Tally()
-    record = await read_record(edges.storage, task["id"])
+    record = await read_record(edges.storage, task.id)
     made = await read_plan(edges.storage, record.id)
     if made is None:
-        return await ended(edges.storage, record.id)
+        end = await ended(edges.storage, record.id)
+        return Checked(failed=end.failed, cancelled=end.cancelled)
     if record.users:
-        return {"again": await selection.leave_doubles(edges.storage, record.id, task["parts"])}
+        return Checked(await selection.leave_doubles(edges.storage, record.id, task.parts))
     again: set[int] = set()
     try:
         ranges = {at: part for at, each in enumerate(made.ranges) if by_name(part := from_dict(each))}
-        renamed = await _renamed(edges.graph, made.delta_link, tally)
-        parts = [part for part in task["parts"] if part[0] in ranges]
+        select = select_of((), made.unreadable)
+        renamed = await _renamed(edges.graph, made.delta_link, select, tally)
+        parts = [part for part in task.parts if part.range in ranges]
         found, twice = await _found_in(edges, record.id, parts, {key_of(user.id) for user in renamed})
         again.update(twice)
         for user in renamed:
             belongs = {at for at, part in ranges.items() if _keeps(part, user)}
             places = found[key_of(user.id)]
             # With a caller's filter it may not be meant at all: whoever is not there after a second reading is not.
-            if places != belongs and not (record.filter and not places and task["reading"]):
+            if places != belongs and not (record.filter and not places and task.reading):
                 again |= places | belongs
     except Transient:
         raise
     except ExportError as problem:
-        return {"failed": problem.as_dict()}
-    return {"again": sorted(again), "requests": tally.requests, "retries": tally.retries}
+        return Checked(failed=failure_of(problem))
+    return Checked(sorted(again), tally.requests, tally.retries)
 
 
-async def _renamed(connection: Graph, link: str, tally: Tally) -> list[User]:
+async def _renamed(connection: Graph, link: str, select: tuple[str, ...], tally: Tally) -> list[User]:
     """Who has changed since the link was made, as they are now; the deleted ones are left out."""
     changed: dict[str, None] = {}
-    async for page in pages.chain(connection, _NAMES, tally, link):
+    advance = Advance(MOST_RENAMED // 2)
+    async for page in pages.chain(connection, _ID, tally, link):
+        known = len(changed)
         changed.update(dict.fromkeys(user.id for user in page.value))
-    urls = [f"/users/{user_id}?$select={','.join(_NAMES.select)}" for user_id in changed]
+        advance.page(len(changed) - known)
+    urls = [f"/users/{user_id}?$select={','.join(select)}" for user_id in changed]
     users = []
     for answer in await batches.batch(connection, urls, tally):
         if answer.status != 404:
             batches.raise_for(answer)
-            users.append(msgspec.json.decode(answer.body, type=User))
+            users.append(user_of(bytes(answer.body)))
     return users
 
 
 async def _found_in(
-    edges: Edges, export_id: str, parts: list[Part], wanted: set[bytes]
+    edges: Edges, export_id: str, parts: list[Staged], wanted: set[bytes]
 ) -> tuple[defaultdict[bytes, set[int]], set[int]]:
     """In which ranges the wanted were staged, and the ranges that have someone whom another has too."""
     places: defaultdict[bytes, set[int]] = defaultdict(set)
     seen, twice = set[bytes](), set[bytes]()
     async for part, key in _keys(edges, export_id, parts):
         if key in wanted:
-            places[key].add(part[0])
+            places[key].add(part.range)
         if not fresh(seen, key):
             twice.add(key)
     # Who was there first is not remembered: that would take five times the memory, for what hardly ever happens.
-    found = {part[0] async for part, key in _keys(edges, export_id, parts if twice else []) if key in twice}
+    found = {part.range async for part, key in _keys(edges, export_id, parts if twice else []) if key in twice}
     return places, found
 
 
-async def _keys(edges: Edges, export_id: str, parts: list[Part]) -> AsyncIterator[tuple[Part, bytes]]:
+async def _keys(edges: Edges, export_id: str, parts: list[Staged]) -> AsyncIterator[tuple[Staged, bytes]]:
     for part in parts:
-        listed = await blobs.read(edges.storage, ids_name(export_id, part_name(*part[:3])))
+        listed = await blobs.read(edges.storage, ids_name(export_id, part.prefix))
         if listed is None:
             raise ExportError("StateLost", "The list of users of a range can't be found.")
         for key in split(listed):

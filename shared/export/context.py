@@ -1,22 +1,18 @@
 """What the activities share: their edges, the request of an export, and its plan."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
 from shared.errors import ExportError
+from shared.export.messages import Failure, Json
 from shared.graph.client import Graph
 from shared.settings import Settings
 from shared.storage import blobs
 from shared.storage.blobs import Storage
 from shared.storage.names import cancelled_name, plan_name, progress_name, record_name
-
-Json = dict[str, Any]
-Part = Sequence[Any]
-"""What one execution staged: [range, segment, execution, blocks, error blocks, rows, bytes, errors]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +39,15 @@ class Record(msgspec.Struct, rename="camel", omit_defaults=True):
     callback_host: str = ""
     attempt: str = ""
     """Of the POSTs with one Idempotency-Key: whose list of users and callback count."""
+    notes: list[str] = []
+    """What the caller was told of the request."""
 
     def shown(self) -> Json:
         """The request as the results and the API show it: of a list of users the length, of a callback the host."""
         shown = msgspec.to_builtins(self)
-        return {key: shown[key] for key in shown if key not in {"id", "createdDateTime", "requestedBy", "attempt"}}
+        return {
+            key: shown[key] for key in shown if key not in {"id", "createdDateTime", "requestedBy", "attempt", "notes"}
+        }
 
 
 class Plan(msgspec.Struct, rename="camel"):
@@ -91,8 +91,21 @@ async def read_plan(storage: Storage, export_id: str) -> Plan | None:
     return msgspec.json.decode(found, type=Plan) if found else None
 
 
-async def ended(storage: Storage, export_id: str) -> Json:
-    """What an activity returns when the plan is gone: a person cancels, or it was lost."""
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an export has ended whose plan is gone: a person cancels, or it was lost."""
+
+    failed: Failure | None = None
+    cancelled: bool = False
+
+
+async def ended(storage: Storage, export_id: str) -> Ended:
+    """What an activity returns when the plan is gone."""
     if await blobs.exists(storage, cancelled_name(export_id)):
-        return {"cancelled": True}
-    return {"failed": {"code": "StateLost", "reason": "The plan of the export is gone from the storage."}}
+        return Ended(cancelled=True)
+    return Ended(failed=Failure("StateLost", "The plan of the export is gone from the storage."))
+
+
+def failure_of(problem: ExportError) -> Failure:
+    """The entry for the results."""
+    return Failure(problem.code, problem.reason, problem.request_id)

@@ -4,14 +4,16 @@ The URL is a secret (a Logic App's has its signature in it): it lies in a blob o
 history, and is removed when the export is over.
 """
 
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import msgspec
 
-from shared.export.context import Edges, Json, read_record
-from shared.export.outcome import read_results, with_links
+from shared.export.context import Edges, read_record
+from shared.export.messages import Failure, Notified, NotifyTask
+from shared.export.outcome import Receiver, read_results, with_links
 from shared.settings import host_matches
 from shared.storage import blobs
 from shared.storage.names import callback_name
@@ -21,20 +23,23 @@ Post = Callable[[str, bytes], Awaitable[int]]
 """Posts JSON to a URL, following no redirect, and returns the status. Raises ConnectionError when nobody answers."""
 
 
-async def notify(edges: Edges, task: Json, post: Post) -> Json:
-    """`{"id"}` to `{}` or `{"warning": {code, reason}}`. Raises when asking again may help."""
-    record = await read_record(edges.storage, task["id"])
+async def notify(edges: Edges, task: NotifyTask, post: Post) -> Notified:
+    """Tells the caller how the export has ended. Raises when asking again may help."""
+    record = await read_record(edges.storage, task.id)
     url = await blobs.read(edges.storage, callback_name(record.id, record.attempt))
     if url is None:
-        return {}
+        return Notified()
     host = urlsplit(url.decode()).hostname or ""
     if not any(host_matches(host, pattern) for pattern in edges.settings.callback_hosts):
         return _warning(f"The host {host} is not one of EXPORT_CALLBACK_HOSTS any more; nothing was posted.")
     found = await read_results(edges.storage, record.id)
-    body = await with_links(edges.storage, edges.settings, record, found or {}, datetime.now(UTC))
+    # Whoever reads there has no role that could be looked at.
+    receiver = Receiver(f"callback host {host}", reads_authentication=edges.settings.all_read_authentication)
+    body = await with_links(edges.storage, edges.settings, record, found or {}, datetime.now(UTC), receiver)
+    logging.info("The callback of export %s is sent to %s.", record.id, host)
     status = await post(url.decode(), msgspec.json.encode(body))
     if 200 <= status < 300:
-        return {}
+        return Notified()
     if status in {408, 429} or status >= 500:
         raise ConnectionError(f"The callback host {host} answered {status}.")
     return _warning(f"The callback host {host} answered {status}; the result was not delivered.")
@@ -59,5 +64,5 @@ async def post_json(url: str, body: bytes) -> int:
     return response.status_code
 
 
-def _warning(reason: str) -> Json:
-    return {"warning": {"code": "CallbackFailed", "reason": reason}}
+def _warning(reason: str) -> Notified:
+    return Notified(Failure("CallbackFailed", reason))

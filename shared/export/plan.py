@@ -1,25 +1,27 @@
 """The activity `plan`: counts, splits the export into ranges, finds out what tenant and permissions allow."""
 
 import asyncio
+import itertools
 import math
 from datetime import UTC, datetime
 
 import msgspec
 
-from shared.errors import ExportError, GraphError, Transient
-from shared.export import check, selection
-from shared.export.context import Edges, Json, Plan, Record, ended, read_plan, read_record
+from shared.errors import ExportError, Transient
+from shared.export import check, probes, selection
+from shared.export.context import Edges, Plan, Record, ended, failure_of, find_record, read_plan, read_record
+from shared.export.messages import Planned, PlanTask
 from shared.export.queries import fits, range_query
-from shared.files.columns import AUTHENTICATION, SIGN_IN, Column, columns_of
-from shared.graph import authentication, batches, odata, pages
+from shared.files.columns import AUTHENTICATION, CREATED, SIGN_IN, Column, columns_of
+from shared.graph import batches, odata, pages
 from shared.graph.client import Tally
-from shared.graph.pages import Query
 from shared.ranges import splitting
 from shared.ranges.counting import Counts, Planning
 from shared.ranges.ranges import Range, from_dict
 from shared.settings import Settings
 from shared.storage import blobs
-from shared.storage.names import cancelled_name, plan_name, results_name
+from shared.storage.blobs import Storage
+from shared.storage.names import cancelled_name, deleted_name, place_name, plan_name, record_name, results_name
 
 LEAST_PAGES = 5
 """A range that is smaller is read sooner, but finding it takes more round trips than that saves: unless each user costs
@@ -29,15 +31,17 @@ MAX_RANGES = 10_000
 PER_USER_LANES = 8
 """With 4 batches of 20 in each at the same time."""
 ONE_CHAIN = (
-    "Graph does not count these users or does not filter them by createdDateTime: they were read as one chain of pages."
+    "Graph does not count these users, or does not combine this filter with others, so that they could not be shared"
+    " out: they were read as one chain of pages."
 )
 RANGES_BY_NAME = (
-    "Users without createdDateTime, or of one second, are many here and were read in parts by their userPrincipalName."
-    " Graph's index of names lags: someone renamed in the minutes before the export began may be missing."
+    "Users whom createdDateTime does not tell apart (they have none, or the same second) are many here and were read in"
+    " parts by their userPrincipalName. Graph's index of names lags: someone renamed in the minutes before the export"
+    " began may be missing."
 )
 RENAMES_UNCHECKED = (
-    "Users without createdDateTime were read in parts by their userPrincipalName, and Graph does not tell here who"
-    " was renamed meanwhile: someone renamed during the export may be missing."
+    "Users were read in parts by their userPrincipalName, and Graph does not tell here who was renamed meanwhile:"
+    " someone renamed during the export may be missing."
 )
 
 
@@ -45,33 +49,31 @@ class _Cancelled(Exception):
     """A person cancels while the export is planned."""
 
 
-async def plan(edges: Edges, task: Json) -> Json:
-    """`{"id"}` to `{"ranges", "lanes", "check", "expected", "found", "warnings", "requests", "retries"}` or
-    `{"failed"}`, or `{"cancelled"}`.
-
-    `found`: errors that hold for all users. `check`: the ranges that renames can touch, which each lane reads first.
-    """
+async def plan(edges: Edges, task: PlanTask) -> Planned:
+    """Splits the export into ranges, and shares them out to lanes."""
     tally = Tally()
-    record = await read_record(edges.storage, task["id"])
+    if await _is_over(edges.storage, task.id):
+        return Planned(over=True)
+    record = await read_record(edges.storage, task.id)
     try:
         made = await read_plan(edges.storage, record.id) or await _make(edges, record, tally)
     except Transient:
         raise
     except ExportError as problem:
-        return {"failed": problem.as_dict()}
+        return Planned(failed=failure_of(problem))
     except _Cancelled:
-        return {"cancelled": True}
+        return Planned(cancelled=True)
     name = plan_name(record.id)
     if not await blobs.write_once(edges.storage, name, msgspec.json.encode(made)):
         # An earlier execution was first, and lanes may be reading by its plan: a second one would have other borders.
         first = await read_plan(edges.storage, record.id)
         if first is None:
-            return await ended(edges.storage, record.id)
+            return await _ended(edges, record)
         made = first
     elif await blobs.read(edges.storage, results_name(record.id), most=1) is not None:
         # This execution has outlived the export (a zombie): everything was removed already, and nobody comes again.
         await blobs.delete(edges.storage, name)
-        return await ended(edges.storage, record.id)
+        return await _ended(edges, record)
     ranges = [from_dict(part) for part in made.ranges]
     lanes = splitting.share(ranges, lanes_of(record, edges.settings))
     touched: list[int] = []
@@ -79,55 +81,81 @@ async def plan(edges: Edges, task: Json) -> Json:
         touched = list(range(len(ranges)))
     elif made.delta_link:
         touched = [at for at, part in enumerate(ranges) if check.by_name(part)]
-    return {
-        "ranges": len(ranges),
-        "lanes": [sorted(lane, key=lambda at: at not in touched) for lane in lanes],
-        "check": touched,
-        "expected": made.expected,
-        "found": made.found,
-        "warnings": made.warnings,
-        "requests": tally.requests,
-        "retries": tally.retries,
-    }
+    return Planned(
+        ranges=len(ranges),
+        lanes=[sorted(lane, key=lambda at: at not in touched) for lane in lanes],
+        check=touched,
+        expected=made.expected,
+        found=made.found,
+        warnings=made.warnings,
+        requests=tally.requests,
+        retries=tally.retries,
+    )
+
+
+async def _ended(edges: Edges, record: Record) -> Planned:
+    end = await ended(edges.storage, record.id)
+    return Planned(failed=end.failed, cancelled=end.cancelled)
+
+
+async def _is_over(storage: Storage, export_id: str) -> bool:
+    """Whether the export has ended, and perhaps was deleted; then what the late POST has written goes."""
+    if await blobs.exists(storage, results_name(export_id)):
+        return True
+    if not await blobs.exists(storage, deleted_name(export_id)):
+        return False
+    if record := await find_record(storage, export_id):
+        await blobs.delete(storage, place_name(record.requested_by["id"], export_id))
+        await blobs.delete(storage, record_name(export_id))
+    return True
 
 
 async def _make(edges: Edges, record: Record, tally: Tally) -> Plan:
-    made = await _split(edges, record, tally)
+    columns = columns_of(record.columns)
+    if record.users:
+        unreadable = await probes.unreadable_properties(edges.graph, columns, tally)
+        parts = [part.as_dict() for part in selection.slices(record.users)]
+        made = Plan(parts, advanced=False, unreadable=[], expected=record.users)
+    else:
+        made, unreadable = await _split(edges, record, columns, tally)
     if any(check.by_name(from_dict(part)) for part in made.ranges):
         made.warnings.append({"code": "RangesByName", "reason": RANGES_BY_NAME})
         if not made.delta_link:
             made.warnings.append({"code": "RenamesUnchecked", "reason": RENAMES_UNCHECKED})
     else:
         made.delta_link = ""
-    columns = columns_of(record.columns)
-    for probe in (_probe_sign_in, _probe_authentication):
-        for source, error in await probe(edges, columns, tally):
-            made.unreadable.append(source)
-            made.found.append(error)
+    unreadable |= await probes.unreadable_methods(edges.graph, columns, tally)
+    made.unreadable = list(unreadable)
+    made.found = list(itertools.chain.from_iterable(unreadable.values()))
     return made
 
 
-async def _split(edges: Edges, record: Record, tally: Tally) -> Plan:
-    if record.users:
-        parts = [part.as_dict() for part in selection.slices(record.users)]
-        return Plan(parts, advanced=False, unreadable=[], expected=record.users)
-    advanced = odata.is_advanced(record.filter) or not await _takes(edges, record.filter, tally)
+async def _split(edges: Edges, record: Record, columns: list[Column], tally: Tally) -> tuple[Plan, probes.Unreadable]:
+    advanced = not await probes.takes_by_default(edges.graph, record.filter, tally)
 
     def size_of(total: int) -> int:
         # Not by lanes, which are fewer where each user costs a call: they share several ranges more evenly than one.
         least = 1 if _is_per_user(record) else LEAST_PAGES
         return range_size(total, edges.settings.range_users, edges.settings.parallel, least)
 
-    planner = splitting.split(size_of, int(datetime.now(UTC).timestamp()))
+    # With a filter on signInActivity Graph takes none on another property, so ours would all be refused.
+    alone = odata.mentions(record.filter, SIGN_IN)
+    now = int(datetime.now(UTC).timestamp())
+    planner = splitting.leave_whole(size_of) if alone else splitting.split(size_of, now)
     # The link counts from now on. Asked for before it is known whether it is needed, it costs no time.
-    link, (total, ranges) = await asyncio.gather(
-        check.delta_link(edges.graph, tally), _drive(edges, planner, record, advanced, tally)
+    link, (total, ranges), unreadable = await asyncio.gather(
+        check.delta_link(edges.graph, tally),
+        _drive(edges, planner, record, advanced, tally),
+        probes.unreadable_properties(edges.graph, columns, tally),
     )
+    if CREATED in unreadable and not alone and total is not None and (not ranges or ranges[0].kind != "all"):
+        planner = splitting.split_by_name_only(size_of)
+        total, ranges = await _drive(edges, planner, record, advanced, tally)
     made = Plan([part.as_dict() for part in ranges or ()], advanced, unreadable=[], delta_link=link, expected=total)
     if ranges is None:
         made.ranges = [Range(kind="all", expected=total).as_dict()]
         made.warnings = [{"code": "OneChain", "reason": ONE_CHAIN}]
-    return made
+    return made, unreadable
 
 
 def range_size(total: int, most: int, parallel: int, least_pages: int = LEAST_PAGES) -> int:
@@ -167,47 +195,3 @@ async def _drive(
         wanted = [query.filter for query, fit in zip(asked, possible, strict=True) if fit]
         counted = iter(await batches.counts(edges.graph, wanted, tally))
         answer = [next(counted) if fit else None for fit in possible]
-
-
-async def _takes(edges: Edges, caller_filter: str, tally: Tally) -> bool:
-    """Whether Graph takes the caller's filter in a default query; False means that it must be an advanced one."""
-    if not caller_filter:
-        return True
-    try:
-        await anext(pages.chain(edges.graph, Query(("id",), caller_filter, top=1), tally))
-    except Transient:
-        raise
-    except GraphError as problem:
-        if problem.status != 400:
-            raise
-        await anext(pages.chain(edges.graph, Query(("id",), caller_filter, advanced=True, top=1), tally))
-        return False
-    return True
-
-
-async def _probe_sign_in(edges: Edges, columns: list[Column], tally: Tally) -> list[tuple[str, Json]]:
-    """signInActivity needs a permission and a licence of its own: without them the rest is exported."""
-    headers = [column.header for column in columns if column.source == SIGN_IN]
-    if not headers:
-        return []
-    try:
-        await anext(pages.chain(edges.graph, Query(("id", SIGN_IN), top=1), tally))
-    except Transient:
-        raise
-    except GraphError as problem:
-        if problem.status != 403:
-            raise
-        return [(SIGN_IN, {**problem.as_dict(), "column": ", ".join(headers)})]
-    return []
-
-
-async def _probe_authentication(edges: Edges, columns: list[Column], tally: Tally) -> list[tuple[str, Json]]:
-    """When the first users all are refused for the same reason, a permission is missing: said once, not per user."""
-    headers = [column.header for column in columns if column.source == AUTHENTICATION]
-    if not headers:
-        return []
-    page = await anext(pages.chain(edges.graph, Query(("id",), top=batches.BATCH), tally))
-    _, failed = await authentication.add_methods(edges.graph, page.value, tally)
-    if not failed or len(failed) < len(page.value) or {problem.status for _, problem in failed} != {403}:
-        return []
-    return [(AUTHENTICATION, {**failed[0][1].as_dict(), "column": ", ".join(headers)})]

@@ -2,55 +2,36 @@
 
 import logging
 from datetime import UTC, datetime
+from typing import Any
 
-from shared.export.context import Edges, Json, Part, Record, find_record, progress, read_record
+from shared.export import verdict, words
+from shared.export.context import Edges, Record, progress, read_record
+from shared.export.messages import Failure, Json, Published, PublishTask, Staged, sent
 from shared.files import csv_rows, results
 from shared.files.columns import columns_of
 from shared.storage import blobs
-from shared.storage.names import (
-    block_name,
-    cancelled_name,
-    csv_name,
-    part_name,
-    place_name,
-    plan_name,
-    results_name,
-    work_name,
-)
+from shared.storage.names import block_name, csv_name, part_name, plan_name, results_name
 
-PLAUSIBLE = 0.8
-"""When one of what was counted and what came is less than this share of the other, that is no lag of the index."""
-PLAUSIBLE_USERS = 10
-"""... but of so few users nothing can be said."""
 _OWN = part_name(0, 0, "publish".ljust(12, "-"))
-"""Its own blocks: the header, and what stands before and behind the errors."""
+"""Its own blocks: the header, and what comes before and after the errors."""
 
 
-async def publish(edges: Edges, task: Json) -> Json:
+async def publish(edges: Edges, task: PublishTask) -> Published:
     """Makes the files visible, or only the results when there is a failure.
 
-    `{"id", "parts", "expected", "requests", "retries", "restarts", "ranges", "warnings", "found": [error], "failed"?,
-    "cancelled"?}` to `{"status", "notify"}`. Run again it replaces the results, as by ones with a warning more.
+    Run again it replaces the results, as by ones with a warning more.
     """
-    record = await read_record(edges.storage, task["id"])
-    parts: list[Part] = sorted(task["parts"])
-    rows, size = (sum(part[at] for part in parts) for at in (5, 6))
-    failed: Json | None = task.get("failed")
-    if not failed and not task.get("cancelled"):
-        failed = _too_many_blocks(parts) or _implausible(record, task["expected"], rows)
-    listed = parts if _error_blocks(parts) <= blobs.MAX_BLOCKS else []
-    errors = sum(part[7] for part in listed)
+    record = await read_record(edges.storage, task.id)
+    task.parts.sort()
+    staged = verdict.totals(task)
     file: Json | None = None
-    if not failed and not task.get("cancelled"):
-        file, failed = await _publish_csv(edges, record, parts, rows, size)
-    found = [*task["found"], *([failed] if failed else [])]
-    errors += len(found)
-    if task.get("cancelled"):
-        status = results.CANCELLED
-    elif failed:
-        status = results.FAILED
-    else:
-        status = results.COMPLETED_WITH_ERRORS if errors else results.COMPLETED
+    failed = None if task.cancelled else verdict.failure(record, task, staged)
+    if not failed and not task.cancelled:
+        file, failed = await _publish_csv(edges, record, task.parts, staged)
+    listed = task.parts if verdict.lists_errors(staged) else []
+    found = await words.put_back(edges.storage, record.id, [*task.found, *([sent(failed)] if failed else [])])
+    errors = len(found) + sum(each.errors for each in listed)
+    status = verdict.status(failed, errors, cancelled=bool(task.cancelled))
     # Without a file it only says how far the export came: also what was read of ranges that did not end.
     noted = 0 if file else sum(note["rows"] for note in await progress(edges.storage, record.id))
     fields = {
@@ -60,130 +41,66 @@ async def publish(edges: Edges, task: Json) -> Json:
         "requestedBy": record.requested_by,
         "createdDateTime": record.created_date_time,
         "completedDateTime": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "counts": {
-            "exported": max(rows, noted),
-            "expected": task["expected"],
-            "errors": errors,
-            "ranges": task["ranges"],
-            "requests": task["requests"],
-            "retries": task["retries"],
-            "restarts": task["restarts"],
-        },
+        "counts": {"exported": max(staged.rows, noted), "expected": task.expected, "errors": errors, **_costs(task)},
         "file": file,
-        "warnings": [*task["warnings"], *_difference(record, task["expected"], rows, status)],
+        "warnings": [
+            *_told(record),
+            *task.warnings,
+            *(verdict.warnings(record, task.expected, staged) if file else ()),
+        ],
     }
     await _publish_results(edges, record, fields, found, listed)
     # The alerts read this line.
-    logging.info(
-        "Export %s ended: %s (%d users, %d errors, %d requests, %d retries)",
-        record.id,
-        status,
-        rows,
-        errors,
-        task["requests"],
-        task["retries"],
-    )
+    text = "Export %s ended: %s (%d users, %d errors, %d requests, %d retries)"
+    logging.info(text, record.id, status, staged.rows, errors, task.requests, task.retries)
     # The plan goes first: activities that still run see that nobody wants them any more.
     await blobs.delete(edges.storage, plan_name(record.id))
-    return {"status": status, "notify": bool(record.callback_host)}
+    return Published(status, notify=bool(record.callback_host))
 
 
-async def clean(edges: Edges, task: Json) -> Json:
-    """The activity `clean`: removes what only a running export needs; with `unpublish` also its files."""
-    record = await find_record(edges.storage, task["id"])
-    if record:
-        await blobs.delete(edges.storage, place_name(record.requested_by["id"], record.id))
-    if task.get("unpublish"):
-        await blobs.delete(edges.storage, results_name(task["id"]))
-        if record:
-            await blobs.delete(edges.storage, csv_name(record.id, record.file_name))
-    # First what lets the notes of a cancelled export count: who sees that it is gone takes away its own.
-    await blobs.delete(edges.storage, cancelled_name(task["id"]))
-    await blobs.delete_all(edges.storage, work_name(task["id"], ""))
-    return {}
+def _costs(task: PublishTask) -> dict[str, int]:
+    return {name: getattr(task, name) for name in ("ranges", "requests", "retries", "restarts")}
+
+
+def _told(record: Record) -> list[Json]:
+    """What the answer to the POST has said, as warnings."""
+    return [{"code": "ColumnsLeftOut", "reason": note} for note in record.notes]
 
 
 async def _publish_csv(
-    edges: Edges, record: Record, parts: list[Part], rows: int, staged: int
-) -> tuple[Json | None, Json | None]:
+    edges: Edges, record: Record, parts: list[Staged], staged: verdict.Totals
+) -> tuple[Json | None, Failure | None]:
     """Commits header and rows, and looks whether all bytes arrived; what is wrong is removed again."""
     name = csv_name(record.id, record.file_name)
     header = csv_rows.header(columns_of(record.columns), record.excel)
     await blobs.stage(edges.storage, name, block_name(_OWN, 0), header)
     ids = [block_name(_OWN, 0)]
-    ids += [block_name(part_name(*part[:3]), block) for part in parts for block in range(part[3])]
+    ids += [block_name(each.prefix, block) for each in parts for block in range(each.blocks)]
     try:
         size = await blobs.commit(edges.storage, name, ids, "text/csv; charset=utf-8")
     except blobs.BlockMissing:
         reason = "The storage does not have all the blocks that were staged for the file; nothing was published."
-        return None, {"code": "FileIncomplete", "reason": reason}
-    if size != len(header) + staged:
+        return None, Failure("FileIncomplete", reason)
+    expected = len(header) + staged.bytes
+    if size != expected:
         await blobs.delete(edges.storage, name)
-        reason = f"The file had {size} bytes after the commit instead of {len(header) + staged}; it was removed."
-        return None, {"code": "FileIncomplete", "reason": reason}
-    return {
-        "name": f"{record.file_name}.csv",
-        "rows": rows,
-        "bytes": size,
-        "columns": record.columns,
-    }, None
+        reason = f"The file had {size} bytes after the commit instead of {expected}; it was removed."
+        return None, Failure("FileIncomplete", reason)
+    return {"name": f"{record.file_name}.csv", "rows": staged.rows, "bytes": size, "columns": record.columns}, None
 
 
-async def _publish_results(edges: Edges, record: Record, fields: Json, found: list[Json], parts: list[Part]) -> None:
+async def _publish_results(edges: Edges, record: Record, fields: Json, found: list[Json], parts: list[Staged]) -> None:
     name = results_name(record.id)
     head = results.head(fields) + results.lines(found)
     await blobs.stage(edges.storage, name, block_name(_OWN, 0), head)
     await blobs.stage(edges.storage, name, block_name(_OWN, 1), results.TAIL)
     ids = [block_name(_OWN, 0)]
-    for part in parts:
-        for block in range(part[4]):
-            # Between two errors stands a comma, before the first none.
+    for each in parts:
+        for block in range(each.error_blocks):
+            # Between two errors there is a comma, before the first none.
             if found or len(ids) > 1:
-                ids.append(block_name(part_name(*part[:3]), block, "s"))
-            ids.append(block_name(part_name(*part[:3]), block))
-    summary = {key: fields[key] for key in ("status", "completedDateTime", "counts", "file")}
+                ids.append(block_name(each.prefix, block, "s"))
+            ids.append(block_name(each.prefix, block))
+    summary: dict[str, Any] = {key: fields[key] for key in ("status", "completedDateTime", "counts", "file")}
     summary["file"] = summary["file"] and {**summary["file"], "columns": len(record.columns)}
     await blobs.commit(edges.storage, name, [*ids, block_name(_OWN, 1)], "application/json", summary)
-
-
-def _too_many_blocks(parts: list[Part]) -> Json | None:
-    """Why no blob can be made of these blocks; None when one can. Ranges and blocks are so large that this is far."""
-    needed = max(1 + sum(part[3] for part in parts), _error_blocks(parts))
-    if needed <= blobs.MAX_BLOCKS:
-        return None
-    reason = f"The files need {needed} blocks, and Azure takes {blobs.MAX_BLOCKS}. Export in parts, with a filter each."
-    return {"code": "TooManyBlocks", "reason": reason}
-
-
-def _error_blocks(parts: list[Part]) -> int:
-    """Of the results file: beginning, end, and each block of errors with its separator."""
-    return 2 + 2 * int(sum(part[4] for part in parts))
-
-
-def _implausible(record: Record, expected: int | None, rows: int) -> Json | None:
-    """Why the rows can't be what was asked for, judged by Graph's count; None when they can."""
-    if record.users or expected is None or abs(expected - rows) <= PLAUSIBLE_USERS:
-        return None
-    if rows < expected * PLAUSIBLE:
-        reason = (
-            f"Graph counted {expected} users and sent {rows}: too few for a lag of its index. Nothing is published,"
-            " because users would be missing. Start the export again; if it stays so, look whether the filter is right."
-        )
-        return {"code": "TooFewUsers", "reason": reason}
-    if record.filter and expected < rows * PLAUSIBLE:
-        reason = (
-            f"Graph counted {expected} users for the filter and sent {rows}: it may have ignored the filter. Nothing is"
-            " published, because these users may not be meant. Start the export again, or write the filter differently."
-        )
-        return {"code": "FilterIgnored", "reason": reason}
-    return None
-
-
-def _difference(record: Record, expected: int | None, rows: int, status: str) -> list[Json]:
-    if record.users or status in {results.FAILED, results.CANCELLED} or expected in {None, rows}:
-        return []
-    reason = (
-        f"Graph counted {expected} users before and sent {rows}. Its count lags behind changes of the tenant;"
-        " the file has every user that Graph sent, once."
-    )
-    return [{"code": "CountDiffers", "reason": reason}]

@@ -1,5 +1,6 @@
 """The query that lists a range's users: the caller's filter, the range's own, and what a URL has room for."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from shared.export.context import Record
@@ -11,15 +12,26 @@ from shared.ranges.ranges import Range, question
 
 
 def range_query(
-    connection: Graph, record: Record, part: Range, *, advanced: bool, unreadable: tuple[str, ...] = ()
+    connection: Graph, record: Record, part: Range, *, advanced: bool, unreadable: Collection[str] = ()
 ) -> Query:
     """What is asked for a range. `advanced`: the caller's filter wants that; some ranges do by themselves."""
-    select = select_of(column for column in columns_of(record.columns) if column.source not in unreadable)
+    select = select_of(columns_of(record.columns), unreadable)
     # Only `ge` and `le` on createdDateTime are sure to work in a default query together with another filter.
     advanced = advanced or part.kind == "null" or bool(part.prefixes or part.except_prefixes)
-    query = Query(select, record.filter, advanced, pages.SIGN_IN_PAGE if SIGN_IN in select else pages.PAGE)
+    query = Query(select, record.filter, advanced, _top(record, select, advanced=advanced))
     room = pages.MAX_URL - len(pages.url_of(connection, query)) - len("&$filter=() and ()")
     return replace(query, filter=odata.both(record.filter, question(part, room)))
+
+
+def has_sign_ins(record: Record, select: Collection[str]) -> bool:
+    """Whether signInActivity is selected or filtered on: such lists bring objects of users that are gone."""
+    return SIGN_IN in select or odata.mentions(record.filter, SIGN_IN)
+
+
+def _top(record: Record, select: Collection[str], *, advanced: bool) -> int:
+    if advanced and SIGN_IN in select:
+        return pages.ADVANCED_SIGN_IN_PAGE
+    return pages.SIGN_IN_PAGE if has_sign_ins(record, select) else pages.PAGE
 
 
 def fits(connection: Graph, query: Query) -> bool:

@@ -10,6 +10,7 @@ orchestrator asks for the same ranges again later.
 
 import functools
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -17,14 +18,16 @@ from typing import Any
 import msgspec
 
 from shared.errors import ChainBroken, ExportError, Transient
-from shared.export import check, selection
-from shared.export.context import Edges, Json, Part, Plan, Record, ended, read_plan, read_record
-from shared.export.queries import range_query
+from shared.export import check, clean, selection
+from shared.export.context import Edges, Plan, Record, read_plan, read_record
+from shared.export.messages import ODD, PURGED, Exported, ExportTask, Failure, Json, Remaining, Staged
+from shared.export.queries import has_sign_ins, range_query
+from shared.export.selection import Step
 from shared.files import csv_rows, results
 from shared.files.columns import AUTHENTICATION, Column, columns_of, select_of
 from shared.graph import authentication, pages
 from shared.graph.client import Tally
-from shared.graph.users import User
+from shared.graph.users import User, is_purged
 from shared.ranges import keys
 from shared.ranges.keys import SIZE, key_of
 from shared.ranges.ranges import Range, from_dict, keeps
@@ -53,7 +56,7 @@ class _Execution:
 
     edges: Edges
     record: Record
-    made: Plan
+    plan: Plan
     segment: int
     started: float
     looked: float
@@ -67,139 +70,228 @@ class _State(msgspec.Struct):
 
     link: str = ""
     seen: bytes = b""
-    """The keys of those who were read."""
+    """The keys of those who were read, and of those who are gone."""
+    gone: int = 0
+    """How many of these are gone from the tenant."""
     rows: list[bytes] = []
     errors: list[bytes] = []
     """What did not fill a block yet: small ones would be too many in a chain of thousands of segments."""
+    barren: int = 0
+    """Pages in a row that brought nobody new."""
+    others: int = 0
+    """Who came and belongs to another range."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Reading:
+    """A range while one execution reads it."""
+
+    number: int
+    range: Range
+    columns: list[Column]
+    per_user: bool
+    """Each user's authentication methods are asked for."""
+    sign_ins: bool
+    """Graph may send what is left of users that are gone."""
+    state: _State
+    """Where it began."""
+    rows: BlockWriter
+    errors: BlockWriter
+    seen: set[bytes]
+    listed: bytearray | None
+    """The keys of whom another range may have too: `check` compares them."""
+    before: int
+    """Users of earlier executions."""
+    advance: pages.Advance
+    users: int = 0
+    counted: Counter[str] = field(default_factory=Counter)
 
 
 class _Unwanted(Exception):
     """The export has ended meanwhile: its plan is gone."""
 
 
-async def export(edges: Edges, task: Json) -> Json:
-    """Reads the ranges of a lane, or goes on with them.
-
-    `{"id", "segment", "ranges": [number], "state"?, "restarts"?}` to `{"parts": [[range, segment, execution, blocks,
-    error blocks, rows, bytes, errors]], "requests", "retries", "restarts", "left"?, "void"?, "failed"?}`. `left` is
-    what the next activity is to be asked for: `ranges`, `state` (the blob from which the first of them goes on) and
-    how often that one was begun again. `void`: the range whose parts of earlier segments don't count any more. Or
-    `{"cancelled"}`.
-    """
-    record = await read_record(edges.storage, task["id"])
-    made = await read_plan(edges.storage, record.id)
-    if made is None:
-        return await ended(edges.storage, record.id)
+async def export(edges: Edges, task: ExportTask) -> Exported:
+    """Reads the ranges of a lane, or goes on with them."""
+    record = await read_record(edges.storage, task.id)
+    plan = await read_plan(edges.storage, record.id)
+    if plan is None:
+        # An execution of this activity that was killed may have staged something.
+        return await _leave(edges, record, [])
     now = edges.clock()
-    run = _Execution(edges, record, made, task["segment"], started=now, looked=now)
+    run = _Execution(edges, record, plan, task.segment, started=now, looked=now)
     try:
-        found = await _lane(run, task["ranges"], task.get("state", ""), task.get("restarts", 0))
+        done = await _lane(run, Remaining(task.ranges, task.restarts, task.state))
         await _still_wanted(run)
-    except _Unwanted:
-        return await _leave(run)
-    return found | asdict(run.tally)
+    except Exception:
+        # Also when Graph or the storage failed: nobody runs it again for an export that has ended.
+        if await _is_wanted(run):
+            raise
+        return await _leave(edges, record, run.written)
+    return msgspec.structs.replace(done, **asdict(run.tally))
 
 
-async def _lane(run: _Execution, ranges: list[int], state: str, restarts: int) -> Json:
-    """Range by range, until none is left or the time is over."""
-    parts: list[Part] = []
-    found: Json = {"parts": parts}
-    while ranges:
+async def _leave(edges: Edges, record: Record, written: list[str]) -> Exported:
+    end = await clean.leave(edges, record, written)
+    return Exported(failed=end.failed, cancelled=end.cancelled)
+
+
+async def _lane(run: _Execution, rest: Remaining) -> Exported:
+    """Range by range, until none remains or the time is over."""
+    done = Exported(parts=[])
+    while rest.ranges:
+        number = rest.ranges[0]
         try:
-            part, next_state = await _range(run, ranges[0], state)
+            staged, rest.state = await _range(run, number, rest.state)
         except Transient:
             raise
         except ChainBroken as problem:
-            if restarts >= MAX_RESTARTS:
+            if rest.restarts >= MAX_RESTARTS:
                 reason = f"{problem.reason} The range was begun again {MAX_RESTARTS} times."
-                return found | {"failed": {**problem.as_dict(), "reason": reason, "range": ranges[0]}}
-            if state:
-                found["void"] = ranges[0]
-            state, restarts = "", restarts + 1
+                done.failed = Failure(problem.code, reason, problem.request_id, number)
+                return done
+            if rest.state:
+                done.void = number
+            rest.state, rest.restarts = "", rest.restarts + 1
             run.tally.restarts += 1
         except ExportError as problem:
-            return found | {"failed": {**problem.as_dict(), "range": ranges[0]}}
+            done.failed = Failure(problem.code, problem.reason, problem.request_id, number)
+            return done
         else:
-            parts.append(part)
-            state = next_state
-            if not state:
-                ranges, restarts = ranges[1:], 0
-        if state or run.edges.clock() - run.started > SEGMENT_SECONDS:
+            done.parts.append(staged)
+            if not rest.state:
+                rest = Remaining(rest.ranges[1:])
+        if rest.state or run.edges.clock() - run.started > SEGMENT_SECONDS:
             break
-    if ranges:
-        found["left"] = {"ranges": ranges, "restarts": restarts} | ({"state": state} if state else {})
-    return found
+    done.left = rest if rest.ranges else None
+    return done
 
 
-async def _range(run: _Execution, number: int, saved: str) -> tuple[Part, str]:
+async def _range(run: _Execution, number: int, saved: str) -> tuple[Staged, str]:
     """Reads a range: what was staged of it, and the state from which it goes on ("": it was read to its end)."""
-    storage, record, part = run.edges.storage, run.record, from_dict(run.made.ranges[number])
-    name = part_name(number, run.segment, run.id)
-    enough = block_bytes(run.made.expected)
-    rows = BlockWriter(storage, csv_name(record.id, record.file_name), name, enough)
-    errors = BlockWriter(storage, results_name(record.id), name, enough, results.SEPARATOR)
-    count = 0
-    columns = columns_of(record.columns)
-    per_user = any(column.source == AUTHENTICATION for column in columns) and AUTHENTICATION not in run.made.unreadable
-
-    state = await _state(run, saved)
-    left = await selection.left_to_others(storage, record.id, number) if part.kind == "users" else b""
-    seen = set(keys.split(left + state.seen))
-    # Whom others may have too: `check` compares them.
-    listed: bytearray | None = bytearray() if check.by_name(part) or part.kind == "users" else None
-    read = len(state.seen) // SIZE
-    rows.add(*state.rows)
-    errors.add(*state.errors)
+    reading = await _begin(run, number, saved)
     link: str | None = None
-    async for page, failures, here, behind in _pages(run, part, state.link):
-        users, failed, link = [user for user in page if keeps(part, user)], failures, behind
-        if per_user:
-            users, errors_of_users, some_left = await _add_methods(run, part, users, seen, columns)
-            failed, link = [*failures, *errors_of_users], here if some_left else behind
-        fresh = [user for user in users if keys.fresh(seen, key_of(user.id))]
-        if listed is not None:
-            listed += b"".join(key_of(user.id) for user in fresh)
-        rows.add(csv_rows.rows(fresh, columns, record.excel))
-        errors.add(*map(msgspec.json.encode, failed))
-        count += len(fresh)
-        del page, users, fresh  # All ranges of a process may be staging a block at the same time.
-        await rows.stage_full()
-        await errors.stage_full()
+    async for step in _steps(run, reading.range, reading.state.link):
+        link = await _add(run, reading, step)
+        await reading.rows.stage_full()
+        await reading.errors.stage_full()
         looked = run.looked
         if link and not await _goes_on(run):
             break
         if run.looked > looked:
-            await _note(run, number, read + count, done=False)
+            await _note(run, reading, done=False)
+    return await _end(run, reading, link)
+
+
+async def _begin(run: _Execution, number: int, saved: str) -> _Reading:
+    record, found = run.record, from_dict(run.plan.ranges[number])
+    state = await _state(run, saved)
+    columns = columns_of(record.columns)
+    left = await selection.left_to_others(run.edges.storage, record.id, number) if found.kind == "users" else b""
+    rows, errors = _writers(run, part_name(number, run.segment, run.id), state)
+    before = len(state.seen) // SIZE - state.gone
+    return _Reading(
+        number=number,
+        range=found,
+        columns=columns,
+        per_user=any(column.source == AUTHENTICATION for column in columns)
+        and AUTHENTICATION not in run.plan.unreadable,
+        sign_ins=found.kind != "users" and has_sign_ins(record, select_of(columns, run.plan.unreadable)),
+        state=state,
+        rows=rows,
+        errors=errors,
+        seen=set(keys.split(left + state.seen)),
+        listed=bytearray() if check.by_name(found) or found.kind == "users" else None,
+        before=before,
+        advance=pages.Advance(found.expected, run.plan.expected, before, state.others, state.barren),
+    )
+
+
+async def _add(run: _Execution, reading: _Reading, step: Step) -> str | None:
+    """Adds the users of a page that are kept; returns where it goes on (None: nowhere)."""
+    # Nobody else keeps the users: all ranges of a process may be staging a block at the same time.
+    users, step.users = step.users, []
+    users, purged = _without_purged(users, reading.seen) if reading.sign_ins else (users, 0)
+    kept, failed, link = [user for user in users if keeps(reading.range, user)], step.errors, step.next
+    others = len(users) - len(kept)
+    if reading.per_user:
+        kept, errors, some_left = await _add_methods(run, reading, kept)
+        failed, link = [*failed, *errors], step.here if some_left else step.next
+    fresh = [user for user in kept if keys.fresh(reading.seen, key_of(user.id))]
+    if reading.listed is not None:
+        reading.listed += b"".join(key_of(user.id) for user in fresh)
+    reading.rows.add(csv_rows.rows(fresh, reading.columns, run.record.excel))
+    reading.errors.add(*map(msgspec.json.encode, failed))
+    reading.users += len(fresh)
+    reading.counted.update(_odd(fresh, reading.columns))
+    reading.counted[PURGED] += purged
+    if link and link == step.next:
+        reading.advance.page(len(fresh), others, purged)
+    return link
+
+
+async def _end(run: _Execution, reading: _Reading, link: str | None) -> tuple[Staged, str]:
+    """Stages what remains, or keeps it for the execution that goes on."""
+    rows, errors, name = reading.rows, reading.errors, reading.rows.part
     if not link:
         await rows.stage()
         await errors.stage()
-    staged: Part = [number, run.segment, run.id, rows.blocks, errors.blocks, count, rows.size, errors.entries]
-    if listed is not None:
-        await _write(run, ids_name(record.id, part_name(*staged[:3])), bytes(listed))
-    await _note(run, number, read + count, done=not link)
+    staged = Staged(
+        range=reading.number,
+        segment=run.segment,
+        execution=run.id,
+        blocks=rows.blocks,
+        error_blocks=errors.blocks,
+        rows=reading.users,
+        bytes=rows.size,
+        errors=errors.entries,
+        counted=dict(+reading.counted),
+    )
+    if reading.listed is not None:
+        await _write(run, ids_name(run.record.id, name), bytes(reading.listed))
+    await _note(run, reading, done=not link)
     if not link:
         return staged, ""
-    goes_on = _State(link, b"".join(seen), rows.pieces, errors.pieces)
-    await _write(run, work_name(record.id, f"chain-{name}"), msgspec.msgpack.encode(goes_on))
+    gone, advance = reading.state.gone + reading.counted[PURGED], reading.advance
+    goes_on = _State(link, b"".join(reading.seen), gone, rows.pieces, errors.pieces, advance.barren, advance.others)
+    await _write(run, work_name(run.record.id, f"chain-{name}"), msgspec.msgpack.encode(goes_on))
     return staged, f"chain-{name}"
 
 
-async def _pages(
-    run: _Execution, part: Range, start: str
-) -> AsyncIterator[tuple[list[User], list[Json], str, str | None]]:
-    """Users, the errors of those that can't be read, where they were read, and where it goes on behind them (None:
-    nowhere).
-    """
-    edges, record, made = run.edges, run.record, run.made
+def _writers(run: _Execution, name: str, state: _State) -> tuple[BlockWriter, BlockWriter]:
+    """For rows and for errors, with those that did not fill a block yet."""
+    storage, record, enough = run.edges.storage, run.record, block_bytes(run.plan.expected)
+    rows = BlockWriter(storage, csv_name(record.id, record.file_name), name, enough)
+    errors = BlockWriter(storage, results_name(record.id), name, enough, results.SEPARATOR)
+    rows.add(*state.rows)
+    errors.add(*state.errors)
+    return rows, errors
+
+
+async def _steps(run: _Execution, part: Range, start: str) -> AsyncIterator[Step]:
+    """The users of a range, page by page or step by step."""
+    edges, record, plan = run.edges, run.record, run.plan
     if part.kind == "users":
-        select = select_of(column for column in columns_of(record.columns) if column.source not in made.unreadable)
+        select = select_of(columns_of(record.columns), plan.unreadable)
         listed = await blobs.read(edges.storage, users_name(record.id, record.attempt))
-        async for read in selection.read(edges.graph, listed or b"[]", part, select, run.tally, start):
-            yield read
+        async for step in selection.read(edges.graph, listed or b"[]", part, select, run.tally, start):
+            yield step
         return
-    query = range_query(edges.graph, record, part, advanced=made.advanced, unreadable=tuple(made.unreadable))
+    query = range_query(edges.graph, record, part, advanced=plan.advanced, unreadable=plan.unreadable)
     async for page in pages.chain(edges.graph, query, run.tally, start):
-        yield _taken(page), [], page.link, page.next_link
+        yield Step(_taken(page), [], page.link, page.next_link)
+
+
+def _without_purged(page: list[User], seen: set[bytes]) -> tuple[list[User], int]:
+    """The page without what is left of users that are gone, and how many these are that were not seen before."""
+    purged = sum(keys.fresh(seen, key_of(user.id)) for user in page if is_purged(user))
+    return [user for user in page if not is_purged(user)], purged
+
+
+def _odd(users: list[User], columns: list[Column]) -> list[str]:
+    """What to count: the columns' properties that were odd, once for each user."""
+    sources = {column.source for column in columns}
+    return [ODD + name for user in users for name in user.odd if name in sources]
 
 
 def _taken(page: pages.Page) -> list[User]:
@@ -208,18 +300,16 @@ def _taken(page: pages.Page) -> list[User]:
     return users
 
 
-async def _add_methods(
-    run: _Execution, part: Range, users: list[User], seen: set[bytes], columns: list[Column]
-) -> tuple[list[User], list[Json], bool]:
+async def _add_methods(run: _Execution, reading: _Reading, users: list[User]) -> tuple[list[User], list[Json], bool]:
     """Those of the users whose methods were asked for before the time was over, the errors, and whether some are left.
 
     Throttled, a whole page would take too long for one activity. It is read again then, and those who were seen are
     left out. Selected users come in small steps, which are asked for to their end.
     """
-    new = list({user.id: user for user in users if key_of(user.id) not in seen}.values())
-    go_on = None if part.kind == "users" else functools.partial(_goes_on, run)
+    new = list({user.id: user for user in users if key_of(user.id) not in reading.seen}.values())
+    go_on = None if reading.range.kind == "users" else functools.partial(_goes_on, run)
     done, failed = await authentication.add_methods(run.edges.graph, new, run.tally, go_on)
-    headers = [column.header for column in columns if column.source == AUTHENTICATION]
+    headers = [column.header for column in reading.columns if column.source == AUTHENTICATION]
     errors = [authentication.error_entry(user, problem, headers) for user, problem in failed]
     return new[:done], errors, done < len(new)
 
@@ -246,28 +336,21 @@ async def _goes_on(run: _Execution) -> bool:
 
 async def _still_wanted(run: _Execution) -> None:
     """Raises _Unwanted when the export has ended."""
-    if not await blobs.exists(run.edges.storage, plan_name(run.record.id)):
+    if not await _is_wanted(run):
         raise _Unwanted
 
 
-async def _note(run: _Execution, number: int, users: int, *, done: bool) -> None:
-    """Notes how far the range is, for whoever watches."""
-    await _write(run, progress_name(run.record.id, number), b"", {"rows": users, "done": done})
+async def _is_wanted(run: _Execution) -> bool:
+    """The plan is there as long as the export goes on."""
+    return await blobs.exists(run.edges.storage, plan_name(run.record.id))
+
+
+async def _note(run: _Execution, reading: _Reading, *, done: bool) -> None:
+    """Notes how far the range is, for those who watch."""
+    rows = reading.before + reading.users
+    await _write(run, progress_name(run.record.id, reading.number), b"", {"rows": rows, "done": done})
 
 
 async def _write(run: _Execution, name: str, data: bytes, summary: Any = None) -> None:
     run.written.append(name)
     await blobs.write(run.edges.storage, name, data, summary)
-
-
-async def _leave(run: _Execution) -> Json:
-    """How the export has ended; takes away what this execution has written.
-
-    An execution that outlives its export (a zombie) comes behind `clean`, and what it leaves there, nobody removes.
-    While a person cancels, its notes still count, and `clean` is to come.
-    """
-    found = await ended(run.edges.storage, run.record.id)
-    for name in run.written:
-        if "cancelled" not in found or not name.startswith(progress_name(run.record.id)):
-            await blobs.delete(run.edges.storage, name)
-    return found

@@ -5,28 +5,48 @@ them. So when all is read, `leave_doubles` compares ids: the first range that ha
 read again without.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from shared.errors import GraphError
-from shared.export.context import Part
+from shared.errors import ExportError, GraphError
+from shared.export.messages import Staged
+from shared.files.columns import SIGN_IN
 from shared.graph import batches
 from shared.graph.batches import Answer
 from shared.graph.client import Graph, Tally
-from shared.graph.users import User
+from shared.graph.users import User, user_of
 from shared.ranges import keys
 from shared.ranges.ranges import Range
 from shared.storage import blobs
 from shared.storage.blobs import Storage
-from shared.storage.names import elsewhere_name, ids_name, part_name
+from shared.storage.names import elsewhere_name, ids_name
 
 SLICE = 1000
 STEP = batches.BATCH * batches.BATCHES_AT_ONCE
 """Users read at a time."""
+LONGEST_NAME = 400
+"""Characters. A userPrincipalName has 113 at most (learn.microsoft.com: user resource), with room for what may come."""
+
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_NO_NAME = re.compile(r"[\x00-\x1f\x7f/\\?%]")
+"""What no userPrincipalName has, and what a gateway on the way could take for another address below /users."""
+
+
+@dataclass(slots=True)
+class Step:
+    """Users that are read at a time, and an entry for the results for each who can't be read."""
+
+    users: list[User]
+    errors: list[dict[str, Any]]
+    here: str
+    """Where the step was read, and where the next one is (None: nowhere): a link, or a place in the list as text."""
+    next: str | None
 
 
 def slices(users: int) -> list[Range]:
@@ -39,35 +59,79 @@ def slices(users: int) -> list[Range]:
 
 async def read(
     connection: Graph, listed: bytes, part: Range, select: tuple[str, ...], tally: Tally, start: str = ""
-) -> AsyncIterator[tuple[list[User], list[dict[str, Any]], str, str | None]]:
-    """The users of this range of the list (a JSON array), step by step.
-
-    With each step an entry for the results for everyone who can't be read, and the places in the list where the step
-    and the next one begin, as text (None: nowhere). `start`: such a place.
-    """
+) -> AsyncIterator[Step]:
+    """The users of this range of the list (a JSON array), step by step. `start`: where a step begins in the list."""
     names = msgspec.json.decode(listed, type=list[str])
     end = part.high or 0
     for first in range(int(start or part.low or 0), end, STEP):
-        places = range(first, min(first + STEP, end))
-        urls = [f"/users/{quote(names[at], safe='@')}?$select={','.join(select)}" for at in places]
-        users: list[User] = []
-        failed: list[dict[str, Any]] = []
-        for at, answer in zip(places, await batches.batch(connection, urls, tally), strict=True):
-            try:
-                users.append(_user_of(answer))
-            except GraphError as problem:
-                failed.append({**problem.as_dict(), "user": names[at]})
-        yield users, failed, str(places.start), str(places.stop) if places.stop < end else None
+        step = names[first : min(first + STEP, end)]
+        users, failed = await _read_step(connection, step, select, tally)
+        behind = first + len(step)
+        yield Step(users, failed, str(first), str(behind) if behind < end else None)
 
 
-async def leave_doubles(storage: Storage, export_id: str, parts: list[Part]) -> list[int]:
+async def _read_step(
+    connection: Graph, names: list[str], select: tuple[str, ...], tally: Tally
+) -> tuple[list[User], list[dict[str, Any]]]:
+    keys: dict[int, str] = {}
+    failed: dict[int, ExportError] = {}
+    for at, name in enumerate(names):
+        try:
+            keys[at] = address(name)
+        except ExportError as problem:
+            failed[at] = problem
+    if SIGN_IN in select:
+        # Asked for by a userPrincipalName, signInActivity is refused: "Get By Key only supports UserId".
+        named = {at: key for at, key in keys.items() if not _GUID.fullmatch(names[at])}
+        found, missing = await _by_key(connection, named, ("id",), tally)
+        failed |= missing
+        keys = {at: key for at, key in keys.items() if at not in missing}
+        keys |= {at: f"/users/{quote(user.id, safe='')}" for at, user in found.items()}
+    users, missing = await _by_key(connection, keys, select, tally)
+    failed |= missing
+    entries = [{**failed[at].as_dict(), "user": names[at][:LONGEST_NAME]} for at in sorted(failed)]
+    return [users[at] for at in sorted(users)], entries
+
+
+async def _by_key(
+    connection: Graph, keys: dict[int, str], select: tuple[str, ...], tally: Tally
+) -> tuple[dict[int, User], dict[int, ExportError]]:
+    """The users that Graph has under these addresses, and why it does not give the others."""
+    urls = [f"{key}?$select={','.join(select)}" for key in keys.values()]
+    users: dict[int, User] = {}
+    failed: dict[int, ExportError] = {}
+    for at, answer in zip(keys, await batches.batch(connection, urls, tally), strict=True):
+        try:
+            users[at] = _user_of(answer)
+        except GraphError as problem:
+            failed[at] = problem
+    return users, failed
+
+
+def address(name: str) -> str:
+    """Where Graph has the user of this object id or userPrincipalName; raises ExportError for what can be neither.
+
+    A userPrincipalName that begins with `$` is a key in parentheses, because as a segment it would be a query option
+    (learn.microsoft.com/graph/api/user-get). So is what has no `@`: `delta` as a segment is a function.
+    """
+    if len(name) > LONGEST_NAME:
+        raise ExportError("InvalidUser", f"A text of {len(name)} characters is no object id or userPrincipalName.")
+    if _NO_NAME.search(name):
+        reason = f"{name!r} is no object id or userPrincipalName: these have no / \\ ? % and control characters."
+        raise ExportError("InvalidUser", reason)
+    if _GUID.fullmatch(name) or ("@" in name and not name.startswith("$")):
+        return f"/users/{quote(name, safe='@')}"
+    return "/users('{}')".format(quote(name.replace("'", "''"), safe="@$'"))
+
+
+async def leave_doubles(storage: Storage, export_id: str, parts: list[Staged]) -> list[int]:
     """Notes for each range whom an earlier one has too; returns the numbers of these ranges, to be read again."""
     keeper: dict[bytes, int] = {}
     doubles: defaultdict[int, bytes] = defaultdict(bytes)
-    for part in sorted(parts, key=lambda part: int(part[0])):
-        for key in keys.split(await blobs.read(storage, ids_name(export_id, part_name(*part[:3]))) or b""):
-            if keeper.setdefault(key, part[0]) != part[0]:
-                doubles[part[0]] += key
+    for part in sorted(parts):
+        for key in keys.split(await blobs.read(storage, ids_name(export_id, part.prefix)) or b""):
+            if keeper.setdefault(key, part.range) != part.range:
+                doubles[part.range] += key
     for number, found in doubles.items():
         left = found + await left_to_others(storage, export_id, number)
         await blobs.write(storage, elsewhere_name(export_id, number), left)
@@ -82,6 +146,6 @@ async def left_to_others(storage: Storage, export_id: str, number: int) -> bytes
 def _user_of(answer: Answer) -> User:
     batches.raise_for(answer)
     try:
-        return msgspec.json.decode(answer.body, type=User)
+        return user_of(bytes(answer.body))
     except msgspec.DecodeError as problem:
         raise GraphError(answer.status, "UnreadableAnswer", f"Graph's answer has another form: {problem}") from problem

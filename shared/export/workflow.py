@@ -19,10 +19,34 @@ through it: no users, no tokens, no links.
 
 from collections import Counter
 from collections.abc import Generator
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-Json = dict[str, Any]
+import msgspec
+
+from shared.export.failures import failure
+from shared.export.messages import (
+    Checked,
+    CheckTask,
+    CleanTask,
+    Exported,
+    ExportTask,
+    Failure,
+    Json,
+    Notified,
+    NotifyTask,
+    Planned,
+    PlanTask,
+    Published,
+    PublishTask,
+    Remaining,
+    Staged,
+    Unreadable,
+    received,
+    sent,
+)
 
 EXPORT = "export_users"
 CANCEL = "Cancel"
@@ -31,137 +55,253 @@ CHECK = -1
 """In a round, beside the numbers of the lanes."""
 ATTEMPTS = 5
 PAUSE = timedelta(seconds=15)
-"""Behind the edges' own retries, which take minutes: for crashes, time-outs and long disturbances."""
+"""After the edges' own retries, which take minutes: for crashes, time-outs and long disturbances."""
 
-MAX_READINGS = 5
-"""Of the ranges in which users were renamed meanwhile."""
-READING_PAUSE = timedelta(seconds=20)
+MAX_PASSES = 5
+"""Over the ranges in which users were renamed meanwhile."""
+PASS_PAUSE = timedelta(seconds=20)
 """Until Graph's index has seen the renames too."""
 
-_COUNTS = ("requests", "retries", "restarts")
+Turns = Generator[Any, Any, None]
 
 
 def export_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
-    """The generator that Durable drives for an export. Input: `{"id"}`. Output: `{"status"}`.
+    """The generator that Durable drives for an export. Input: `{"id"}`.
 
-    `context`: DurableOrchestrationContext. `retry`: RetryOptions of the activities before and behind the rounds.
+    Output: `{"status"}` ("Over" when a late start found it ended already), with `failed` beside it when not even
+    results could be written. It never raises: that would end the export without a word to the caller.
+    `context`: DurableOrchestrationContext. `retry`: RetryOptions of the activities before and after the rounds.
     """
-    export_id: str = context.get_input()["id"]
-    found: Json = {"id": export_id, "ranges": 0, "expected": None, "found": [], "warnings": [], "parts": []}
-    found |= dict.fromkeys(_COUNTS, 0)
+    _mend(context)
+    export = PublishTask(_id(context))
+    planned = Planned()
     try:
-        planned: Json = yield context.call_activity_with_retry("plan", retry, {"id": export_id})
+        result = yield context.call_activity_with_retry("plan", retry, sent(PlanTask(export.id)))
+        planned = _planned(result)
+        _add_plan(export, planned)
     except Exception as problem:
-        planned = {"failed": _failure(problem)}
-    lanes, by_name = planned.pop("lanes", []), planned.pop("check", [])
-    found |= planned
-    context.set_custom_status({"expected": found["expected"], "ranges": found["ranges"]})
-    if not _has_ended(found):
-        yield from _export(context, found, lanes, by_name)
+        export.failed = failure("plan", problem)
+    if planned.over:
+        yield from _clean(context, retry, CleanTask(export.id))
+        return {"status": "Over"}
+    context.set_custom_status({"expected": export.expected, "ranges": export.ranges})
+    if not export.has_ended:
+        yield from _export(context, export, planned)
     try:
-        published: Json = yield context.call_activity_with_retry("publish", retry, found)
-    except Exception:
+        result = yield context.call_activity_with_retry("publish", retry, sent(export))
+        published = received(result, Published)
+    except Exception as problem:
         # What runs must see that nobody wants it any more; and without results there must be no file.
-        yield context.call_activity_with_retry("clean", retry, {"id": export_id, "unpublish": True})
-        raise
-    if published["notify"]:
-        yield from _notify(context, retry, found)
-    yield context.call_activity_with_retry("clean", retry, {"id": export_id})
-    return {"status": published["status"]}
+        yield from _clean(context, retry, CleanTask(export.id, unpublish=True))
+        return {"status": "Failed", "failed": sent(failure("publish", problem))}
+    if published.notify:
+        yield from _notify(context, retry, export)
+    yield from _clean(context, retry, CleanTask(export.id))
+    return {"status": published.status}
 
 
-def _notify(context: Any, retry: Any, found: Json) -> Generator[Any, Any, None]:
+def _id(context: Any) -> str:
+    """The export's id is also the instance's."""
+    try:
+        return str(context.get_input()["id"])
+    except Exception:
+        return str(context.instance_id)
+
+
+def _mend(context: Any) -> None:
+    """Results and events that are no JSON become null: the SDK would raise before anybody could look at them."""
+    for event in context.histories:
+        for name in ("Result", "Input"):
+            text = getattr(event, name, None)
+            if text is not None and not _is_json(text):
+                setattr(event, name, "null")
+
+
+def _is_json(text: Any) -> bool:
+    """Durable's decoder makes an object of what has `__class__`, or raises."""
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.DecodeError, TypeError):
+        return False
+    return "__class__" not in text
+
+
+def _planned(result: Any) -> Planned:
+    """Raises Unreadable when the lanes don't have each range once: users would be missing."""
+    planned = received(result, Planned)
+    numbers = [number for lane in planned.lanes for number in lane]
+    if planned.failed or planned.cancelled or planned.over:
+        return planned
+    if not len(numbers) == len({*numbers}) == planned.ranges or not all(planned.lanes):
+        raise Unreadable(f"{planned.ranges} ranges, and lanes of {len({*numbers})}")
+    if not {*planned.check} <= {*numbers}:
+        raise Unreadable("ranges to check that are in no lane")
+    return planned
+
+
+def _add_plan(export: PublishTask, planned: Planned) -> None:
+    export.ranges, export.expected = planned.ranges or 0, planned.expected
+    export.found, export.warnings = planned.found, planned.warnings
+    _count(export, planned)
+
+
+def _clean(context: Any, retry: Any, task: CleanTask) -> Turns:
+    """What could not be removed is removed with the export, or when it is older than the retention."""
+    with suppress(Exception):
+        yield context.call_activity_with_retry("clean", retry, sent(task))
+
+
+def _notify(context: Any, retry: Any, export: PublishTask) -> Turns:
     """Tells the caller. Nobody there is no failure of the export: the results are written again with a warning."""
     try:
-        told: Json = yield context.call_activity_with_retry("notify", retry, {"id": found["id"]})
+        result = yield context.call_activity_with_retry("notify", retry, sent(NotifyTask(export.id)))
+        warning = received(result, Notified).warning
     except Exception as problem:
-        told = {"warning": {"code": "CallbackFailed", "reason": _failure(problem)["reason"]}}
-    if "warning" in told:
-        again = {**found, "warnings": [*found["warnings"], told["warning"]]}
-        yield context.call_activity_with_retry("publish", retry, again)
+        warning = Failure("CallbackFailed", failure("notify", problem).reason)
+    if warning:
+        again = msgspec.structs.replace(export, warnings=[*export.warnings, sent(warning)])
+        # When that fails the first results stay, which are true but for the warning.
+        with suppress(Exception):
+            yield context.call_activity_with_retry("publish", retry, sent(again))
 
 
-def _export(context: Any, found: Json, lanes: list[list[int]], by_name: list[int]) -> Generator[Any, Any, None]:
+@dataclass(slots=True)
+class _Rest:
+    """What a pass over the ranges has still to do, round by round."""
+
+    lanes: dict[int, Remaining]
+    touched: frozenset[int]
+    """The ranges that renames can touch."""
+    number: int
+    """Of the pass."""
+    unchecked: bool
+    segment: int = 0
+    """The number of the round."""
+    again: list[int] = field(default_factory=list)
+    """The ranges that the next pass reads."""
+    crashes: Counter[int] = field(default_factory=Counter)
+    """In a row, of each lane and of `check`."""
+
+    @property
+    def check_is_due(self) -> bool:
+        """As soon as no lane has a range left that renames can touch."""
+        return self.unchecked and all(self.touched.isdisjoint(lane.ranges) for lane in self.lanes.values())
+
+
+def _export(context: Any, export: PublishTask, planned: Planned) -> Turns:
     """All ranges; and again those that renames have touched, until there are none."""
     cancel = context.wait_for_external_event(CANCEL)
-    for reading in range(MAX_READINGS):
-        again: list[int] = yield from _read(context, cancel, found, lanes, by_name, reading)
-        if not again or _has_ended(found):
+    lanes, touched = planned.lanes, frozenset(planned.check)
+    for number in range(MAX_PASSES):
+        rest = _Rest(dict(enumerate(map(Remaining, lanes))), touched, number, unchecked=bool(touched))
+        yield from _rounds(context, cancel, export, rest)
+        again = rest.again
+        if not again or export.has_ended:
             return
-        found["parts"] = [part for part in found["parts"] if part[0] not in again]
-        found["restarts"] += len(again)
+        export.parts = [staged for staged in export.parts if staged.range not in again]
+        export.restarts += len(again)
         lanes = [again[lane :: len(lanes)] for lane in range(min(len(lanes), len(again)))]
-        if reading:
-            yield context.create_timer(context.current_utc_datetime + READING_PAUSE)
-    reason = f"Users were renamed while the export ran, {MAX_READINGS} times in the same ranges. Start it again later."
-    found["failed"] = {"code": "RenamedMeanwhile", "reason": reason}
+        if number:
+            yield context.create_timer(context.current_utc_datetime + PASS_PAUSE)
+    reason = f"Users were renamed while the export ran, {MAX_PASSES} times in the same ranges. Start it again later."
+    export.failed = Failure("RenamedMeanwhile", reason)
 
 
-def _read(
-    context: Any, cancel: Any, found: Json, lanes: list[list[int]], by_name: list[int], reading: int
-) -> Generator[Any, Any, list[int]]:
-    """Rounds, until nothing is left, something has failed, or a person cancels; returns the ranges to read again.
-
-    In later rounds the extension waits for an activity to end before it goes on behind a cancel (it does not wait for
-    the same event twice): a lane sees within seconds that the plan is gone.
-    """
-    left: dict[int, Json] = {lane: {"ranges": ranges} for lane, ranges in enumerate(lanes)}
-    unchecked, again, touched = bool(by_name), list[int](), set(by_name)
-    crashes: Counter[int] = Counter()
-    segment = 0
-    while left or unchecked:
-        running = {
-            context.call_activity("export", {"id": found["id"], "segment": segment, **task}): lane
-            for lane, task in left.items()
-        }
-        crashed = checking = False
-        while True:
-            if unchecked and not checking and all(touched.isdisjoint(task["ranges"]) for task in left.values()):
-                parts = [part for part in found["parts"] if part[0] in touched]
-                task = {"id": found["id"], "parts": parts, "reading": reading}
-                running[context.call_activity("check", task)] = CHECK
-                checking = True
-            if not running:
-                break
-            ended = yield context.task_any([cancel, *running])
-            if ended is cancel:
-                found["cancelled"] = True
-                return []
-            at, result = running.pop(ended), ended.result
-            if isinstance(result, Exception):
-                # Durable's own retries would not do: they take numbers that the next steps count on.
-                crashed = True
-                crashes[at] += 1
-                if crashes[at] == ATTEMPTS:
-                    found["failed"] = _failure(result) | ({} if at == CHECK else {"range": left[at]["ranges"][0]})
-            else:
-                crashes[at] = 0
-                _add(found, result)
-                if at == CHECK:
-                    unchecked, again = False, result.get("again", [])
-                else:
-                    left[at] = result.get("left", {"ranges": []})
-            if _has_ended(found):
-                return []
-        left = {lane: task for lane, task in left.items() if task["ranges"]}
-        segment += 1
+def _rounds(context: Any, cancel: Any, export: PublishTask, rest: _Rest) -> Turns:
+    """Rounds, until nothing is left, something has failed, or a person cancels."""
+    while rest.lanes or rest.unchecked:
+        crashed = yield from _round(context, cancel, export, rest)
+        if export.has_ended:
+            return
+        rest.lanes = {number: lane for number, lane in rest.lanes.items() if lane.ranges}
+        rest.segment += 1
         if crashed:
             yield context.create_timer(context.current_utc_datetime + PAUSE)
-    return again
 
 
-def _add(found: Json, more: Json) -> None:
-    """What was staged, what that cost, and how the export has ended if it has."""
-    for name in _COUNTS:
-        found[name] += more.get(name, 0)
-    found["parts"] = [part for part in found["parts"] if part[0] != more.get("void")] + more.get("parts", [])
-    found |= {name: more[name] for name in ("failed", "cancelled") if name in more}
+def _round(context: Any, cancel: Any, export: PublishTask, rest: _Rest) -> Generator[Any, Any, bool]:
+    """An activity for each lane, and `check` as soon as it is due; whether one has crashed.
+
+    In later rounds the extension waits for an activity to end before it goes on after a cancel (it does not wait for
+    the same event twice): a lane sees within seconds that the plan is gone.
+    """
+    running = {
+        context.call_activity("export", sent(_task(export.id, rest.segment, lane))): number
+        for number, lane in rest.lanes.items()
+    }
+    crashed = checking = False
+    while True:
+        if rest.check_is_due and not checking:
+            staged = [each for each in export.parts if each.range in rest.touched]
+            running[context.call_activity("check", sent(CheckTask(export.id, staged, rest.number)))] = CHECK
+            checking = True
+        if not running:
+            return crashed
+        ended = yield context.task_any([cancel, *running])
+        if ended is cancel:
+            export.cancelled = True
+            return crashed
+        crashed |= _take(export, rest, running.pop(ended), ended.result)
+        if export.has_ended:
+            return crashed
 
 
-def _has_ended(found: Json) -> bool:
-    return "failed" in found or "cancelled" in found
+def _task(export_id: str, segment: int, lane: Remaining) -> ExportTask:
+    return ExportTask(export_id, segment, lane.ranges, lane.restarts, lane.state)
 
 
-def _failure(problem: Exception) -> Json:
-    """An activity that failed although it was run again; Durable passes on only the text."""
-    return {"code": "ActivityFailed", "reason": " ".join(str(problem).split())[:500]}
+def _take(export: PublishTask, rest: _Rest, number: int, result: Any) -> bool:
+    """Takes what a lane or `check` has returned; whether it has crashed.
+
+    Durable's own retries would not do: they take numbers that the next steps count on.
+    """
+    step, first = ("check", None) if number == CHECK else ("export", rest.lanes[number].ranges[0])
+    if isinstance(result, Exception):
+        rest.crashes[number] += 1
+        if rest.crashes[number] == ATTEMPTS:
+            export.failed = failure(step, result, first)
+        return True
+    rest.crashes[number] = 0
+    try:
+        if number == CHECK:
+            _take_check(export, rest, received(result, Checked))
+        else:
+            rest.lanes[number] = _take_lane(export, rest.lanes[number].ranges, received(result, Exported))
+    except Unreadable as problem:
+        export.failed = failure(step, problem, first)
+    return False
+
+
+def _take_check(export: PublishTask, rest: _Rest, checked: Checked) -> None:
+    if not {*checked.again} <= {staged.range for staged in export.parts}:
+        raise Unreadable("ranges to read again that were not read")
+    rest.unchecked, rest.again = False, list(dict.fromkeys(checked.again))
+    _count(export, checked)
+
+
+def _take_lane(export: PublishTask, asked: list[int], lane: Exported) -> Remaining:
+    """Adds what a lane has staged, and gives what it has left. Raises Unreadable when a range is lost or twice."""
+    staged, remaining = [each.range for each in lane.parts], lane.left.ranges if lane.left else []
+    if len({*staged}) < len(staged) or len({*remaining}) < len(remaining):
+        raise Unreadable("a range twice")
+    if not {*staged, *remaining, *([] if lane.void is None else [lane.void])} <= {*asked}:
+        raise Unreadable("a range that was not asked for")
+    still: list[Staged] = [each for each in export.parts if each.range != lane.void]
+    missing = {*asked} - {*remaining, *staged} - {each.range for each in still}
+    if missing and not (lane.failed or lane.cancelled):
+        raise Unreadable("nothing of a range that was asked for")
+    export.parts = still + lane.parts
+    _count(export, lane)
+    return lane.left or Remaining([])
+
+
+def _count(export: PublishTask, more: Planned | Exported | Checked) -> None:
+    """What that has cost, and how the export has ended if it has."""
+    export.requests += more.requests
+    export.retries += more.retries
+    if isinstance(more, Exported):
+        export.restarts += more.restarts
+    if more.failed:
+        export.failed = more.failed
+    if more.cancelled:
+        export.cancelled = True

@@ -5,7 +5,7 @@ of Microsoft Graph for what the portal leaves out.
 """
 
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from shared.graph.users import User
@@ -15,6 +15,7 @@ Cell = str | None
 AUTHENTICATION = "authentication/methods"
 """Stands in `Column.source` for what is read user by user: it is no property of the user."""
 SIGN_IN = "signInActivity"
+CREATED = "createdDateTime"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +160,16 @@ def columns_of(headers: Iterable[str]) -> list[Column]:
     return [COLUMNS[header] for header in headers]
 
 
-def select_of(columns: Iterable[Column]) -> tuple[str, ...]:
-    """The properties to `$select`, each once.
+def authentication_of(headers: Iterable[str]) -> tuple[str, ...]:
+    """Those of these columns that show how a user signs in: phone numbers and addresses."""
+    return tuple(header for header in headers if COLUMNS[header].source == AUTHENTICATION)
 
-    `id`, `createdDateTime` and `userPrincipalName` always come along: the ranges decide by them which users they keep.
+
+def select_of(columns: Iterable[Column], unreadable: Collection[str] = ()) -> tuple[str, ...]:
+    """The properties to `$select`, each once; without those that can't be read.
+
+    `id`, `createdDateTime` and `userPrincipalName` come along: the ranges decide by them which users they keep.
     """
-    wanted = dict.fromkeys(["id", "createdDateTime", "userPrincipalName"])
+    wanted = dict.fromkeys(["id", CREATED, "userPrincipalName"])
     wanted.update(dict.fromkeys(column.source for column in columns if column.source != AUTHENTICATION))
-    return tuple(wanted)
+    return tuple(name for name in wanted if name not in unreadable)

@@ -9,11 +9,12 @@ from typing import Any
 import msgspec
 
 from shared.errors import GraphError
-from shared.graph import batches
+from shared.graph import batches, odd
 from shared.graph.batches import Answer, GoOn
 from shared.graph.client import Graph, Tally
 from shared.graph.users import AuthenticationMethods, User
 
+METHODS = "authentication/methods"
 # The ids of the methods are the same for every user (learn.microsoft.com: phoneAuthenticationMethod, emailAuth...).
 MOBILE = "3179e48a-750b-4051-897c-87b9720928f7"
 ALTERNATE_MOBILE = "b6332ec1-7057-4abe-9331-3d72feddfe41"
@@ -27,7 +28,7 @@ class _Method(msgspec.Struct, rename="camel"):
 
 
 class _Methods(msgspec.Struct):
-    value: list[_Method] = []
+    value: list[_Method]
 
 
 async def add_methods(
@@ -37,12 +38,13 @@ async def add_methods(
 
     Returns how many these are, and those of them whose methods can't be read, and why.
     """
-    urls = [f"/users/{user.id}/authentication/methods" for user in users]
+    urls = [f"/users/{user.id}/{METHODS}" for user in users]
     answers = await batches.batch(connection, urls, tally, go_on=go_on)
     failed: list[tuple[User, GraphError]] = []
     for user, answer in zip(users, answers, strict=False):
         try:
-            user.authentication_methods = _methods_of(answer)
+            user.authentication_methods, names = _methods_of(answer)
+            user.odd += (METHODS,) if names else ()
         except GraphError as problem:
             failed.append((user, problem))
     return len(answers), failed
@@ -54,15 +56,22 @@ def error_entry(user: User, problem: GraphError, headers: list[str]) -> dict[str
     return {**entry, "userPrincipalName": user.user_principal_name} if user.user_principal_name else entry
 
 
-def _methods_of(answer: Answer) -> AuthenticationMethods:
+def _methods_of(answer: Answer) -> tuple[AuthenticationMethods, tuple[str, ...]]:
+    """The methods, and what of them was odd."""
     batches.raise_for(answer)
+    names: tuple[str, ...] = ()
     try:
-        by_id = {method.id.lower(): method for method in msgspec.json.decode(answer.body, type=_Methods).value}
-    except msgspec.DecodeError as problem:
-        raise GraphError(answer.status, "UnreadableAnswer", f"Graph's answer has another form: {problem}") from problem
-    none = _Method()
-    return AuthenticationMethods(
+        found = msgspec.json.decode(answer.body, type=_Methods)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        try:
+            found, names = odd.decode(bytes(answer.body), _Methods)
+        except msgspec.DecodeError as problem:
+            reason = f"Graph's answer has another form: {problem}"
+            raise GraphError(answer.status, "UnreadableAnswer", reason) from problem
+    by_id, none = {method.id.lower(): method for method in found.value}, _Method()
+    methods = AuthenticationMethods(
         phone=by_id.get(MOBILE, none).phone_number,
         alternative_phone=by_id.get(ALTERNATE_MOBILE, none).phone_number,
         email=by_id.get(EMAIL, none).email_address,
     )
+    return methods, names

@@ -13,7 +13,9 @@ from typing import Any
 import msgspec
 
 from shared.errors import GraphError, Transient
-from shared.graph.client import Graph, Tally, error_of, header, is_transient, native, once, retry_after, retrying
+from shared.graph import answers, odd
+from shared.graph.answers import THROTTLED
+from shared.graph.client import Graph, Tally, native, once, retrying
 from shared.graph.odata import encoded
 
 GoOn = Callable[[], Awaitable[bool]]
@@ -30,17 +32,18 @@ MAX_ITEM_FAILURES = 3
 class Answer(msgspec.Struct):
     """One answer of a batch, with its own status. `body` is what was asked for, or Graph's error."""
 
-    id: str
-    status: int
-    headers: dict[str, Any] = {}
+    id: str = ""
+    status: int = 0
+    headers: dict[str, Any] | None = None
     body: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Answers(msgspec.Struct):
     responses: list[Answer]
+    error: msgspec.Raw = msgspec.Raw()
 
 
-_ANSWERS_DECODER = msgspec.json.Decoder(_Answers)
+_DECODER = msgspec.json.Decoder(_Answers)
 
 
 async def counts(graph: Graph, filters: list[str], tally: Tally) -> list[int | None]:
@@ -48,14 +51,15 @@ async def counts(graph: Graph, filters: list[str], tally: Tally) -> list[int | N
     urls = [f"/users/$count{f'?$filter={encoded(each)}' if each else ''}" for each in filters]
     headers = {"ConsistencyLevel": "eventual"}
     # One that stays without an answer fails the plan: each is asked for as often as any request.
-    answers = await batch(graph, urls, tally, headers, COUNTS_AT_ONCE, graph.retries.attempts)
-    return [_count_of(answer) for answer in answers]
+    found = await batch(graph, urls, tally, headers, COUNTS_AT_ONCE, graph.retries.attempts)
+    return [_count_of(answer) for answer in found]
 
 
 def _count_of(answer: Answer) -> int | None:
-    if answer.status in {400, 404}:
-        return None
-    raise_for(answer)
+    if error := _error_of(answer):
+        if error.status in {400, 404} and not isinstance(error, Transient):
+            return None
+        raise error
     try:
         found = str(msgspec.json.decode(answer.body, type=int | str)).strip("\ufeff ")
         # JSON has no place for text/plain: some roots send the number, some its text, some that in base64.
@@ -92,38 +96,44 @@ async def batch(
             batches = [group.create_task(one(start)) for start in range(0, len(urls), BATCH)]
     except ExceptionGroup as problems:
         raise problems.exceptions[0] from None
-    asked = itertools.takewhile(lambda answers: answers is not None, (each.result() for each in batches))
-    return [answer for answers in asked for answer in answers or ()]
+    asked = itertools.takewhile(lambda found: found is not None, (each.result() for each in batches))
+    return [answer for found in asked for answer in found or ()]
 
 
 async def _one_batch(
     graph: Graph, urls: list[str], tally: Tally, headers: dict[str, str], item_failures: int
 ) -> list[Answer]:
     done: dict[int, Answer] = {}
+    passing: dict[int, Transient] = {}
     failures: Counter[int] = Counter()
 
-    def again(at: int) -> bool:
+    def judge(at: int) -> None:
         """A throttled item is asked as long as any request; one that only fails is soon taken for what it is."""
-        status = done[at].status
-        return status == 429 or (is_transient(status) and failures[at] < item_failures)
+        passing.pop(at, None)
+        error = _error_of(done[at])
+        if isinstance(error, Transient):
+            failures[at] += error.status not in THROTTLED
+            if error.status in THROTTLED or failures[at] < item_failures:
+                passing[at] = error
 
     async def ask() -> None:
-        left = [at for at in range(len(urls)) if at not in done or again(at)]
+        left = [at for at in range(len(urls)) if at not in done or at in passing]
         requests = [{"id": str(at), "method": "GET", "url": urls[at], "headers": headers} for at in left]
         body = msgspec.json.encode({"requests": requests})
-        found = await once(graph, _post(graph, "/$batch", body), tally, _ANSWERS_DECODER)
+        found = await once(graph, _post(graph, "/$batch", body), tally, _answers_of)
         answered = {each.id: each for each in found.responses}
         for at in left:
             if str(at) not in answered:
                 raise Transient(200, "UnreadableAnswer", "Graph left a request of a batch without an answer.")
             done[at] = answered[str(at)]
-            failures[at] += done[at].status >= 500
-        throttled = [done[at] for at in left if again(at)]
-        if throttled:
-            pause = max((retry_after(each.headers) or 0 for each in throttled), default=0) or None
-            raise Transient(
-                throttled[0].status, "Throttled", "Graph asked to send a part of a batch again.", retry_after=pause
-            )
+            judge(at)
+        if passing:
+            statuses = [error.status for error in passing.values()]
+            if 401 in statuses:
+                graph.credential.renew()
+            pause = max(error.retry_after or 0 for error in passing.values()) or None
+            reason = "Graph asked to send a part of a batch again."
+            raise Transient(statuses[0], "Throttled", reason, retry_after=pause)
 
     try:
         await retrying(graph, tally, ask)
@@ -135,10 +145,21 @@ async def _one_batch(
 
 def raise_for(answer: Answer) -> None:
     """Raises GraphError when this answer of a batch is one; Transient when it may be another one later."""
-    if answer.status >= 400:
-        code, reason = error_of(answer.status, bytes(answer.body))
-        error = Transient if is_transient(answer.status) else GraphError
-        raise error(answer.status, code, reason, request_id=header(answer.headers, "request-id"))
+    if error := _error_of(answer):
+        raise error
+
+
+def _error_of(answer: Answer) -> GraphError | None:
+    headers, body = answer.headers or {}, bytes(answer.body)
+    error = answers.error_of(answer.status, headers, answers.plain_body(body))
+    return error or answers.error_inside(answer.status, headers, body)
+
+
+def _answers_of(content: bytes) -> _Answers:
+    try:
+        return _DECODER.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return odd.decode(content, _Answers)[0]
 
 
 def _post(graph: Graph, path: str, body: bytes) -> "Coroutine[Any, Any, Any]":

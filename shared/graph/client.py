@@ -6,22 +6,22 @@ users. Its own retry is left out: it knows only 429, 503 and 504, three times. T
 """
 
 import asyncio
-import math
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
 import httpx
-import msgspec
 import tenacity
 
 from shared.errors import GraphError, Transient
-from shared.graph.wire import AiohttpTransport
+from shared.graph import answers
+from shared.graph.answers import THROTTLED, Found
+from shared.graph.wire import ACCEPT, AiohttpTransport
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken
@@ -37,7 +37,7 @@ MAX_ATTEMPTS = 100
 MAX_UNAUTHORIZED = 3
 """A new token helps at once, or not at all."""
 
-Found = TypeVar("Found")
+Done = TypeVar("Done")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Retries:
     """How often and how long one request is tried again, and how the time between is spent (seconds)."""
 
     attempts: int = 8
-    """Failures; waiting because Graph said so (429) is bounded by the time alone."""
+    """Failures; waiting because Graph said so (429, 509) is bounded by the time alone."""
     seconds: float = 900.0
     longest_pause: float = 60.0
     sleep: Callable[[float], Awaitable[None]] | None = None
@@ -71,15 +71,6 @@ class Graph:
     transport: AiohttpTransport
     credential: "RenewableCredential"
     retries: Retries
-
-
-class _ErrorBody(msgspec.Struct):
-    code: str = ""
-    message: str = ""
-
-
-class _Error(msgspec.Struct):
-    error: _ErrorBody
 
 
 class RenewableCredential:
@@ -129,7 +120,7 @@ def connect(
         allowed_hosts=[urlsplit(endpoint).hostname or ""],
     )
     transport = AiohttpTransport(timeout)
-    http = httpx.AsyncClient(transport=transport)
+    http = httpx.AsyncClient(transport=transport, headers=ACCEPT)
     http = GraphClientFactory.create_with_custom_middleware(
         [ParametersNameDecodingHandler(), UserAgentHandler()], client=http
     )
@@ -152,7 +143,7 @@ def native() -> "ResponseHandlerOption":
 
 
 async def once(
-    graph: Graph, sending: "Coroutine[Any, Any, Any]", tally: Tally, decoder: "msgspec.json.Decoder[Found]"
+    graph: Graph, sending: "Coroutine[Any, Any, Any]", tally: Tally, decode: Callable[[bytes], Found]
 ) -> Found:
     """One request, sent once. Raises GraphError, or Transient when asking again may help."""
     from azure.core.exceptions import AzureError, ClientAuthenticationError
@@ -160,7 +151,7 @@ async def once(
     tally.requests += 1
     try:
         response: httpx.Response = await sending
-    except (aiohttp.ClientError, TimeoutError, httpx.RequestError) as problem:  # The last: also a body that is cut off.
+    except (aiohttp.ClientError, TimeoutError, httpx.RequestError) as problem:
         raise Transient(
             0, "ConnectionBroken", f"The connection to Graph broke ({type(problem).__name__})."
         ) from problem
@@ -170,26 +161,15 @@ async def once(
         raise Transient(0, "NoToken", f"No token for Graph could be had ({type(problem).__name__}).") from problem
     # httpx ties a response to its stream and that to the response: the body would stay until a garbage collection.
     del response.stream
-    request_id = response.headers.get("request-id", "")
-    if response.status_code >= 300:
-        code, reason = error_of(response.status_code, response.content)
-        if response.status_code == 401:
-            graph.credential.renew()
-        if is_transient(response.status_code) or response.status_code == 401:
-            pause = retry_after(response.headers)
-            raise Transient(response.status_code, code, reason, request_id=request_id, retry_after=pause)
-        raise GraphError(response.status_code, code, reason, request_id=request_id)
     try:
-        return decoder.decode(response.content)
-    except msgspec.ValidationError as problem:
-        raise GraphError(
-            200, "UnreadableAnswer", f"Graph's answer has another form than documented: {problem}"
-        ) from problem
-    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
-        raise Transient(200, "TruncatedAnswer", f"Graph's answer is cut off or no JSON: {problem}") from problem
+        return answers.read(response.status_code, response.headers, response.content, decode)
+    except Transient as problem:
+        if problem.status == 401:
+            graph.credential.renew()
+        raise
 
 
-async def retrying(graph: Graph, tally: Tally, ask: Callable[[], Awaitable[Found]]) -> Found:
+async def retrying(graph: Graph, tally: Tally, ask: Callable[[], Awaitable[Done]]) -> Done:
     """Asks until it works or the bounds are reached; then the last Transient is raised."""
     policy = graph.retries
     failures: Counter[int] = Counter()
@@ -198,7 +178,7 @@ async def retrying(graph: Graph, tally: Tally, ask: Callable[[], Awaitable[Found
         if not isinstance(problem, Transient):
             return False
         failures[problem.status] += 1
-        tries = failures.total() - failures[429]
+        tries = sum(count for status, count in failures.items() if status not in THROTTLED)
         return tries < policy.attempts and failures[401] <= MAX_UNAUTHORIZED
 
     def pause(state: tenacity.RetryCallState) -> float:
@@ -221,29 +201,3 @@ async def retrying(graph: Graph, tally: Tally, ask: Callable[[], Awaitable[Found
         reraise=True,
     )
     return await retrying(ask)
-
-
-def is_transient(status: int) -> bool:
-    return status in {408, 429, 500, 502, 503, 504}
-
-
-def retry_after(headers: Mapping[str, Any]) -> float | None:
-    """Seconds; Graph sends whole seconds, and not always."""
-    try:
-        seconds = float(header(headers, "retry-after"))
-    except ValueError:
-        return None
-    return seconds if 0 <= seconds < math.inf else None
-
-
-def header(headers: Mapping[str, Any], name: str) -> str:
-    return next((str(value) for key, value in headers.items() if key.lower() == name), "")
-
-
-def error_of(status: int, content: bytes) -> tuple[str, str]:
-    """Code and reason of Graph's error body; of the status where there is none."""
-    try:
-        error = msgspec.json.decode(content, type=_Error).error
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        error = _ErrorBody()
-    return error.code or f"HTTP{status}", error.message[:500] or f"Graph answered with status {status}."

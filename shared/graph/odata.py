@@ -1,75 +1,135 @@
 """A caller's OData filter: is it one whole expression, does it need an advanced query, and how is it joined with ours.
 
-Only the syntax is judged here, as the OData 4.01 ABNF has it in the part that Microsoft Graph takes. Which property
-can be compared how is Graph's to say: it does so in its answer, and the export reports that.
+The syntax is judged (`odata_grammar`), and the few things that are surely refused by Microsoft Graph and better said
+before an export starts. Which property can be compared how is Graph's to say: it does so in its answer, and the
+export reports that.
 """
 
 import re
-from collections.abc import Callable
-from itertools import pairwise
+from functools import lru_cache
 from urllib.parse import quote
+
+from shared.graph.odata_grammar import Clause, parse
+from shared.graph.odata_tokens import FilterError, error
+
+__all__ = [
+    "MAX_LENGTH",
+    "FilterError",
+    "both",
+    "check",
+    "encoded",
+    "is_advanced",
+    "mentions",
+    "one_line",
+    "paths",
+    "quoted",
+]
 
 MAX_LENGTH = 1_500
 """Characters. Graph takes 2,048 in the URL of an advanced query; the rest is for the columns and the range."""
 
-_TOKEN = re.compile(
-    r"""\s*(?:
-      (?P<string>'(?:[^']|'')*')
-    | (?P<datetime>\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d))
-    | (?P<guid>[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})
-    | (?P<number>-?\d+(?:\.\d+)?)
-    | (?P<word>[A-Za-z_][\w.]*(?:/(?:[A-Za-z_][\w.]*|\$count))*)
-    | (?P<sign>[(),:])
-    )""",
-    re.VERBOSE,
+_SIGN_IN = "signinactivity"
+_MISNAMED = tuple(
+    (re.compile(pattern, re.IGNORECASE), instead)
+    for pattern, instead in (
+        (r"extensionAttribute\d+", "onPremisesExtensionAttributes/extensionAttribute1 (to 15)"),
+        (
+            r"onPremisesExtensionAttributes(?!/extensionAttribute(?:[1-9]|1[0-5])$)(?:/.*)?",
+            "onPremisesExtensionAttributes/extensionAttribute1 (to 15)",
+        ),
+        (r"customSecurityAttributes(?:/\w+)?", "customSecurityAttributes/SET/ATTRIBUTE, with the names of yours"),
+        (r"manager(?:/(?!id$).*)?", "manager/id, with the manager's object id"),
+        (r"(?:signInActivity|last\w*SignInDateTime)", "signInActivity/lastSignInDateTime"),
+    )
 )
-_COMPARISONS = frozenset({"eq", "ne", "gt", "ge", "lt", "le", "has"})
-_FUNCTIONS = frozenset({"startswith", "endswith", "contains"})
-_LITERALS = frozenset({"true", "false", "null"})
-_KEYWORDS = _COMPARISONS | _LITERALS | {"and", "or", "not", "in"}
-_ADVANCED = re.compile(r"\b(?:ne|not|endswith|contains|has)\b|\beq\s+null\b|/\$count\b", re.IGNORECASE)
-_MAX_DEPTH = 40
+"""Paths that Graph does not filter on, and those that are meant."""
 
-Token = tuple[str, str, int]
-"""Kind, text, and position in the filter."""
-
-
-class FilterError(ValueError):
-    """The filter is no OData expression; the message says where and what was expected."""
+_ADVANCED_OPERATORS = frozenset({"ne", "not", "endswith", "contains", "has"})
+_ADVANCED_PROPERTIES = frozenset(
+    name.lower()
+    for name in (
+        *("assignedPlans", "authorizationInfo", "businessPhones", "companyName", "customSecurityAttributes"),
+        *("employeeHireDate", "employeeOrgData", "employeeType", "faxNumber", "mobilePhone", "officeLocation"),
+        *("onPremisesDistinguishedName", "onPremisesExtensionAttributes", "onPremisesSamAccountName"),
+        *("onPremisesSipInfo", "passwordPolicies", "passwordProfile", "postalCode", "preferredLanguage"),
+        *("provisionedPlans", "showInAddressList", "streetAddress"),
+    )
+)
+"""By learn.microsoft.com/graph/aad-advanced-queries, and for the security attributes the examples of
+learn.microsoft.com/graph/custom-security-attributes-examples."""
 
 
 def check(text: str) -> None:
     """Raises FilterError unless the text is one whole OData expression, so that it can be put in parentheses."""
     if len(text) > MAX_LENGTH:
         raise FilterError(f"at most {MAX_LENGTH} characters are possible, these are {len(text)}")
-    if any(ord(letter) < 32 for letter in text):
-        raise FilterError("control characters and line breaks are not possible")
-    tokens = _tokens(text)
-    end = _either(tokens, 0, depth=0)
-    if tokens[end][0] != "end":
-        raise _expected("'and' or 'or'", tokens[end])
+    for at, letter in enumerate(text):
+        if (ord(letter) < 32 and letter not in "\t\r\n") or "\ud800" <= letter <= "\udfff":
+            raise error(at, f"control characters and halves of characters are not possible: {letter!r}")
+    clauses = parse(text)
+    for clause in clauses:
+        for wrong, instead in _MISNAMED:
+            if wrong.fullmatch(clause.path):
+                raise error(clause.at, f"Microsoft Graph does not filter on {clause.path[:60]}: write {instead}")
+    _check_sign_in(clauses)
+
+
+def _check_sign_in(clauses: tuple[Clause, ...]) -> None:
+    """learn.microsoft.com/graph/api/resources/user: signInActivity "supports $filter, but not with any other
+    filterable properties"."""
+    sign_in = [_first(clause.path) == _SIGN_IN for clause in clauses]
+    other = next((clause for clause in clauses if clause.path and _first(clause.path) != _SIGN_IN), None)
+    if any(sign_in) and other:
+        raise error(
+            other.at,
+            f"Microsoft Graph does not combine a filter on signInActivity with another property ({other.path[:60]}):"
+            " filter on one of them, and on the other in the file (lastSignInDateTime is a column)",
+        )
+
+
+def one_line(text: str) -> str:
+    """The filter with one space for each white space outside of strings: it is pasted from editors, and a URL's room
+    is limited."""
+    return re.sub(r"('(?:[^']|'')*')|\s+", lambda match: match[1] or " ", text).strip()
 
 
 def is_advanced(text: str) -> bool:
-    """True when the operators alone show that Graph wants ConsistencyLevel and $count."""
-    outside_strings = re.sub(r"'(?:[^']|'')*'", "''", text)
-    return bool(_ADVANCED.search(outside_strings))
+    """True when Graph takes the filter only with ConsistencyLevel and $count. False: it may, Graph will say."""
+    return any(_wants_advanced(clause) for clause in _clauses(text))
+
+
+def _wants_advanced(clause: Clause) -> bool:
+    name = _first(clause.path)
+    return (
+        clause.operator in _ADVANCED_OPERATORS
+        or name in _ADVANCED_PROPERTIES
+        or clause.value == "null"
+        # These ask for users without something, as `ne` and `$count` do.
+        or (not clause.path and clause.value == "false")
+        or (clause.operator == "any")
+        or clause.path.lower().endswith("/$count")
+        or (clause.operator == "startswith" and name.startswith("extension_"))
+    )
 
 
 def paths(text: str) -> frozenset[str]:
-    """The property paths that a filter (one that has passed `check`) names, as written, such as
-    `signInActivity/lastSignInDateTime`; what is in string literals is none. `s:s/skuId` stays `s/skuId`."""
-    tokens = _tokens(text) if text else []
-    return frozenset(
-        re.sub(r"/(?:any|all)$", "", word)
-        for (kind, word, _), (_, after, _) in pairwise(tokens)
-        if kind == "word" and word not in _KEYWORDS and word.lower() not in _FUNCTIONS and after != ":"
-    )
+    """The property paths that a filter names, as written, such as `signInActivity/lastSignInDateTime`; what is in
+    string literals is none. A lambda's variable stands for its collection: `assignedLicenses/skuId`."""
+    return frozenset(clause.path for clause in _clauses(text) if clause.path)
 
 
 def mentions(text: str, name: str) -> bool:
     """Whether a filter names this property or a part of it; Graph takes the names of properties in any case."""
-    return any(path.lower().split("/")[0] == name.lower() for path in paths(text))
+    return any(_first(path) == name.lower() for path in paths(text))
+
+
+@lru_cache(maxsize=16)  # each range's query asks
+def _clauses(text: str) -> tuple[Clause, ...]:
+    return parse(text) if text else ()
+
+
+def _first(path: str) -> str:
+    return path.partition("/")[0].lower()
 
 
 def both(*filters: str) -> str:
@@ -86,92 +146,3 @@ def encoded(text: str) -> str:
 def quoted(text: str) -> str:
     """An OData string literal."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def _tokens(text: str) -> list[Token]:
-    found: list[Token] = []
-    at = 0
-    while text[at:].strip():
-        match = _TOKEN.match(text, at)
-        if not match or not match.lastgroup:
-            rest = text[at:].strip()
-            what = "this string has no end" if rest.startswith("'") else "this is no OData"
-            raise FilterError(f"at character {len(text) - len(text[at:].lstrip()) + 1}: {what}: {rest[:20]!r}")
-        word = match[match.lastgroup]
-        if match.lastgroup == "word" and word.lower() in _KEYWORDS:
-            word = word.lower()  # OData 4.01 takes operators in any case, and Microsoft's examples have NOT.
-        found.append((match.lastgroup, word, match.start(match.lastgroup)))
-        at = match.end()
-    return [*found, ("end", "", len(text))]
-
-
-def _expected(what: str, token: Token) -> FilterError:
-    kind, text, at = token
-    return FilterError(f"at character {at + 1}: {what} expected, {'the end' if kind == 'end' else repr(text)} found")
-
-
-# Each of these reads one rule of the grammar from position `at` and returns the position behind it.
-
-
-def _either(tokens: list[Token], at: int, depth: int) -> int:
-    return _series(
-        tokens, at, "or", lambda start: _series(tokens, start, "and", lambda begin: _term(tokens, begin, depth))
-    )
-
-
-def _series(tokens: list[Token], at: int, word: str, part: Callable[[int], int]) -> int:
-    at = part(at)
-    while tokens[at][:2] == ("word", word):
-        at = part(at + 1)
-    return at
-
-
-def _term(tokens: list[Token], at: int, depth: int) -> int:
-    if depth > _MAX_DEPTH:
-        raise FilterError(f"more than {_MAX_DEPTH} parentheses inside each other")
-    kind, text, _ = tokens[at]
-    if (kind, text) == ("word", "not"):
-        return _term(tokens, at + 1, depth + 1)
-    if text == "(" and kind == "sign":
-        return _sign(tokens, _either(tokens, at + 1, depth + 1), ")")
-    if kind != "word":
-        raise _expected("a property, 'not' or '('", tokens[at])
-    if text.lower() in _FUNCTIONS:
-        at = _sign(tokens, _path(tokens, _sign(tokens, at + 1, "(")), ",")
-        at = _sign(tokens, _literal(tokens, at), ")")
-        return _literal(tokens, at + 1) if tokens[at][:2] == ("word", "eq") else at
-    if text.endswith(("/any", "/all")):
-        at = _sign(tokens, _path(tokens, _sign(tokens, at + 1, "(")), ":")
-        return _sign(tokens, _either(tokens, at, depth + 1), ")")
-    return _comparison(tokens, _path(tokens, at))
-
-
-def _comparison(tokens: list[Token], at: int) -> int:
-    kind, text, _ = tokens[at]
-    if kind == "word" and text in _COMPARISONS:
-        return _literal(tokens, at + 1)
-    if (kind, text) == ("word", "in"):
-        at = _literal(tokens, _sign(tokens, at + 1, "("))
-        while tokens[at][:2] == ("sign", ","):
-            at = _literal(tokens, at + 1)
-        return _sign(tokens, at, ")")
-    raise _expected("a comparison such as 'eq'", tokens[at])
-
-
-def _path(tokens: list[Token], at: int) -> int:
-    if tokens[at][0] != "word" or tokens[at][1] in _KEYWORDS:
-        raise _expected("a property", tokens[at])
-    return at + 1
-
-
-def _literal(tokens: list[Token], at: int) -> int:
-    kind, text, _ = tokens[at]
-    if kind in {"string", "datetime", "guid", "number"} or (kind == "word" and text in _LITERALS):
-        return at + 1
-    raise _expected("a value such as 'text', true or 2024-01-31T00:00:00Z", tokens[at])
-
-
-def _sign(tokens: list[Token], at: int, sign: str) -> int:
-    if tokens[at][:2] != ("sign", sign):
-        raise _expected(repr(sign), tokens[at])
-    return at + 1

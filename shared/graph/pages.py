@@ -5,8 +5,10 @@ Rules of Graph that are kept here (learn.microsoft.com/graph: paging, aad-advanc
 - a page may be empty and still have a nextLink: the link ends a chain, never the length
 - headers are not remembered between pages: each page sends them again
 - a page token can die at any time: the chain is void then (ChainBroken) and is begun again by the caller
+- nothing says how many pages there are: `Advance` says when a chain can't be honest any more
 """
 
+import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,19 +16,26 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from shared.errors import ChainBroken, GraphError
+from shared.errors import ChainBroken, ExportError, GraphError
+from shared.graph import odd
 from shared.graph.client import Graph, Tally, native, once, retrying
 from shared.graph.odata import encoded
-from shared.graph.users import User
+from shared.graph.users import User, odd_user
 
 if TYPE_CHECKING:
     from kiota_abstractions.base_request_configuration import RequestConfiguration
 
 PAGE = 999
 SIGN_IN_PAGE = 500
-"""Most users on a page when signInActivity is selected."""
+"""Most users on a page when signInActivity is selected or filtered on."""
+ADVANCED_SIGN_IN_PAGE = 100
+"""... when it is selected in an advanced query: with more than 120, the property came back empty for some users."""
 MAX_URL = 2_000
 """Characters of an advanced query's URL; Graph takes 2,048."""
+BARREN_PAGES = 1000
+"""So many in a row without a new user, and a chain has no end. Graph does send empty pages, but not like this."""
+FEW = 10_000
+"""A count below says nothing about an end: users are created while they are read."""
 _BROKEN_TOKEN = frozenset({"directory_expiredpagetoken", "directorypagetokennotfoundexception"})
 
 
@@ -48,11 +57,58 @@ class Page(msgspec.Struct, gc=False):
     value: list[User]
     next_link: str | None = msgspec.field(name="@odata.nextLink", default=None)
     delta_link: str | None = msgspec.field(name="@odata.deltaLink", default=None)
+    error: msgspec.Raw = msgspec.Raw()
+    """Why Graph could not end the page: then it has not all of its users."""
     link: str = ""
     """Where it was read."""
 
 
-_PAGE_DECODER = msgspec.json.Decoder(Page)
+@dataclass(slots=True)
+class Advance:
+    """How a chain gets on, over all its pages. Counts are None where Graph did not count."""
+
+    counted: int | None
+    """Users that it should bring."""
+    total: int | None = None
+    """Users that there are, also outside of what the chain is to bring."""
+    users: int = 0
+    others: int = 0
+    """Who came and belongs to another chain: what a filter can't say, Graph sends too."""
+    barren: int = 0
+    """Pages in a row without anyone new."""
+
+    def page(self, users: int, others: int = 0, gone: int = 0) -> None:
+        """Notes a page that is not the last one. Raises ExportError when the chain can't have an end.
+
+        `gone`: objects of users that Graph may not count.
+        """
+        self.users += users
+        self.others += others
+        self.barren = 0 if users or others or gone else self.barren + 1
+        if self.barren >= BARREN_PAGES:
+            reason = f"Graph sent {BARREN_PAGES:,} pages in a row without a new user, and a link to one more."
+            raise ExportError("EndlessPages", f"{reason} Nothing is published, because this has no end.")
+        for came, counted in (self.users, self.counted), (self.others, self.total):
+            if counted is not None and came > 2 * max(counted, FEW):
+                reason = f"Graph counted {counted:,} users, sent {came:,}, and a link to more."
+                raise ExportError("EndlessPages", f"{reason} Its pages have no end, or it ignored the filter.")
+
+
+_DECODER = msgspec.json.Decoder(Page)
+
+
+def page_of(content: bytes) -> Page:
+    """A page, also one with odd users. Raises msgspec.DecodeError when it is none."""
+    try:
+        return _DECODER.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        body = odd.parse(content)
+    users = body.get("value") if isinstance(body, dict) else None
+    if not isinstance(users, list):
+        raise msgspec.ValidationError("Expected an object with a list `value`")
+    page, _ = odd.convert({**body, "value": []}, Page)
+    page.value = [odd_user(each) for each in users]
+    return page
 
 
 async def chain(graph: Graph, query: Query, tally: Tally, start: str = "") -> AsyncIterator[Page]:
@@ -61,12 +117,13 @@ async def chain(graph: Graph, query: Query, tally: Tally, start: str = "") -> As
     Raises ChainBroken when what was read so far is void, GraphError when Graph refuses.
     """
     link: str | None = start or url_of(graph, query)
-    seen: set[str] = set()
+    seen: set[bytes] = set()  # Digests: a link can have any length.
     while link:
         check_link(graph, link)
-        if link in seen:
+        digest = hashlib.blake2b(link.encode(), digest_size=16).digest()
+        if digest in seen:
             raise ChainBroken("RepeatedLink", "Graph sent the same nextLink twice, which would never end.")
-        seen.add(link)
+        seen.add(digest)
         try:
             page = await _get(graph, link, query, tally)
         except GraphError as problem:
@@ -88,14 +145,24 @@ def url_of(graph: Graph, query: Query) -> str:
 
 
 def check_link(graph: Graph, link: str) -> None:
-    """Refuses a link to anywhere but the root: the bearer token would be sent along."""
-    asked, root = urlsplit(link), urlsplit(graph.root)
-    if (asked.scheme, asked.netloc) != (root.scheme, root.netloc):
-        raise GraphError(
-            0,
-            "ForeignLink",
-            f"Graph sent a nextLink to another host ({asked.hostname}); it was not followed, no token was sent.",
-        )
+    """Refuses a link to anywhere but the root's scheme, host and port: the bearer token would be sent along."""
+    where = _origin(link)
+    if where is None or where != _origin(graph.root):
+        shown = f"{where[0]}://{where[1]}:{where[2]}" if where else "what is no URL"
+        reason = f"Graph sent a nextLink to another host ({shown}); it was not followed, no token was sent."
+        raise GraphError(0, "ForeignLink", reason)
+
+
+def _origin(url: str) -> tuple[str, str, int | None] | None:
+    """Scheme, host and port; None for what is no plain URL."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    except ValueError:
+        return None
+    # Libraries differ in what they do about the others.
+    plain = "@" not in parts.netloc and all("!" <= each <= "~" for each in parts.netloc) and min(url) >= " "
+    return (parts.scheme, parts.hostname, port) if parts.hostname and plain else None
 
 
 async def _get(graph: Graph, url: str, query: Query, tally: Tally) -> Page:
@@ -103,7 +170,7 @@ async def _get(graph: Graph, url: str, query: Query, tally: Tally) -> Page:
     users = graph.client.users.with_url(url)
 
     async def ask() -> Page:
-        return await once(graph, users.get(configuration), tally, _PAGE_DECODER)
+        return await once(graph, users.get(configuration), tally, page_of)
 
     return await retrying(graph, tally, ask)
 

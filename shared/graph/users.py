@@ -7,6 +7,8 @@ from typing import Annotated
 
 import msgspec
 
+from shared.graph import odd
+
 
 class Identity(msgspec.Struct, rename="camel", gc=False):
     """One of the ways a user signs in; the portal shows the issuer."""
@@ -31,7 +33,7 @@ class AuthenticationMethods(msgspec.Struct, gc=False):
 
 
 class User(msgspec.Struct, rename="camel", gc=False):
-    """One user. `authentication_methods` is filled in later and never comes with the list."""
+    """One user. `authentication_methods` and `odd` are filled in later and never come with the list."""
 
     id: Annotated[str, msgspec.Meta(min_length=1)]
     created_date_time: str | None = None
@@ -77,3 +79,34 @@ class User(msgspec.Struct, rename="camel", gc=False):
     on_premises_last_sync_date_time: str | None = None
     sign_in_activity: SignInActivity | None = None
     authentication_methods: AuthenticationMethods | None = None
+    odd: tuple[str, ...] = msgspec.field(name="@odd", default=())
+    """The properties that came in another form than documented, and were read as far as they can be."""
+
+
+_DECODER = msgspec.json.Decoder(User)
+
+
+def user_of(body: bytes) -> User:
+    """A user, also one with odd properties. Raises msgspec.DecodeError when it is none."""
+    try:
+        return _DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return odd_user(odd.parse(body))
+
+
+def odd_user(value: object) -> User:
+    """A user, from what `odd.parse` gave. Raises msgspec.ValidationError when it is none."""
+    user, names = odd.convert(value, User)
+    user.odd = names
+    return user
+
+
+_BESIDES = tuple(name for name in User.__struct_fields__ if name not in {"id", "sign_in_activity", "odd"})
+
+
+def is_purged(user: User) -> bool:
+    """True for what is left of a user that is gone from the tenant: `id` and `signInActivity`, and nothing else.
+
+    Lists with signInActivity bring such objects. A user always has a userPrincipalName, which must have been selected.
+    """
+    return all(getattr(user, name) in (None, [], ()) for name in _BESIDES)

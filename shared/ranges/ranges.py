@@ -8,7 +8,8 @@ that came with the user. So a border belongs to exactly one range, whether Graph
 and a row outside of what was asked shows that Graph ignored the filter.
 
 Users without createdDateTime (created or synced before June 2018), and seconds in which very many were created, are
-split by the beginning of the userPrincipalName, with a range for whatever is left over.
+split by the beginning of the userPrincipalName, with a range for whatever is left over. So are all users in clouds that
+do not have createdDateTime.
 """
 
 import string
@@ -83,13 +84,10 @@ def keeps(part: Range, user: User) -> bool:
     Raises ExportError (FilterIgnored) for a user that the range did not ask for by time, and ChainBroken for one that
     it did not ask for by userPrincipalName: that can be a rename at this moment, so the range is read again.
     """
-    if part.kind in {"all", "users"}:
-        return True
-    if part.kind == "null":
-        if user.created_date_time is not None:
-            raise _ignored(part, user)
-        kept = True
-    else:
+    kept = True
+    if part.kind == "null" and user.created_date_time is not None:
+        raise _ignored(part, user)
+    if part.kind == "time":
         created = _seconds(user)
         if (part.low is not None and created < part.low) or (part.high is not None and created > part.high):
             raise _ignored(part, user)

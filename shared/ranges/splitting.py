@@ -53,6 +53,31 @@ def split(size_of: Callable[[int], int], now: int) -> Planning:
     return total, (yield from _split(counted, known, total, size))
 
 
+def split_by_name_only(size_of: Callable[[int], int]) -> Planning:
+    """The same where users have no createdDateTime: by their userPrincipalName alone."""
+    everyone = Range(kind="all")
+    letters, forms = first_letters(everyone), forms_by_name(everyone)
+    total, *counts = yield [everyone, *letters, *forms]
+    if total is None:
+        return None, None
+    size, named = size_of(total), with_counts(letters + forms, counts)
+    everyone = replace(everyone, expected=total)
+    if total <= size:
+        return total, [everyone]
+    if not named:
+        return total, None
+    known = {part.prefixes[0]: count_of(part) for part in named[: len(letters)]}
+    return total, (yield from split_by_name(everyone, size, known))
+
+
+def leave_whole(size_of: Callable[[int], int]) -> Planning:
+    """The same where Graph takes no filter of ours beside the caller's: one range, or None where that is large."""
+    (total,) = yield [Range(kind="all")]
+    if total is None or total > size_of(total):
+        return total, None
+    return total, [Range(kind="all", expected=total)]
+
+
 def _split(counted: list[Range] | None, known: dict[str, int] | None, total: int, size: int) -> Splitting:
     """The ranges, from the counts of those without createdDateTime, of the first slices, and of the first letters."""
     if not counted or _too_many(counted, total, size):

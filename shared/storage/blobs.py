@@ -42,7 +42,7 @@ class Storage:
 def connect(settings: Settings, credential: "AsyncTokenCredential | None", **retries: Any) -> Storage:
     """Opens nothing yet. `credential` is used when the setting is an address and not a connection string.
 
-    `retries`: options of the SDK's retry that are to be others.
+    `retries`: options of the SDK's retry and transport that are to be others, such as QUICK.
     """
     from azure.storage.blob.aio import BlobServiceClient
 
@@ -56,13 +56,36 @@ def connect(settings: Settings, credential: "AsyncTokenCredential | None", **ret
     return Storage(service, service.get_container_client(settings.container), by_identity)
 
 
+QUICK: dict[str, Any] = {
+    "retry_connect": 1,
+    "retry_read": 1,
+    "retry_status": 2,
+    "initial_backoff": 0.2,
+    "increment_base": 0.5,
+    "random_jitter_range": 0.1,
+    "connection_timeout": 2,
+    "read_timeout": 4,
+}
+"""Options of `connect` for what a caller waits for: it ends in seconds where an activity would wait for minutes."""
+_AWAY = frozenset({401, 403, 408, 409, 429})
+
+
+def is_away(problem: Exception) -> bool:
+    """Whether the storage could not be reached, or lets the app not in, rather than that the app asked for nonsense."""
+    from azure.core.exceptions import AzureError, HttpResponseError
+
+    if isinstance(problem, HttpResponseError) and problem.status_code:
+        return problem.status_code in _AWAY or problem.status_code >= 500
+    return isinstance(problem, AzureError)
+
+
 def block_id(part: str) -> str:
     """A block's id from a text that has the same length for all blocks of a blob, as Azure wants it."""
     return base64.b64encode(part.encode()).decode()
 
 
 async def stage(storage: Storage, name: str, part: str, data: bytes) -> None:
-    """Stores a block. Nothing shows until it is committed; uncommitted blocks vanish after a week.
+    """Stores a block. Nothing shows until it is committed; uncommitted blocks can be committed for a week.
 
     The storage refuses one whose bytes changed on the way (Content-MD5).
     """
@@ -155,6 +178,51 @@ async def delete(storage: Storage, name: str) -> None:
         return
 
 
+async def erase(storage: Storage, name: str) -> None:
+    """Removes a blob with everything that was ever staged for it; nothing there is fine.
+
+    Delete Blob does not see a blob that has only uncommitted blocks, and they could still be committed and read for a
+    week. An empty block list discards them all.
+    https://learn.microsoft.com/rest/api/storageservices/put-block-list
+    """
+    from azure.core.exceptions import ResourceNotFoundError
+
+    try:
+        await storage.container.get_blob_client(name).commit_block_list([])
+    except ResourceNotFoundError:
+        return  # No such container.
+    await delete(storage, name)
+
+
+async def discard_uncommitted(storage: Storage, name: str) -> None:
+    """Removes what was staged for a blob and never committed; what was committed stays as it is."""
+    from azure.core import MatchConditions
+    from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
+    from azure.storage.blob import BlobBlock, BlockState
+
+    blob = storage.container.get_blob_client(name)
+    try:
+        committed, uncommitted = await blob.get_block_list("all")
+        kept = {block.id for block in committed}
+        # A block that is in both lists is being replaced right now; that commit discards the rest itself.
+        if not uncommitted or any(block.id in kept for block in uncommitted):
+            return
+        if not committed and not await blob.exists():
+            await erase(storage, name)
+            return
+        # The same list again discards the others. Not if someone else commits at this moment.
+        found = await blob.get_blob_properties()
+        await blob.commit_block_list(
+            [BlobBlock(block.id, BlockState.COMMITTED) for block in committed],
+            content_settings=found.content_settings,
+            metadata=found.metadata,
+            etag=found.etag,
+            match_condition=MatchConditions.IfNotModified,
+        )
+    except (ResourceModifiedError, ResourceNotFoundError):
+        return
+
+
 async def delete_all(storage: Storage, prefix: str) -> None:
     """Removes every blob whose name begins so."""
     found = [name async for name in names(storage, prefix)]
@@ -163,11 +231,17 @@ async def delete_all(storage: Storage, prefix: str) -> None:
         await storage.container.delete_blobs(*found[start : start + DELETE_BATCH], raise_on_any_failure=False)
 
 
-async def listing(storage: Storage, prefix: str = "", at_once: int = 5_000) -> "AsyncIterator[BlobProperties]":
-    """The blobs whose names begin so, in the order of their names; the storage is asked for `at_once` at a time."""
+async def listing(
+    storage: Storage, prefix: str = "", at_once: int = 5_000, *, uncommitted: bool = False
+) -> "AsyncIterator[BlobProperties]":
+    """The blobs whose names begin so, in the order of their names; the storage is asked for `at_once` at a time.
+
+    `uncommitted`: also those that have only blocks that were never committed.
+    """
     from azure.core.exceptions import ResourceNotFoundError
 
-    pages = storage.container.list_blobs(name_starts_with=prefix, include=["metadata"], results_per_page=at_once)
+    include = ["metadata", "uncommittedblobs"] if uncommitted else ["metadata"]
+    pages = storage.container.list_blobs(name_starts_with=prefix, include=include, results_per_page=at_once)
     try:
         async for blob in pages:
             yield blob
@@ -197,15 +271,29 @@ def _metadata(summary: Any) -> dict[str, str] | None:
     return None if summary is None else {"summary": quote(msgspec.json.encode(summary))}
 
 
-async def link(storage: Storage, name: str, file_name: str, now: datetime, expires: datetime) -> str:
-    """A SAS link to this one blob: read only, https only (but on loopback). A secret: it is never stored or logged."""
+async def link(
+    storage: Storage,
+    name: str,
+    file_name: str,
+    now: datetime,
+    expires: datetime,
+    *,
+    ip_range: str = "",
+    correlation_id: str = "",
+) -> str:
+    """A SAS link to this one blob: read only, https only (but on loopback). A secret: it is never stored or logged.
+
+    `ip_range`: an address or two with a hyphen between, from which alone it works. `correlation_id`: a GUID that the
+    storage's log shows with each request that uses the link; only a link that an identity has signed can have one.
+    """
     from azure.storage.blob import BlobSasPermissions, generate_blob_sas
 
     blob = storage.container.get_blob_client(name)
     start = now - _CLOCK_SKEW
     signing: dict[str, Any] = {"account_key": getattr(storage.service.credential, "account_key", None)}
     if storage.by_identity:
-        signing = {"user_delegation_key": await storage.service.get_user_delegation_key(start, expires)}
+        key = await storage.service.get_user_delegation_key(start, expires)
+        signing = {"user_delegation_key": key, "correlation_id": correlation_id or None}
     ascii_name = file_name.encode("ascii", "replace").decode().replace("?", "_").replace('"', "_")
     token = generate_blob_sas(
         account_name=str(storage.service.account_name),
@@ -214,6 +302,7 @@ async def link(storage: Storage, name: str, file_name: str, now: datetime, expir
         permission=BlobSasPermissions(read=True),
         start=start,
         expiry=expires,
+        ip=ip_range or None,
         protocol="https,http" if urlsplit(blob.url).hostname in LOOPBACK else "https",
         content_disposition=f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(file_name, safe='')}",
         **signing,

@@ -110,6 +110,39 @@ def test_posts_at_the_same_moment_with_one_key_start_one_export(app: Api) -> Non
     assert len(app.listed()["value"]) == 1
 
 
+@pytest.mark.parametrize(
+    "other", [{"columns": "portal"}, {"columns": "profile", "fileName": "a"}, {}, {"columns": None}]
+)
+def test_a_key_with_another_body_is_refused_and_starts_nothing(app: Api, other: dict[str, object]) -> None:
+    first = app.post({"columns": "profile"}, key="run 6")
+    refused = app.post(other, key="run 6")
+    assert refused.status_code == 422
+    assert "Idempotency-Key was used for another request" in refused.json()["detail"]
+    http_action(app, first)
+    assert app.post(other, key="run 6").status_code == 422
+    assert [each["id"] for each in app.listed()["value"]] == [first.json()["id"]]
+
+
+def test_bodies_with_one_key_are_compared_as_json(app: Api) -> None:
+    bodies = [
+        b'{"fileName": "a", "columns": "profile", "users": ["\\u00e4nn@contoso.com"]}',
+        '{"users":["änn@contoso.com"],\r\n"columns":"profile","fileName":"a"}'.encode(),
+        b"\xef\xbb\xbf" + '{"columns":"profile","fileName":"\\u0061","users":["änn@contoso.com"]}'.encode(),
+    ]
+    answers = [app.send("POST", "/api/exports", content=body, headers={"Idempotency-Key": "a"}) for body in bodies]
+    assert [answer.status_code for answer in answers] == [202, 202, 202]
+    assert len({answer.json()["id"] for answer in answers}) == 1
+
+
+def test_of_twelve_bodies_with_one_key_at_the_same_moment_one_is_taken(app: Api) -> None:
+    with ThreadPoolExecutor(12) as threads:
+        answers = list(threads.map(lambda at: app.post(key="run 7", fileName=f"users {at}"), range(12)))
+    assert sorted(answer.status_code for answer in answers) == [202, *[422] * 11]
+    (taken,) = [at for at, answer in enumerate(answers) if answer.status_code == 202]
+    assert [each["request"]["fileName"] for each in app.listed()["value"]] == [f"users {taken}"]
+    assert http_action(app, answers[taken])[0].json()["request"]["fileName"] == f"users {taken}"
+
+
 async def test_of_two_that_start_it_at_once_the_second_is_no_error(api: Api) -> None:
     durable = Durable(before_start=asyncio.Barrier(2))
     settings = settings_for(api.serving.storage)
@@ -155,9 +188,9 @@ def test_a_post_that_died_before_it_started_the_export_is_taken_up_by_the_next(a
     assert ended.json()["status"] == "Completed"
 
 
-@pytest.mark.parametrize("key", ["a" * 256, "ünicode".encode(), b"tab\there"])
+@pytest.mark.parametrize("key", ["", "a" * 256, "ünicode".encode(), b"tab\there"])
 def test_a_key_that_is_none_is_refused(app: Api, key: str | bytes) -> None:
-    answer = app.send("POST", "/api/exports", headers={"Idempotency-Key": key})
+    answer = app.send("POST", "/api/exports", json={}, headers={"Idempotency-Key": key})
     assert answer.status_code == 400
     assert "Idempotency-Key" in answer.json()["detail"]
     assert app.listed()["value"] == []

@@ -7,9 +7,10 @@ import socket
 from contextlib import closing
 from http.client import HTTPConnection
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 from uuid import uuid4
 
+import httpx
 import pytest
 from api_client import CONTRACT, Api, check, principal, program
 from edges import connected
@@ -124,7 +125,7 @@ def test_a_header_that_is_too_long_or_has_line_breaks_is_refused(api: Api) -> No
 
 def test_a_caller_with_an_endless_name_can_export_and_is_listed(api: Api) -> None:
     caller = api.as_caller(principal(uuid4().hex, APP_ROLE, name="\N{GRINNING FACE}" * 450))
-    export_id = caller.start(fileName="\N{GRINNING FACE}" * 150)
+    export_id = caller.start(fileName="\N{GRINNING FACE}" * 62)
     assert [each["id"] for each in caller.listed()["value"]] == [export_id]
 
 
@@ -181,19 +182,41 @@ def test_a_file_name_is_never_a_header_or_a_path(app: Api, name: str) -> None:
     assert app.listed()["value"] == []
 
 
+@pytest.mark.parametrize("letter", ["a", "ü", "利", "😀"])
+def test_the_longest_file_name_gives_files_that_can_be_saved(app: Api, letter: str) -> None:
+    name = letter * (251 // len(letter.encode()))
+    assert app.post(fileName=f"{name}{letter}").status_code == 400
+    links = app.run(fileName=name)["download"]
+    for kind, ending in (("csv", ".csv"), ("results", ".results.json")):
+        answer = httpx.get(links[kind])
+        assert answer.status_code == 200
+        saved = unquote(answer.headers["Content-Disposition"].partition("filename*=UTF-8''")[2])
+        assert saved.endswith(ending)
+        assert set(saved.removesuffix(ending)) == {letter}
+        assert len(saved.encode()) <= 255
+
+
 def test_markup_in_a_request_stays_text(app: Api) -> None:
     answer = app.post({"<img src=x onerror=alert(1)>": 1, "filter": "<script>alert(1)</script>"})
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-@pytest.mark.parametrize("site", ["cross-site", "same-site"])
-def test_another_sites_page_can_start_cancel_and_delete_nothing(app: Api, site: str) -> None:
+@pytest.mark.parametrize(
+    "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "null"}], ids=str
+)
+def test_another_sites_page_can_start_cancel_and_delete_nothing(app: Api, headers: dict[str, str]) -> None:
     export_id = app.run()["id"]
-    headers = {"Sec-Fetch-Site": site}
     for method, path in (("POST", ""), ("POST", f"/{export_id}/cancel"), ("DELETE", f"/{export_id}")):
         assert app.send(method, f"/api/exports{path}", headers=headers).status_code == 403
     assert [each["id"] for each in app.listed()["value"]] == [export_id]
+
+
+def test_a_page_can_not_send_json_as_plain_text(app: Api) -> None:
+    for headers in ({"Sec-Fetch-Site": "same-origin"}, {"Origin": app.serving.url}):
+        sent = {**headers, "Content-Type": "text/plain"}
+        assert app.send("POST", "/api/exports", content=b'{"columns": "profile"}', headers=sent).status_code == 415
+    assert app.listed()["value"] == []
 
 
 async def test_users_whose_names_are_formulas_or_markup_are_harmless_in_excel(serving: Serving) -> None:

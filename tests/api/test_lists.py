@@ -14,7 +14,7 @@ from shared.api import listing, start
 from shared.api.access import Caller
 from shared.api.operations import Operations
 from shared.api.request import ExportRequest
-from shared.export import publish
+from shared.export import activities
 from shared.export.context import Edges
 from shared.storage import blobs
 
@@ -94,7 +94,9 @@ async def test_one_that_ends_while_the_list_is_read_is_shown_as_it_ended(serving
             nothing = {"ranges": 0, "expected": None, "found": [], "warnings": [], "parts": []}
             nothing |= dict.fromkeys(("requests", "retries", "restarts"), 0)
             no_graph: Any = None
-            await publish.publish(Edges(no_graph, storage, settings), {"id": export_id, "cancelled": True, **nothing})
+            await activities.run(
+                Edges(no_graph, storage, settings), "publish", {"id": export_id, "cancelled": True, **nothing}
+            )
             durable.instances[export_id] = "Completed"
 
         durable.before_status = end

@@ -16,17 +16,24 @@ from durable import Durable
 from edges import settings_for
 
 from local.serve import Serving
-from shared.api import limit, removal, start
+from shared.api import keys, limit, removal, start
 from shared.api.access import Caller
+from shared.api.keys import Key
 from shared.api.limit import TooManyRunning
-from shared.api.operations import Operations
+from shared.api.operations import Operations, new_id
 from shared.api.request import ExportRequest
-from shared.export import publish
+from shared.export import activities
 from shared.export.context import Edges, find_record
 from shared.storage import blobs
-from shared.storage.names import callback_name, place_name, users_name
+from shared.storage.names import callback_name, key_name, place_name, record_name, users_name
 
 ANN, BOB = (Caller(name, name, administrator=True) for name in ("ann", "bob"))
+RECORD = {
+    "createdDateTime": "2026-01-01T00:00:00Z",
+    "requestedBy": {"id": "ann", "name": "ann"},
+    "fileName": "users",
+    "columns": ["objectId"],
+}
 WANTED = ExportRequest(file_name="users", columns=("objectId",))
 
 
@@ -42,7 +49,7 @@ async def app(serving: Serving, limit: int = 2) -> AsyncIterator[tuple[Operation
 async def end(on: Operations, durable: Durable, export_id: str) -> None:
     """As the orchestrator's last steps do."""
     no_graph: Any = None
-    await publish.clean(Edges(no_graph, on.storage, on.settings), {"id": export_id})
+    await activities.run(Edges(no_graph, on.storage, on.settings), "clean", {"id": export_id})
     durable.instances[export_id] = "Completed"
 
 
@@ -109,6 +116,52 @@ async def test_a_refused_post_with_a_key_is_taken_when_there_is_a_place(serving:
         await end(on, durable, first)
         second = await start.start(on, WANTED, ANN, "key")
         assert durable.starts == [first, second]
+
+
+async def test_a_refused_post_leaves_no_key_behind(serving: Serving) -> None:
+    async with app(serving, limit=1) as (on, _):
+        first = await start.start(on, WANTED, ANN, "first")
+        for at in range(4):
+            with pytest.raises(TooManyRunning):
+                await start.start(on, WANTED, ANN, f"key {at}")
+        posts = (start.start(on, WANTED, ANN, f"key {at}") for at in range(40))
+        refused = await asyncio.gather(*posts, return_exceptions=True)
+        assert {type(each) for each in refused} == {TooManyRunning}
+        assert len([name async for name in blobs.names(on.storage, "keys/")]) == 1
+        assert await start.start(on, WANTED, ANN, "first") == first
+
+
+async def test_a_key_that_was_given_back_meanwhile_is_taken_anew(serving: Serving) -> None:
+    """The second POST has seen the first one's key; before it starts that export, the first one is refused."""
+    async with app(serving, limit=1) as (on, durable):
+        name = key_name("ann", "key")
+        lost = Key(new_id(on.now()))
+        await keys.take(on.storage, name, lost)
+
+        async def refuse_the_first() -> None:
+            durable.before_status = None
+            await keys.give_back(on.storage, name, lost)
+
+        await blobs.write(
+            on.storage, record_name(lost.export_id), msgspec.json.encode({**RECORD, "id": lost.export_id})
+        )
+        durable.before_status = refuse_the_first
+        started = await start.start(on, WANTED, ANN, "key")
+        assert started != lost.export_id
+        assert durable.starts == [started]
+        assert [each async for each in blobs.names(on.storage, "running/")] == [place_name("ann", started)]
+        assert await start.start(on, WANTED, ANN, "key") == started
+
+
+async def test_a_key_whose_export_another_post_starts_is_not_given_back(serving: Serving) -> None:
+    async with app(serving) as (on, durable):
+        name = key_name("ann", "key")
+        first = Key(new_id(on.now()))
+        await keys.take(on.storage, name, first)
+        assert await start.start(on, WANTED, ANN, "key") == first.export_id
+        await keys.give_back(on.storage, name, first)
+        assert await start.start(on, WANTED, ANN, "key") == first.export_id
+        assert durable.starts == [first.export_id]
 
 
 @pytest.mark.parametrize("posts", [2, 8])

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from api_client import Api, wait
 from durable import Durable
 from edges import settings_for
@@ -15,6 +16,7 @@ from shared.api.access import Caller
 from shared.api.operations import Operations, new_id
 from shared.api.request import ExportRequest
 from shared.storage import blobs
+from shared.storage.names import place_name
 
 NOW = datetime.now(UTC)
 ANN = Caller("ann", "Ann", administrator=False)
@@ -75,6 +77,55 @@ async def test_keys_and_traces_of_deleted_exports_go_too(serving: Serving) -> No
         assert len(await names(on)) == 2
         await removal.remove_old(days_later(on, 7.1))
         assert await names(on) == set()
+
+
+async def staged_names(on: Operations) -> set[str]:
+    return {blob.name async for blob in blobs.listing(on.storage, uncommitted=True)}
+
+
+@pytest.mark.parametrize("name", ["users.csv", "results.json"])
+@pytest.mark.parametrize("status", ["Failed", "Terminated", "Completed"])
+async def test_of_a_deleted_export_nothing_can_be_committed_any_more(serving: Serving, status: str, name: str) -> None:
+    async with app(serving) as (on, durable):
+        export_id = await started(on, durable, status=status)
+        if status != "Completed":
+            await blobs.delete(on.storage, f"{export_id}/users.csv")
+        await blobs.stage(on.storage, f"{export_id}/{name}", "p", b"secret")
+        assert (await removal.delete(on, export_id, ANN)).status == 204
+        assert await staged_names(on) == {f"{export_id}/deleted"}
+        with pytest.raises(blobs.BlockMissing):
+            await blobs.commit(on.storage, f"{export_id}/{name}", ["p"], "text/csv")
+
+
+async def test_of_an_old_export_nothing_can_be_committed_any_more(serving: Serving) -> None:
+    async with app(serving) as (on, durable):
+        export_id = await started(on, durable, status="Failed")
+        await blobs.stage(on.storage, f"{export_id}/users.csv", "p", b"secret")
+        await blobs.stage(on.storage, f"{export_id}/results.json", "p", b"secret")
+        await removal.remove_old(days_later(on, 8))
+        assert await staged_names(on) == set()
+        with pytest.raises(blobs.BlockMissing):
+            await blobs.commit(on.storage, f"{export_id}/users.csv", ["p"], "text/csv")
+
+
+async def test_what_a_killed_activity_has_staged_goes_in_the_next_night_unless_the_export_runs(
+    serving: Serving,
+) -> None:
+    async with app(serving) as (on, durable):
+        ended, running = await started(on, durable), await started(on, durable, status="Running")
+        deleted = new_id(NOW)
+        for export_id in (ended, running, deleted):
+            await blobs.stage(on.storage, f"{export_id}/other.csv", "p", b"secret")
+        assert await removal.remove_old(days_later(on, 1)) == 0
+        assert {name for name in await staged_names(on) if "other" in name} == {f"{running}/other.csv"}
+        assert {f"{ended}/users.csv", f"{running}/users.csv"} <= await names(on)
+
+
+async def test_the_place_of_an_export_that_runs_longer_than_the_retention_stays(serving: Serving) -> None:
+    async with app(serving) as (on, durable):
+        running = await started(on, durable, status="Running")
+        await removal.remove_old(days_later(on, 100))
+        assert place_name(ANN.id, running) in await names(on)
 
 
 async def test_what_a_post_that_died_has_left_goes_too(serving: Serving) -> None:

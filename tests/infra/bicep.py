@@ -1,10 +1,11 @@
-"""What Azure Resource Manager gets: infra/ compiled by Bicep's compiler, where it is found (BICEP, or on PATH)."""
+"""What Azure Resource Manager gets and makes of it: infra/, compiled by Bicep where it is found (BICEP, or on PATH)."""
 
 import functools
 import json
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,12 @@ import pytest
 
 Json = dict[str, Any]
 ROOT = Path(__file__).parents[2]
-MAIN = ROOT / "infra/main.bicep"
-LOGIC_APP = ROOT / "infra/logic-app/main.bicep"
+MAIN = "main.bicep"
+LOGIC_APP = "logic-app/main.bicep"
+CLIENT_ID = "11111111-1111-1111-1111-111111111111"
+TENANT_ID = "22222222-2222-2222-2222-222222222222"
+SUBNET = "/subscriptions/1/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/s"
+SUBSCRIPTION_ID = "33333333-3333-3333-3333-333333333333"
 
 
 def compiler() -> str:
@@ -23,30 +28,43 @@ def compiler() -> str:
     return found
 
 
-@functools.cache
-def template(path: Path) -> Json:
-    """The compiled file. A module's own template: `module`."""
+def _run(*arguments: str, cwd: Path) -> str:
     env = {"DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1", **os.environ}
-    command = [compiler(), "build", "--stdout", str(path)]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run([compiler(), *arguments], cwd=cwd, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    found: Json = json.loads(done.stdout)
+    return done.stdout
+
+
+@functools.cache
+def template(file: str) -> Json:
+    """The compiled file of infra/: its parameters, outputs and resources, values as expressions."""
+    found: Json = json.loads(_run("build", "--stdout", file, cwd=ROOT / "infra"))
     return found
 
 
-def module(name: str) -> Json:
-    """The template of one of infra/main.bicep's modules."""
-    found: Json = template(MAIN)["resources"][name]["properties"]["template"]
+@functools.cache
+def deployed(**parameters: str | int | bool) -> Json:
+    """`predictedResources` and `outputs` of infra/main.bicep with these parameters.
+
+    Expressions are evaluated, but for what only exists when it is made: an identity's id, an account's address.
+    """
+    given = {"environmentName": "dev", "location": "westeurope", "authClientId": CLIENT_ID} | parameters
+    lines = ["using 'main.bicep'", *(f"param {name} = {json.dumps(value)}" for name, value in given.items())]
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(ROOT / "infra", folder, dirs_exist_ok=True)
+        (Path(folder) / "of.bicepparam").write_text("\n".join(lines).replace('"', "'"))
+        where = ["--tenant-id", TENANT_ID, "--subscription-id", SUBSCRIPTION_ID, "--location", "westeurope"]
+        _run("snapshot", "of.bicepparam", *where, cwd=Path(folder))
+        found: Json = json.loads((Path(folder) / "of.snapshot.json").read_text())
     return found
 
 
-def resource(module_name: str, name: str) -> Json:
-    """A resource of such a module: `outer::inner` for one within another."""
-    found: Json = module(module_name)["resources"][name]
-    return found
+def resources(kind: str, **parameters: str | int | bool) -> list[Json]:
+    """Those of a type without its 'Microsoft.': 'Storage/storageAccounts'."""
+    return [each for each in deployed(**parameters)["predictedResources"] if each["type"] == f"Microsoft.{kind}"]
 
 
-def modules() -> list[str]:
-    return [
-        name for name, each in template(MAIN)["resources"].items() if each["type"] == "Microsoft.Resources/deployments"
-    ]
+def properties(kind: str, name: str = "", **parameters: str | int | bool) -> Json:
+    """Of the one resource of a type whose name has `name` in it."""
+    (found,) = [each["properties"] for each in resources(kind, **parameters) if name in each["name"]]
+    return dict(found)

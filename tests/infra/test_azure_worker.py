@@ -47,7 +47,7 @@ TRIGGERS = {
     "activityTrigger": {"plan", "export", "check", "publish", "notify", "clean"},
     "timerTrigger": {"remove_old_exports"},
 }
-WITH_CLIENT = {"start_export", "list_exports", "show_export", "delete_export", "cancel_export", "list_columns"}
+WITH_CLIENT = {"start_export", "list_exports", "show_export", "delete_export", "cancel_export"}
 
 
 @dataclass(slots=True)
@@ -85,7 +85,7 @@ class Worker:
 async def started(environment: dict[str, str], folder: Path) -> AsyncIterator[Worker]:
     python = deployment.venv(
         deployment.python313(),
-        ["--require-hashes", "-r", "requirements.lock"],
+        ["--require-hashes", "-r", "requirements.txt"],
         [deployment.WORKER],
     )
     keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}

@@ -1,13 +1,16 @@
 """infra/: what the compiled templates say, held against the code, the README and the script around them."""
 
+import importlib.util
 import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import bicep
+import pytest
 
 from shared.settings import Settings
 
@@ -15,12 +18,21 @@ ROOT = Path(__file__).parents[2]
 
 # From Microsoft's list of built-in roles: the same ids in every tenant.
 ROLES = {
-    "blobDataOwner": "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",  # Storage Blob Data Owner
-    "blobDataContributor": "ba92f5b4-2d11-453d-a403-e96b0029c9fe",  # Storage Blob Data Contributor
-    "blobDelegator": "db58b8e5-c6ad-4a2a-8342-4190687cbf4a",  # Storage Blob Delegator
-    "queueDataContributor": "974c5e8b-45b9-4653-ba55-5f855dd0fb88",  # Storage Queue Data Contributor
-    "tableDataContributor": "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3",  # Storage Table Data Contributor
-    "monitoringMetricsPublisher": "3913510d-42f4-4e42-8a64-420c390055eb",  # Monitoring Metrics Publisher
+    "Blob Data Owner": "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",
+    "Blob Data Contributor": "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
+    "Blob Delegator": "db58b8e5-c6ad-4a2a-8342-4190687cbf4a",
+    "Queue Data Contributor": "974c5e8b-45b9-4653-ba55-5f855dd0fb88",
+    "Table Data Contributor": "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3",
+    "Monitoring Metrics Publisher": "3913510d-42f4-4e42-8a64-420c390055eb",
+}
+# Everything otherwise than by default, in one deployment: each takes the compiler seconds.
+OTHER: dict[str, Any] = {
+    "authClientId": "",
+    "readAuthenticationMethods": False,
+    "readSignInActivity": True,
+    "alwaysReadyInstances": 2,
+    "subnetId": bicep.SUBNET,
+    "downloadIpRanges": "203.0.113.0/24, 198.51.100.7",
 }
 # Flex Consumption refuses or ignores these; they belong to older plans.
 NOT_ON_FLEX = {
@@ -36,14 +48,6 @@ NOT_ON_FLEX = {
 }
 
 
-def test_it_compiles_without_a_warning_and_is_formatted() -> None:
-    compiler = bicep.compiler()
-    done = subprocess.run(
-        ["sh", "infra/lint.sh"], cwd=ROOT, env=os.environ | {"BICEP": compiler}, capture_output=True, check=False
-    )
-    assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
-
-
 def test_a_warning_of_the_compiler_fails_the_lint(tmp_path: Path) -> None:
     script = tmp_path / "infra/lint.sh"
     script.parent.mkdir()
@@ -56,11 +60,10 @@ def test_a_warning_of_the_compiler_fails_the_lint(tmp_path: Path) -> None:
 
 
 def test_no_resource_is_of_a_preview() -> None:
-    for name in bicep.modules():
-        for resource in bicep.module(name)["resources"].values():
-            # Diagnostic settings have never had a version that is no preview.
-            preview = resource["apiVersion"].endswith("-preview")
-            assert not preview or resource["type"] == "Microsoft.Insights/diagnosticSettings"
+    for resource in bicep.deployed()["predictedResources"]:
+        # Diagnostic settings have never had a version that is no preview.
+        preview = resource["apiVersion"].endswith("-preview")
+        assert not preview or resource["type"] == "Microsoft.Insights/diagnosticSettings"
 
 
 def test_the_parameter_file_sets_what_main_declares() -> None:
@@ -80,112 +83,145 @@ def test_what_the_hook_reads_is_what_main_puts_out() -> None:
     assert names - {"AZURE_ENV_NAME"} <= set(bicep.template(bicep.MAIN)["outputs"])
 
 
-def test_every_group_of_permissions_is_granted_always_or_by_a_switch_of_main() -> None:
+def test_the_permissions_of_the_list_are_granted_each_group_by_its_switch() -> None:
     groups = json.loads((ROOT / "infra/graph-permissions.json").read_text())
-    main = bicep.template(bicep.MAIN)
-    granted = main["variables"]["graphPermissions"]
-    assert main["variables"]["$fxv#0"] == groups
-    assert set(re.findall(r"variables\('permissions'\)\.(\w+)", granted)) == set(groups)
-    for name in set(groups) - {"always"}:
-        assert main["parameters"][name]["type"] == "bool"
-        assert f"if(parameters('{name}'), variables('permissions').{name}, createArray())" in granted
+    assert set(groups) == {"always", "readAuthenticationMethods", "readSignInActivity"}
+    asked = [*groups["always"], *groups["readAuthenticationMethods"]]
+    assert bicep.deployed()["outputs"]["GRAPH_PERMISSIONS"].split() == asked
+    asked = [*groups["always"], *groups["readSignInActivity"]]
+    assert bicep.deployed(**OTHER)["outputs"]["GRAPH_PERMISSIONS"].split() == asked
 
 
-def test_role_ids_are_those_of_microsofts_table() -> None:
-    found = {
-        variable: value
-        for name in bicep.modules()
-        for variable, value in bicep.module(name).get("variables", {}).items()
-        if isinstance(value, str) and re.fullmatch(r"[0-9a-f-]{36}", value)
+def _roles(where: str) -> set[str]:
+    """Names of the roles that the identity has exactly there: the end of a resource's id."""
+    ids = {id: name for name, id in ROLES.items()}
+    return {
+        ids[each["properties"]["roleDefinitionId"].rpartition("/")[2]]
+        for each in bicep.resources("Authorization/roleAssignments")
+        if re.search(rf"{where}', 'Microsoft.Authorization/roleAssignments'", each["id"])
     }
-    assert found == ROLES
 
 
 def test_the_identity_may_no_more_than_it_needs() -> None:
-    contributor, delegator = bicep.resource("storage", "contributor"), bicep.resource("storage", "delegator")
-    assert "/blobServices/containers'" in contributor["scope"]
-    assert "'blobDataContributor'" in contributor["properties"]["roleDefinitionId"]
-    assert delegator["scope"].startswith("[resourceId('Microsoft.Storage/storageAccounts', format('stexp")
-    assert "'blobDelegator'" in delegator["properties"]["roleDefinitionId"]
+    assert _roles("storageAccounts/stexp[a-z0-9]+/blobServices/default/containers/exports") == {"Blob Data Contributor"}
+    assert _roles("storageAccounts/stexp[a-z0-9]+") == {"Blob Delegator"}
+    runtime = {"Blob Data Owner", "Queue Data Contributor", "Table Data Contributor"}
+    assert _roles("storageAccounts/strun[a-z0-9]+") == runtime
+    assert _roles("components/appi-[a-z0-9]+") == {"Monitoring Metrics Publisher"}
+    assert len(bicep.resources("Authorization/roleAssignments")) == len(ROLES)
     everything = json.dumps(bicep.template(bicep.MAIN))
-    for word in ("listKeys", "listAccountSas", "'Owner'", "'Contributor'"):
-        assert word not in everything
+    assert [word for word in ("listKeys", "listAccountSas") if word in everything] == []
 
 
-def test_storage_takes_no_keys_no_anonymous_readers_and_keeps_nothing_deleted() -> None:
-    assert bicep.module("storage")["variables"]["safe"] == {
-        "allowBlobPublicAccess": False,
-        "allowCrossTenantReplication": False,
-        "allowSharedKeyAccess": False,
-        "defaultToOAuthAuthentication": True,
-        "isLocalUserEnabled": False,
-        "minimumTlsVersion": "TLS1_2",
-        "supportsHttpsTrafficOnly": True,
-    }
-    for name in ("runtime", "exports"):
-        assert bicep.resource("storage", name)["properties"].startswith("[union(variables('safe'),")
-    assert bicep.resource("storage", "exports::blobs")["properties"] == {
+@pytest.mark.parametrize("given", [{}, OTHER], ids=["as it comes", "with a subnet"])
+def test_storage_takes_no_keys_and_no_anonymous_readers(given: dict[str, Any]) -> None:
+    for account in ("strun", "stexp"):
+        properties = bicep.properties("Storage/storageAccounts", account, **given)
+        assert properties.pop("networkAcls")
+        assert properties == {
+            "allowBlobPublicAccess": False,
+            "allowCrossTenantReplication": False,
+            "allowSharedKeyAccess": False,
+            "defaultToOAuthAuthentication": True,
+            "isLocalUserEnabled": False,
+            "minimumTlsVersion": "TLS1_2",
+            "supportsHttpsTrafficOnly": True,
+        }
+
+
+def test_a_subnet_closes_storage_to_all_but_it_and_the_addresses_of_people() -> None:
+    closed = {"bypass": "AzureServices", "defaultAction": "Deny"}
+    closed |= {"virtualNetworkRules": [{"id": bicep.SUBNET, "action": "Allow"}]}  # type: ignore[dict-item]
+    people = [{"value": value, "action": "Allow"} for value in ("203.0.113.0/24", "198.51.100.7")]
+    accounts = {name: bicep.properties("Storage/storageAccounts", name, **OTHER) for name in ("strun", "stexp")}
+    assert accounts["strun"]["networkAcls"] == closed
+    assert accounts["stexp"]["networkAcls"] == {**closed, "ipRules": people}
+    assert bicep.properties("Web/sites", **OTHER)["virtualNetworkSubnetId"] == bicep.SUBNET
+
+
+def test_deleted_exports_are_gone_and_old_ones_are_deleted() -> None:
+    assert bicep.properties("Storage/storageAccounts/blobServices", "stexp") == {
         "deleteRetentionPolicy": {"enabled": False},
         "containerDeleteRetentionPolicy": {"enabled": False},
         "isVersioningEnabled": False,
         "changeFeed": {"enabled": False},
     }
-    (rule,) = bicep.resource("storage", "exports::lifecycle")["properties"]["policy"]["rules"]
-    assert rule["definition"]["filters"]["prefixMatch"] == ["[format('{0}/', parameters('exportContainer'))]"]
-    age = rule["definition"]["actions"]["baseBlob"]["delete"]["daysAfterModificationGreaterThan"]
-    assert age == "[parameters('retentionDays')]"
+    (rule,) = bicep.properties("Storage/storageAccounts/managementPolicies")["policy"]["rules"]
+    assert rule["definition"]["filters"]["prefixMatch"] == ["exports/"]
+    assert rule["definition"]["actions"]["baseBlob"]["delete"] == {"daysAfterModificationGreaterThan": 7}
 
 
 def test_reads_writes_and_removals_of_exports_are_logged() -> None:
-    logs = bicep.resource("storage", "accessLog")["properties"]["logs"]
-    assert {each["category"] for each in logs if each["enabled"]} == {"StorageRead", "StorageWrite", "StorageDelete"}
+    (log,) = [each for each in bicep.resources("Insights/diagnosticSettings") if "/stexp" in each["id"]]
+    kinds = {each["category"] for each in log["properties"]["logs"] if each["enabled"]}
+    assert kinds == {"StorageRead", "StorageWrite", "StorageDelete"}
 
 
 def test_telemetry_and_deployment_go_by_identity_only() -> None:
-    assert bicep.resource("monitoring", "insights")["properties"]["DisableLocalAuth"] is True
-    assert bicep.resource("monitoring", "workspace")["properties"]["features"]["disableLocalAuth"] is True
-    for name in ("ftpPassword", "scmPassword"):
-        assert bicep.resource("function", f"app::{name}")["properties"] == {"allow": False}
-    deployment = bicep.resource("function", "app")["properties"]["functionAppConfig"]["deployment"]
-    assert deployment["storage"]["authentication"]["type"] == "UserAssignedIdentity"
+    assert bicep.properties("Insights/components")["DisableLocalAuth"] is True
+    assert bicep.properties("OperationalInsights/workspaces")["features"]["disableLocalAuth"] is True
+    for name in ("/ftp", "/scm"):
+        assert bicep.properties("Web/sites/basicPublishingCredentialsPolicies", name) == {"allow": False}
+    storage = bicep.properties("Web/sites")["functionAppConfig"]["deployment"]["storage"]
+    assert storage["authentication"]["type"] == "UserAssignedIdentity"
 
 
 def test_easy_auth_requires_a_sign_in_to_this_tenant_without_a_secret() -> None:
-    auth = bicep.resource("function", "app::auth")["properties"]
+    auth = bicep.properties("Web/sites/config", "/authsettingsV2")
     assert auth["platform"]["enabled"] is True
     assert auth["globalValidation"]["requireAuthentication"] is True
     assert "excludedPaths" not in json.dumps(auth)
     registration = auth["identityProviders"]["azureActiveDirectory"]["registration"]
-    assert f"'{registration['clientSecretSettingName']}', parameters('identityClientId')" in _fixed_settings()
-    assert "tenant().tenantId" in registration["openIdIssuer"]
+    assert registration["clientSecretSettingName"] == "OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID"
+    assert _settings()["OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID"] == _settings()["AZURE_CLIENT_ID"]
+    assert bicep.TENANT_ID in registration["openIdIssuer"]
     assert auth["login"]["tokenStore"]["enabled"] is False
-    assert "'WEBSITE_AUTH_AAD_ALLOWED_TENANTS', tenant().tenantId" in _fixed_settings()
-    assert _export_settings()["EXPORT_TENANT_ID"] == "[tenant().tenantId]"
+    assert _settings()["WEBSITE_AUTH_AAD_ALLOWED_TENANTS"] == bicep.TENANT_ID
+    assert _settings()["EXPORT_TENANT_ID"] == bicep.TENANT_ID
+
+
+def test_without_a_registration_there_is_no_easy_auth() -> None:
+    assert [each for each in bicep.resources("Web/sites/config", **OTHER) if "auth" in each["name"]] == []
 
 
 def test_an_instance_takes_several_requests_at_once_and_none_waits_unless_asked_for() -> None:
-    scale = bicep.resource("function", "app")["properties"]["functionAppConfig"]["scaleAndConcurrency"]
+    scale = bicep.properties("Web/sites")["functionAppConfig"]["scaleAndConcurrency"]
     assert scale["triggers"]["http"]["perInstanceConcurrency"] > 1
-    assert scale["alwaysReady"].startswith("[if(equals(parameters('alwaysReadyInstances'), 0), createArray(), ")
+    assert scale["alwaysReady"] == []
+    ready = bicep.properties("Web/sites", **OTHER)["functionAppConfig"]["scaleAndConcurrency"]
+    assert ready["alwaysReady"] == [{"name": "durable", "instanceCount": 2}]
 
 
 def test_the_pinned_packages_come_before_those_of_the_worker() -> None:
-    assert "'PYTHON_ISOLATE_WORKER_DEPENDENCIES', '1'" in _fixed_settings()
+    assert _settings()["PYTHON_ISOLATE_WORKER_DEPENDENCIES"] == "1"
+
+
+def test_the_remote_builds_pyc_files_are_valid_after_it_has_copied_them(tmp_path: Path) -> None:
+    source, copied = tmp_path / "a.py", tmp_path / "copied/a.py"
+    source.write_text("x = 1")
+    code = "import py_compile, sys; py_compile.compile(sys.argv[1], cfile=sys.argv[2])"
+    pyc = Path(importlib.util.cache_from_source(str(copied)))
+    env = os.environ | {"SOURCE_DATE_EPOCH": _settings()["SOURCE_DATE_EPOCH"]}
+    subprocess.run([sys.executable, "-c", code, str(source), str(pyc)], env=env, check=True)
+    copied.write_text(source.read_text())
+    os.utime(copied, (0, 0))  # as a copy that does not keep times
+    shown = subprocess.run(
+        [sys.executable, "-vc", "import a"], cwd=copied.parent, capture_output=True, text=True, check=True
+    )
+    assert f"matches {copied}" in shown.stderr.replace("\\", "/")
+
+
+def test_without_the_permission_the_default_columns_are_those_that_need_none() -> None:
+    assert _settings()["EXPORT_DEFAULT_COLUMNS"] == "documented"
+    assert _settings(**OTHER)["EXPORT_DEFAULT_COLUMNS"] == "profile"
 
 
 # ---- Settings: the code, the deployment and the README name the same ones --------------------------------------------
 
 
-def _fixed_settings() -> str:
-    """The settings that are not of shared/settings.py, as one expression: 'NAME', value, ..."""
-    found: str = bicep.resource("function", "app::settings")["properties"]
-    return found
-
-
-def _export_settings() -> dict[str, str]:
-    parameters = bicep.template(bicep.MAIN)["resources"]["function"]["properties"]["parameters"]
-    found: dict[str, str] = parameters["exportSettings"]["value"]
-    return found
+def _settings(**parameters: Any) -> dict[str, str]:
+    """The app settings, evaluated."""
+    return bicep.properties("Web/sites/config", "/appsettings", **parameters)
 
 
 class _Recorder(dict[str, str]):
@@ -210,15 +246,16 @@ def _settings_of_the_code() -> set[str]:
 STORAGE = {"EXPORT_STORAGE", "EXPORT_STORAGE__accountName", "EXPORT_STORAGE__blobServiceUri"}
 # Set already, for code that is about to read them. Each leaves this set with the code.
 TO_COME = {
-    *("EXPORT_AUTHENTICATION_ASK", "EXPORT_AUTHENTICATION_ROLES", "EXPORT_LICENSE_NAMES", "EXPORT_PUBLIC_URL"),
+    *("EXPORT_AUTHENTICATION_ASK", "EXPORT_AUTHENTICATION_ROLES", "EXPORT_LICENSE_NAMES"),
     *("EXPORT_SAS_IP_RANGE", "EXPORT_TENANT_ID"),
 }
 
 
 def test_the_deployment_sets_every_setting_of_the_code_and_no_other() -> None:
     code = _settings_of_the_code() - STORAGE
-    assert code <= set(_export_settings()) - STORAGE <= code | TO_COME
-    assert "EXPORT_STORAGE__blobServiceUri" in _export_settings()
+    deployed = {name for name in _settings() if name.startswith(("EXPORT_", "GRAPH_"))}
+    assert code <= deployed - STORAGE <= code | TO_COME
+    assert "EXPORT_STORAGE__blobServiceUri" in deployed
 
 
 def test_the_readme_lists_every_setting_of_the_code_and_no_other() -> None:
@@ -228,24 +265,32 @@ def test_the_readme_lists_every_setting_of_the_code_and_no_other() -> None:
 
 
 def test_the_deployments_defaults_are_those_of_the_code() -> None:
-    values = json.loads((ROOT / "infra/main.parameters.json").read_text())["parameters"]
-    env = {"EXPORT_STORAGE__blobServiceUri": "https://x.blob.core.windows.net"}
-    for name, value in _export_settings().items():
-        used = re.findall(r"parameters\('(export[A-Z]\w+)'\)", value)
-        found = re.search(r"=([^}]+)\}", values[used[0]]["value"]) if used else None
-        if found:
-            env[name] = found[1]
-    assert set(env) == {"EXPORT_STORAGE__blobServiceUri", "EXPORT_CONTAINER", "EXPORT_RETENTION_DAYS"}
-    assert Settings.from_env(env) == Settings.from_env(dict(list(env.items())[:1]))
+    env = {
+        name: value for name, value in _settings().items() if name.startswith("EXPORT_") and not value.startswith("[")
+    }
+    storage = {"EXPORT_STORAGE__blobServiceUri": "https://x.blob.core.windows.net"}
+    assert env["EXPORT_CONTAINER"]
+    assert env["EXPORT_RETENTION_DAYS"]
+    for name in TO_COME:
+        env.pop(name, None)
+    assert Settings.from_env(storage | env) == Settings.from_env(storage)
 
 
 def test_no_setting_is_one_that_flex_consumption_refuses() -> None:
-    assert not {name for name in NOT_ON_FLEX if name in _export_settings() or f"'{name}'," in _fixed_settings()}
+    assert not NOT_ON_FLEX & set(_settings())
 
 
 def test_alerts_read_lines_that_the_code_logs() -> None:
     """The queries look for words in a log line: without that line in the code they would never fire."""
     code = "".join(path.read_text() for path in (ROOT / "shared").rglob("*.py"))
-    assert re.search(r'"Export %s ended: %s \(%d users, %d errors, %d requests, %d retries\)"', code), (
-        "publish must log it: see infra/app/alerts.bicep"
-    )
+    assert '"Export %s ended: %s (%d users, %d errors, %d requests, %d retries)"' in code
+    # To come; with other words, alert and guide would find nothing.
+    assert "Links for export" not in code or '"Links for export %s were made for %s: %s, correlation %s"' in code
+
+
+def test_alert_and_guide_take_the_same_line_apart() -> None:
+    (alert,) = [each for each in bicep.resources("Insights/scheduledQueryRules") if "many-links" in each["name"]]
+    query = alert["properties"]["criteria"]["allOf"][0]["query"]
+    guide = (ROOT / "docs/operating.md").read_text()
+    for word in re.findall(r'"(.+?)"', query):
+        assert f'"{word}"' in guide

@@ -1,15 +1,19 @@
 """What is deployed: the right files, host.json, locked packages; and the app starts from them alone."""
 
+import ast
+import importlib.metadata
 import json
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import deployment
 import pytest
+from packaging.markers import Marker
 
 ROOT = deployment.ROOT
 
@@ -34,7 +38,7 @@ def test_what_is_deployed_is_the_app_and_nothing_else() -> None:
         "wt_env/bin/python",  # azd's own venv: named by the project's folder
         *("local.settings.json", ".env", "local/tenant/graph.py", "tests/unit/test_ids.py", "infra/main.bicep"),
         *("docs/deploying.md", "benchmarks/run.py", ".git/config", ".venv/bin/python", "demo/users.csv"),
-        *("local/node_modules/azurite/package.json", "shared/__pycache__/api.cpython-311.pyc", "requirements.lock"),
+        *("local/node_modules/azurite/package.json", "shared/__pycache__/api.cpython-311.pyc", "requirements.in"),
     ],
 )
 def test_secrets_and_tools_stay_at_home(name: str) -> None:
@@ -101,27 +105,83 @@ def test_the_lines_that_alerts_read_are_never_sampled_away() -> None:
     assert {"Trace", "Exception", "Request"} <= set(sampling["excludedTypes"].split(";"))
 
 
-# ---- requirements.lock -----------------------------------------------------------------------------------------------
+# ---- requirements.txt: what is deployed is what was tested -----------------------------------------------------------
 
 
-def _pins(text: str) -> dict[tuple[str, str], str]:
-    """(name, version) to the marker."""
-    found = re.findall(r"^([A-Za-z0-9_.-]+)(?:\[\w+\])?==([\w.]+)(?: *; *([^\\\n]+))?", text, re.MULTILINE)
-    return {(name.lower(), version): marker for name, version, marker in found}
+def _pins(file: str) -> dict[str, set[str]]:
+    """A package's name to its version, or to one with each marker."""
+    lines = re.findall(
+        r"^([a-z][\w.-]*)(?:\[\w+\])?==([\w.]+)(?: *; *([^\\\n]+))?", (ROOT / file).read_text(), re.MULTILINE
+    )
+    found: dict[str, set[str]] = {}
+    for name, version, marker in lines:
+        if not marker or Marker(marker.strip()).evaluate():
+            found.setdefault(name, set()).add(version)
+    return found
 
 
-def test_the_lock_has_the_pins_of_requirements_txt() -> None:
+def test_requirements_txt_has_the_pins_of_requirements_in() -> None:
     """When this fails: infra/lock.sh."""
-    locked = _pins((ROOT / "requirements.lock").read_text())
-    assert set(_pins((ROOT / "requirements.txt").read_text())) <= set(locked)
-    names = {re.split(r"[\[=<>; ]", line)[0] for line in (ROOT / "requirements.txt").read_text().splitlines() if line}
-    assert names <= {name for name, _ in locked}
+    direct, all_of_them = _pins("requirements.in"), _pins("requirements.txt")
+    assert len(direct) > 10
+    assert {name: all_of_them.get(name) for name in direct} == direct
 
 
-def test_everything_in_the_lock_has_hashes_and_no_address() -> None:
-    text = (ROOT / "requirements.lock").read_text()
+def test_everything_that_is_installed_has_hashes_and_comes_from_no_address() -> None:
+    text = (ROOT / "requirements.txt").read_text()
     entries = re.split(r"\n(?=[a-z])", text.partition("\n#")[2])
     assert len(entries) > 30
     assert all("--hash=sha256:" in entry for entry in entries[1:])
     assert "://" not in text
     assert "index-url" not in text
+
+
+def test_the_tests_run_with_the_packages_that_are_deployed() -> None:
+    """When this fails: a package for tests wants another version, or the environment is an old one (make clean)."""
+    pinned = _pins("requirements.txt")
+    assert {name: {importlib.metadata.version(name)} for name in pinned} == pinned
+
+
+def test_every_package_that_the_app_imports_is_pinned_by_itself() -> None:
+    """What only comes along with another package goes away with its next version."""
+    imported = {name for path in deployment.packaged() if path.suffix == ".py" for name in _imports(ROOT / path)}
+    assert {"azure.functions", "msgspec", "msgraph"} <= imported
+    packages = importlib.metadata.packages_distributions()
+    found = {name: _packages(name, packages) for name in imported}
+    unpinned = {
+        name: all_of_them for name, all_of_them in found.items() if not all_of_them & set(_pins("requirements.in"))
+    }
+    assert unpinned == {}
+
+
+def test_no_package_has_a_module_of_the_apps_names() -> None:
+    """Azure puts the app's folder last on the path: a package's `shared` would be imported instead of ours."""
+    packages = importlib.metadata.packages_distributions()
+    assert "msgspec" in packages
+    assert {path.parts[0].removesuffix(".py") for path in deployment.packaged() if path.suffix == ".py"} & set(
+        packages
+    ) == set()
+
+
+def _imports(path: Path) -> set[str]:
+    """Names of the modules of other packages; of a namespace with its first part: azure.core."""
+    tree = ast.parse(path.read_text())
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {
+        node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module and not node.level
+    }
+    parts = [name.split(".") for name in names]
+    others = [each for each in parts if each[0] not in {*sys.stdlib_module_names, "shared", "function_app"}]
+    return {".".join(each[:2]) if each[0] == "azure" else each[0] for each in others}
+
+
+def _packages(module: str, packages: Mapping[str, list[str]]) -> set[str]:
+    top, _, inner = module.partition(".")
+    found = set(packages.get(top, []))
+    if inner:
+        found = {name for name in found if _has(name, top, inner)}
+    return {name.lower().replace("_", "-") for name in found}
+
+
+def _has(distribution: str, *folder: str) -> bool:
+    return any(each.parts[:2] == folder for each in importlib.metadata.files(distribution) or [])

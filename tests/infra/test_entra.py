@@ -41,6 +41,9 @@ class FakeGraph:
         self.writes: list[str] = []
         self.apps: list[Json] = []
         self.credentials: dict[str, list[Json]] = {}
+        self.owners: list[Json] = [{"id": "me"}]
+        self.unknown: dict[str, int] = {}
+        """How many times yet a path is not found, because its object was made a moment ago."""
         self.assignments: dict[str, list[Json]] = {IDENTITY: []}
         roles = [{"value": name, "id": f"role-{name}"} for name in PERMISSIONS]
         self.principals: list[Json] = [
@@ -56,6 +59,14 @@ class FakeGraph:
         return self._write(method, path, copy.deepcopy(body or {}))
 
     def _get(self, path: str) -> Json:
+        for begin in self.unknown:
+            if path.startswith(begin) and self.unknown[begin] > 0:
+                self.unknown[begin] -= 1
+                raise entra.GraphError(404, "Request_ResourceNotFound")
+        if path == "/me?$select=id":
+            return {"id": "me"}
+        if re.fullmatch(r"/applications/.+/owners\?.*", path):
+            return {"value": self.owners}
         if found := re.fullmatch(r"/(applications|servicePrincipals)\(appId='(.+)'\)", path):
             kind = self.apps if found[1] == "applications" else self.principals
             for each in kind:
@@ -128,7 +139,11 @@ def test_before_provisioning_it_registers_the_app_and_after_it_does_the_rest() -
     assert app["identifierUris"] == ["api://client-1"]
     assert app["web"]["redirectUris"] == [f"{URL}/.auth/login/aad/callback"]
     assert app["api"]["requestedAccessTokenVersion"] == 2
-    assert [role["value"] for role in app["appRoles"]] == ["Exports.Run"]
+    assert [role["value"] for role in app["appRoles"]] == ["Exports.Run", "Exports.ReadAuthentication"]
+    assert app["signInAudience"] == "AzureADMyOrg"
+    assert [(scope["value"], scope["type"]) for scope in app["api"]["oauth2PermissionScopes"]] == [
+        ("user_impersonation", "Admin")
+    ]
     credential = graph.credentials["object-1"][0]
     assert credential["issuer"] == f"https://login.microsoftonline.com/{TENANT}/v2.0"
     assert (credential["subject"], credential["audiences"]) == (IDENTITY, ["api://AzureADTokenExchange"])
@@ -158,11 +173,57 @@ def test_what_others_put_into_the_registration_stays() -> None:
     graph.credentials["object-1"] = [{"name": "easy-auth", "subject": "someone else"}]
     run(graph, wanted(client_id="client-1"))
     assert app["web"]["redirectUris"] == ["https://mine.example/callback", f"{URL}/.auth/login/aad/callback"]
-    assert [role["value"] for role in app["appRoles"]] == ["Other", "Exports.Run"]
+    assert [role["value"] for role in app["appRoles"]] == ["Other", "Exports.Run", "Exports.ReadAuthentication"]
     assert app["identifierUris"] == ["https://mine.example", "api://client-1"]
     clients = {each["appId"]: each["delegatedPermissionIds"] for each in app["api"]["preAuthorizedApplications"]}
     assert clients == {"another": [], entra.AZURE_CLI_APP: [entra.SCOPE_ID]}
     assert [each["subject"] for each in graph.credentials["object-1"]] == ["someone else", IDENTITY]
+
+
+def test_a_registration_that_lets_others_in_is_closed() -> None:
+    graph = FakeGraph()
+    run(graph, wanted())
+    app = graph.apps[0]
+    app["signInAudience"] = "AzureADMultipleOrgs"
+    scope = app["api"]["oauth2PermissionScopes"][0]
+    other = {"id": "other", "value": "other", "type": "User"}
+    app["api"]["oauth2PermissionScopes"] = [other, scope | {"type": "User"}]
+    app["appRoles"] = app["appRoles"][:1]
+    run(graph, wanted(client_id="client-1"))
+    assert app["signInAudience"] == "AzureADMyOrg"
+    assert app["api"]["oauth2PermissionScopes"] == [other, scope]
+    assert [role["value"] for role in app["appRoles"]] == ["Exports.Run", "Exports.ReadAuthentication"]
+
+
+def test_what_others_put_on_the_registration_is_named_and_stays() -> None:
+    graph = FakeGraph()
+    run(graph, wanted())
+    app = graph.apps[0]
+    app["passwordCredentials"] = [{"displayName": "old", "endDateTime": "2030-01-01T00:00:00Z"}]
+    app["keyCredentials"] = [{"keyId": "k1", "endDateTime": "2031-01-01T00:00:00Z"}]
+    app["web"]["redirectUris"].append("https://web.example/cb")
+    app["spa"] = {"redirectUris": ["https://spa.example"]}
+    app["publicClient"] = {"redirectUris": ["http://localhost"]}
+    app["isFallbackPublicClient"] = True
+    app["api"]["preAuthorizedApplications"].append({"appId": "another", "delegatedPermissionIds": []})
+    graph.credentials["object-1"].append({"name": "ci", "subject": "repo:x"})
+    graph.owners += [{"id": "2", "userPrincipalName": "eve@contoso.example"}, {"id": "3", "displayName": "a pipeline"}]
+    graph.writes.clear()
+    _, said, _ = run(graph, wanted(client_id="client-1"))
+    assert graph.writes == []
+    assert said[0].startswith("note: the app registration has what this script did not put there.")
+    assert said[2:] == [
+        "  secret 'old', until 2030-01-01T00:00:00Z",
+        "  certificate 'k1', until 2031-01-01T00:00:00Z",
+        "  federated credential 'ci' of repo:x",
+        "  redirect URI https://web.example/cb",
+        "  redirect URI https://spa.example",
+        "  redirect URI http://localhost",
+        "  client without consent another",
+        "  public client flows are allowed",
+        "  owner eve@contoso.example",
+        "  owner a pipeline",
+    ]
 
 
 def test_only_the_missing_permission_is_granted_and_one_too_many_is_named() -> None:
@@ -232,6 +293,25 @@ def test_what_was_made_a_moment_ago_is_waited_for() -> None:
     assert len(graph.principals) == 2
 
 
+def test_reading_what_was_made_a_moment_ago_is_repeated_but_not_for_ever() -> None:
+    graph = FakeGraph()
+    graph.unknown = {
+        "/applications/object-1/federatedIdentityCredentials": 2,
+        f"/servicePrincipals/{IDENTITY}/appRoleAssignments": 1,
+    }
+    pauses: list[float] = []
+    setup = entra.Setup(graph, entra.GLOBAL, lambda text: None, lambda text: None, pauses.append)
+    entra.run(setup, wanted())
+    assert pauses == [5.0, 10.0, 5.0]
+    assert len(graph.assignments[IDENTITY]) == len(PERMISSIONS[:-1])
+
+    graph.unknown = {f"/servicePrincipals/{IDENTITY}/appRoleAssignments": 99}
+    pauses.clear()
+    with pytest.raises(entra.GraphError, match="Request_ResourceNotFound"):
+        entra.run(setup, wanted(client_id="client-1"))
+    assert pauses == [5.0, 10.0, 15.0, 20.0, 25.0]
+
+
 def test_a_logic_app_gets_the_app_role_once() -> None:
     graph = FakeGraph()
     run(graph, wanted())
@@ -240,8 +320,10 @@ def test_a_logic_app_gets_the_app_role_once() -> None:
         setup = entra.Setup(graph, entra.GLOBAL, lambda text: None, lambda text: None)
         entra.allow_logic_app(setup, "client-1", "logic")
     assert graph.assignments["logic"] == [
-        {"principalId": "logic", "resourceId": "sp-1", "appRoleId": entra.APP_ROLE_ID}
+        {"principalId": "logic", "resourceId": "sp-1", "appRoleId": entra.APP_ROLE_IDS["Exports.Run"]}
     ]
+    entra.allow_logic_app(setup, "client-1", "logic", ("Exports.Run", "Exports.ReadAuthentication"))
+    assert [each["appRoleId"] for each in graph.assignments["logic"]] == list(entra.APP_ROLE_IDS.values())
 
 
 @pytest.mark.parametrize(

@@ -80,10 +80,19 @@ def test_the_export_is_waited_for_by_polling_as_the_apps_identity() -> None:
     }
     # Switched off, the action would take the 202 for the end.
     assert "DisableAsyncPattern" not in json.dumps(action)
-    # A Logic App sends a POST again after a time-out.
-    assert action["inputs"]["headers"]["Idempotency-Key"] == "@workflow().run.name"
+    # A Logic App sends a POST again after a time-out; a second action of the run is another request.
+    key = "@concat(workflow().run.name, '-Export_users')"
+    assert action["inputs"]["headers"]["Idempotency-Key"] == key
     # The answer holds download links: run histories are read by more people than may export.
     assert action["runtimeConfiguration"]["secureData"]["properties"] == ["outputs"]
+
+
+def test_each_run_and_each_action_has_a_key_of_its_own() -> None:
+    """A second action with the first one's key would be answered with its export, or with 422."""
+    given = {name: action["inputs"].get("headers", {}) for name, action in ACTIONS.items() if action["type"] == "Http"}
+    for name, headers in given.items():
+        assert "workflow().run.name" in headers["Idempotency-Key"]
+        assert f"'-{name}'" in headers["Idempotency-Key"]
 
 
 def test_success_is_what_the_api_calls_success_and_anything_else_fails_the_run() -> None:

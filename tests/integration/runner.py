@@ -15,7 +15,7 @@ import msgspec
 from truth import SCHEMA
 
 from shared.api.operations import new_id, read_results
-from shared.export import check, plan, publish, read
+from shared.export import activities
 from shared.export.context import Edges, Record
 from shared.export.workflow import CANCEL, export_workflow
 from shared.files.columns import COLUMN_SETS
@@ -23,13 +23,6 @@ from shared.storage import blobs
 from shared.storage.names import csv_name, record_name, work_name
 
 Json = dict[str, Any]
-ACTIVITIES: dict[str, Callable[[Edges, Json], Awaitable[Json]]] = {
-    "plan": plan.plan,
-    "export": read.export,
-    "check": check.check,
-    "publish": publish.publish,
-    "clean": publish.clean,
-}
 ATTEMPTS = 3
 
 
@@ -51,6 +44,7 @@ class Context:
 
     edges: Edges
     input: Json
+    run: Callable[[Edges, str, Json], Awaitable[Any]] = activities.run
     twice: float = 0.0
     chance: random.Random = field(default_factory=random.Random)
     cancel: asyncio.Event = field(default_factory=asyncio.Event)
@@ -59,6 +53,7 @@ class Context:
     calls: list[tuple[str, Json, Any]] = field(default_factory=list)
     zombies: list["asyncio.Task[Any]"] = field(default_factory=list)
     lanes: list["asyncio.Task[Any]"] = field(default_factory=list)
+    histories: tuple[()] = ()
 
     def get_input(self) -> Json:
         return self.input
@@ -93,15 +88,14 @@ class Context:
         self.statuses.append(status)
 
     async def _call(self, name: str, task: Json) -> Any:
-        body = ACTIVITIES[name]
         attempts = 1 if name in {"export", "check"} else ATTEMPTS  # These the orchestrator itself asks for again.
         for attempt in range(attempts):
             try:
                 if self.chance.random() < self.twice:
-                    other = asyncio.create_task(body(self.edges, task))
+                    other = asyncio.create_task(self.run(self.edges, name, task))
                     self.zombies.append(other)
                     await asyncio.sleep(self.chance.random() / 50)
-                result = await body(self.edges, task)
+                result = await self.run(self.edges, name, task)
                 self.calls.append((name, task, result))
                 return msgspec.json.decode(msgspec.json.encode(result))
             except Exception as problem:

@@ -10,8 +10,7 @@ from runner import Context, run_export
 from truth import check_complete, check_results
 
 from local.tenant import Tenant
-from shared.export import plan
-from shared.export.publish import publish
+from shared.export import activities, plan, read
 from shared.graph import client
 from shared.storage import blobs, blockwriter
 
@@ -76,7 +75,7 @@ async def test_too_many_blocks_are_a_failure_with_its_reason_and_without_a_file(
     async with connected(Tenant(users=5)) as edges:
         done = await run_export(edges)
         task = publishing(done, parts=[[0, 0, "0" * 12, *blocks, 5, 1000, 7 if blocks[1] else 0]])
-        assert (await publish(edges, task))["status"] == "Failed"
+        assert (await activities.run(edges, "publish", task))["status"] == "Failed"
         file = json.loads(await blobs.read(edges.storage, f"{done.id}/results.json"))
     assert file["errors"][-1]["code"] == "TooManyBlocks"
     assert len(file["errors"]) == file["counts"]["errors"]
@@ -89,7 +88,7 @@ async def test_a_file_of_another_size_than_was_staged_is_removed(connected, lost
         done = await run_export(edges)
         (part,) = publishing(done)["parts"]
         task = publishing(done, parts=[[*part[:6], part[6] + lost, *part[7:]]])
-        assert (await publish(edges, task))["status"] == "Failed"
+        assert (await activities.run(edges, "publish", task))["status"] == "Failed"
         file = json.loads(await blobs.read(edges.storage, f"{done.id}/results.json"))
         assert await blobs.read(edges.storage, f"{done.id}/users.csv") is None
     assert file["errors"][-1]["code"] == "FileIncomplete"
@@ -119,6 +118,6 @@ def test_one_question_to_graph_leaves_an_activity_time_to_end() -> None:
     """The longest that an activity waits: until its segment is over, and then for one more answer."""
     host = json.loads(Path("host.json").read_text())
     hours, minutes, seconds = map(int, host["functionTimeout"].split(":"))
-    read = client.TIMEOUT.sock_read or 0
-    longest = read.SEGMENT_SECONDS + client.Retries().seconds + client.MAX_WAIT + read
+    answer = client.TIMEOUT.sock_read or 0
+    longest = read.SEGMENT_SECONDS + client.Retries().seconds + client.MAX_WAIT + answer
     assert longest < hours * 3600 + minutes * 60 + seconds

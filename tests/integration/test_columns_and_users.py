@@ -104,6 +104,12 @@ async def test_selected_users_come_once_in_the_order_in_which_they_were_named(co
         "companyName eq null",
         "userType eq 'Guest' or accountEnabled eq false",
         "not(startsWith(displayName,'M'))",
+        "accountEnabled and assignedLicenses/any()",
+        "not accountEnabled\n\tOR imAddresses/any(i:startsWith(i,'a'))",
+        "startsWith(displayName,'M') ne true and assignedLicenses/$count eq 0",
+        "onPremisesExtensionAttributes/extensionAttribute1 eq 'EMEA'",
+        "customSecurityAttributes/Marketing/AppCountry eq 'Canada'",
+        "signInActivity/lastSignInDateTime le 2026-05-31T00:00:00Z",
     ],
 )
 async def test_a_callers_filter_gives_just_its_users(connected, text):
@@ -123,7 +129,7 @@ def filtered(tenant, text, call, answer):
     import json
     from urllib.parse import quote, urlsplit
 
-    target, ids = f"/v1.0/users?$top=999&$select=id&$count=true&$filter={quote(text)}", []
+    target, ids = f"/v1.0/users?$top=500&$select=id&$count=true&$filter={quote(text)}", []
     while target:
         headers = {"authorization": "Bearer truth", "consistencylevel": "eventual"}
         page = json.loads(answer(tenant, call("GET", target, headers, b"", "http://tenant")).body)

@@ -41,7 +41,7 @@ async def test_a_tenant_without_counts_is_one_chain_and_the_results_say_so(conne
         done = await run_export(edges)
     check_results(done.results, "Completed")
     check_complete(done.csv, tenant)
-    assert [warning["code"] for warning in done.results["warnings"]] == ["OneChain"]
+    assert [warning["code"] for warning in done.results["warnings"]] == ["OneChain", "CompletenessUnchecked"]
     assert done.results["counts"]["expected"] is None
 
 

@@ -10,13 +10,22 @@ from truth import check_complete, check_results
 
 from local.tenant import Tenant, create_user, delete_user, update_user
 from shared.errors import Transient
-from shared.export import plan
+from shared.export import activities
 from shared.export.context import read_plan
 from shared.graph import client, pages
 from shared.storage import blobs
 from shared.storage.names import results_name
 
 PAGE_TOKEN_ERRORS = ("Directory_ExpiredPageToken", "DirectoryPageTokenNotFoundException", "Request_BadRequest")
+
+HTML = "<html><body>The page cannot be displayed.</body></html>"
+ERRORS = (
+    {"code": "generalException", "message": "Try again."},
+    {"code": None},
+    {"code": 5, "message": None},
+    "busy",
+    {},
+)
 
 
 async def export_with(connected, tenant, *faults, **options):
@@ -34,7 +43,14 @@ async def export_with(connected, tenant, *faults, **options):
         {"kind": "throttle", "rate": 0.3, "retry_after": 1},
         {"kind": "throttle", "rate": 0.3},
         {"kind": "throttle", "match": "/users?", "times": 40, "retry_after": 5},
-        *({"kind": "status", "status": status, "rate": 0.3} for status in (500, 502, 503, 504)),
+        *(
+            {"kind": "status", "status": status, "rate": 0.3}
+            for status in (409, 423, 500, 502, 503, 504, 509, 520, 530)
+        ),
+        *({"kind": "status", "status": status, "rate": 0.3, "body": HTML} for status in (200, 302, 400, 403, 404, 503)),
+        *({"kind": "status", "status": 200, "rate": 0.3, "body": {"error": error}} for error in ERRORS),
+        {"kind": "status", "status": 429, "rate": 0.3, "retry_after": "Wed, 21 Oct 2015 07:28:00 GMT"},
+        {"kind": "late_error", "match": "/users?$top=999", "rate": 0.3},
         {"kind": "reset", "rate": 0.3},
         {"kind": "hang", "match": "/users?", "times": 2},
         {"kind": "truncate", "rate": 0.2},
@@ -55,6 +71,53 @@ async def test_what_passes_is_survived(connected, fault):
     check_complete(done.csv, tenant)
 
 
+@pytest.mark.parametrize("match", ["/authentication/methods", "$select=", "/users/$count"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *({"status": status} for status in (401, 409, 423, 502, 520)),
+        {"status": 429, "retry_after": "0,120"},
+        {"status": 509, "times": 60},
+        *({"status": status, "body": HTML} for status in (200, 400, 403, 404)),
+        {"status": 200, "body": {"error": {"code": None, "message": "Try again."}}},
+        {"status": 200, "body": {"error": "busy"}},
+    ],
+    ids=lambda fault: " ".join(str(value) for value in fault.values()),
+)
+async def test_what_passes_in_a_part_of_a_batch_is_survived(connected, match, fault):
+    tenant = Tenant(users=60)
+    # Of a part that fails three times is said so: fewer than that for any of them.
+    tenant.faults.add("status", match=match, **{"times": 2, **fault})
+    users = [] if match == "/users/$count" else [user["id"] for user in tenant.all_users()]
+    async with connected(tenant) as edges:
+        done = await run_export(edges, columns=["objectId", "authenticationPhoneNumber"], users=users)
+    assert tenant.faults.applied["status"] == fault.get("times", 2)
+    check_results(done.results, "Completed")
+    check_complete(done.csv, tenant)
+    assert done.results["counts"]["expected"] == 60
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "reason"),
+    [
+        ({"code": None, "message": "No phone for you."}, "HTTP403", "No phone for you."),
+        ({"code": 17, "message": "No phone for you."}, "17", "No phone for you."),
+        ("No phone for you.", "HTTP403", "No phone for you."),
+    ],
+    ids=["code null", "code a number", "error a text"],
+)
+async def test_graphs_words_are_in_the_results_whatever_their_form(connected, error, code, reason):
+    tenant = Tenant(users=30)
+    user = tenant.all_users()[7]["id"]
+    tenant.faults.add("status", status=403, match=f"{user}/authentication", body={"error": error}, rate=1.0)
+    async with connected(tenant) as edges:
+        done = await run_export(edges, columns=["objectId", "authenticationPhoneNumber"])
+    check_results(done.results, "CompletedWithErrors")
+    check_complete(done.csv, tenant)
+    [entry] = done.results["errors"]
+    assert (entry["code"], entry["reason"], entry["user"]) == (code, reason, user)
+
+
 @pytest.mark.parametrize(
     ("fault", "code"),
     [
@@ -65,7 +128,8 @@ async def test_what_passes_is_survived(connected, fault):
         ({"kind": "repeat_link", "rate": 1.0}, "RepeatedLink"),
         ({"kind": "foreign_link", "match": "/users?$top=999"}, "ForeignLink"),
         ({"kind": "ignore_filter", "match": "/users?$top=999", "nth": 2}, "FilterIgnored"),
-        ({"kind": "wrong_type", "match": "/users?$top=999", "nth": 2, "property": "displayName"}, "UnreadableAnswer"),
+        ({"kind": "wrong_type", "match": "/users?$top=999", "nth": 2, "property": "id"}, "UnreadableAnswer"),
+        ({"kind": "late_error", "match": "/users?$top=999", "rate": 1.0}, "ActivityFailed"),
         ({"kind": "status", "status": 403, "match": "/users?$top=999", "nth": 2, "code": "Denied"}, "Denied"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -187,7 +251,7 @@ async def test_a_second_plan_does_not_replace_the_one_that_is_being_read(connect
             gone.update(user["id"] for user in users[:900])
             for user in users[:900]:
                 delete_user(tenant, user["id"])
-            late.append(asyncio.create_task(plan.plan(edges, {"id": context.input["id"]})))
+            late.append(asyncio.create_task(activities.run(edges, "plan", {"id": context.input["id"]})))
 
         gone, late, context = set(), [], Context(edges, {})
         tenant.faults = Watched(tenant.faults, replan)
@@ -237,7 +301,7 @@ async def test_of_two_plans_made_at_once_one_counts_for_both(connected):
         await blobs.delete(edges.storage, results_name(done.id))  # As if it had not ended.
         counted.clear()
         tenant.faults = Counted(tenant.faults, None)
-        both = await asyncio.gather(*(plan.plan(edges, {"id": done.id}) for _ in range(2)))
+        both = await asyncio.gather(*(activities.run(edges, "plan", {"id": done.id}) for _ in range(2)))
         stored = await read_plan(edges.storage, done.id)
     assert len(counted) > 2
     assert both[0]["ranges"] == both[1]["ranges"] == len(stored.ranges)

@@ -7,7 +7,7 @@ from runner import Watched, run_export
 from truth import check_results
 
 from local.tenant import Tenant
-from shared.export import plan, publish, read
+from shared.export import activities
 from shared.export.context import read_record
 from shared.storage import blobs
 from shared.storage.names import csv_name, results_name, work_name
@@ -20,7 +20,7 @@ async def names(edges: Any, prefix: str) -> list[str]:
 async def test_a_plan_that_comes_after_the_end_leaves_nothing(connected):
     async with connected(Tenant(users=300)) as edges:
         done = await run_export(edges)
-        assert (await plan.plan(edges, {"id": done.id}))["failed"]["code"] == "StateLost"
+        assert (await activities.run(edges, "plan", {"id": done.id}))["over"]
         assert await names(edges, work_name(done.id, "")) == []
 
 
@@ -30,7 +30,7 @@ async def test_a_range_that_is_read_beyond_the_end_of_its_export_leaves_nothing(
         done = await run_export(edges)
         # As it was while the export ran.
         await blobs.delete(edges.storage, results_name(done.id))
-        assert "lanes" in await plan.plan(edges, {"id": done.id})
+        assert "lanes" in await activities.run(edges, "plan", {"id": done.id})
 
         def end() -> None:
             with BlobServiceClient.from_connection_string(storage_emulator.connection_string) as client:
@@ -39,7 +39,7 @@ async def test_a_range_that_is_read_beyond_the_end_of_its_export_leaves_nothing(
                     container.delete_blob(name)
 
         tenant.faults = Watched(tenant.faults, end)
-        late = await read.export(edges, {"id": done.id, "segment": 0, "ranges": [0, 1]})
+        late = await activities.run(edges, "export", {"id": done.id, "segment": 0, "ranges": [0, 1]})
         assert late["failed"]["code"] == "StateLost"
         assert await names(edges, work_name(done.id, "")) == []
 
@@ -51,7 +51,7 @@ async def test_a_block_that_the_storage_has_lost_fails_the_export(connected):
         await blobs.delete(edges.storage, csv_name(record.id, record.file_name))
         lost = {"parts": [[0, 0, "000000000000", 1, 0, 300, 27000, 0]], "expected": 300, "ranges": 1, "found": []}
         task = {"id": done.id, "requests": 1, "retries": 0, "restarts": 0, "warnings": [], **lost}
-        assert (await publish.publish(edges, task))["status"] == "Failed"
+        assert (await activities.run(edges, "publish", task))["status"] == "Failed"
         assert [name.rpartition("/")[2] for name in await names(edges, done.id)] == ["request.json", "results.json"]
 
 
@@ -59,5 +59,5 @@ async def test_what_a_publish_that_failed_has_committed_is_removed(connected):
     async with connected(Tenant(users=300)) as edges:
         done = await run_export(edges)
         check_results(done.results, "Completed")
-        await publish.clean(edges, {"id": done.id, "unpublish": True})
+        await activities.run(edges, "clean", {"id": done.id, "unpublish": True})
         assert await names(edges, done.id) == [f"{done.id}/request.json"]

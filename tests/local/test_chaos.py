@@ -18,7 +18,7 @@ def played(kind: str, *violations: str, status: str = "Completed", reason: str =
 
 
 def options(**changes: object) -> argparse.Namespace:
-    return argparse.Namespace(**{"rounds": 3, "seed": 7, "only": None, "write": None} | changes)
+    return argparse.Namespace(**{"rounds": 3, "seed": 7, "only": None, "write": None, "durable_host": None} | changes)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -117,6 +117,7 @@ def test_an_answer_may_show_only_the_first_errors() -> None:
         (replace(COMPLETED, code=404, shown={"title": "Not found"}), "GET answers 404 with the status None"),
         (replace(FAILED, code=200), "GET answers 200 with the status 'Failed'"),
         (replace(FAILED, blobs=(*FAILED.blobs, f"{ID}/users.csv")), f"a blob is left over: {ID}/users.csv"),
+        (replace(CANCELLED, blobs=(*FAILED.blobs, f"{ID}/users.csv")), f"a blob is left over: {ID}/users.csv"),
         (replace(FAILED, shown=FAILED.shown | {"errors": []}, results=None), "Failed without a reason"),
         (replace(FAILED, shown=FAILED.shown | {"download": {"csv": "https://..."}}), "Failed, but it offers a CSV"),
         (replace(CANCELLED, cancelled=False), "Cancelled, and nobody asked for it"),

@@ -1,6 +1,7 @@
 """Injected faults do what they say, over a real socket; the routes beside Graph's tell the truth."""
 
 import asyncio
+import base64
 import json
 import os
 import subprocess
@@ -135,6 +136,69 @@ async def test_a_lagging_count_is_off_by_its_share(tenant: Tenant, graph: httpx.
 async def test_a_wrong_type_is_in_the_first_user(tenant: Tenant, graph: httpx.AsyncClient) -> None:
     tenant.faults.add("wrong_type", property="displayName", value=12)
     assert (await page(graph))["value"][0]["displayName"] == 12
+
+
+async def test_an_answer_can_have_any_status_body_and_retry_after(tenant: Tenant, graph: httpx.AsyncClient) -> None:
+    tenant.faults.add("status", status=403, body="<html>Gateway</html>", retry_after="0,120")
+    tenant.faults.add("status", nth=2, status=200, body={"error": "busy"})
+    gateway, busy = [await graph.get("/v1.0/users") for _ in range(2)]
+    assert (gateway.status_code, gateway.text, gateway.headers["Retry-After"]) == (403, "<html>Gateway</html>", "0,120")
+    assert (busy.status_code, busy.json()) == (200, {"error": "busy"})
+
+
+async def test_an_html_page_within_a_batch_is_base64(tenant: Tenant, graph: httpx.AsyncClient) -> None:
+    tenant.faults.add("status", match="/users/", status=502, body="<html>Gateway</html>")
+    requests = [{"id": "a", "method": "GET", "url": "/users/x"}]
+    [found] = (await graph.post("/v1.0/$batch", json={"requests": requests})).json()["responses"]
+    assert (found["status"], base64.b64decode(found["body"])) == (502, b"<html>Gateway</html>")
+
+
+async def test_odd_values_are_in_the_first_users_of_a_page_and_in_one_user(
+    tenant: Tenant, graph: httpx.AsyncClient
+) -> None:
+    tenant.faults.add("odd_value", property="displayName", value="Ann \ud83d", users=2, times=2)
+    names = [user["displayName"] for user in (await page(graph))["value"]]
+    assert [at for at, name in enumerate(names) if name == "Ann \ud83d"] == [0, 1]
+    one = await graph.get(f"/v1.0/users/{tenant.all_users()[0]['id']}")
+    assert b'"Ann \\ud83d"' in one.content
+
+
+async def test_a_late_error_comes_after_some_users_and_without_a_link(tenant: Tenant, graph: httpx.AsyncClient) -> None:
+    tenant.faults.add("late_error")
+    found = await page(graph)
+    assert (len(found["value"]), found["error"]["code"]) == (10, "InternalServerError")
+    assert "@odata.nextLink" not in found
+
+
+@pytest.mark.parametrize(("users", "sizes"), [(0, [20, 20, 0, 0]), (5, [20, 20, 5, 5]), (-1, [20, 20, 10, 10])])
+async def test_endless_pages_go_on_after_the_last_one(
+    tenant: Tenant, graph: httpx.AsyncClient, users: int, sizes: list[int]
+) -> None:
+    tenant.faults.add("endless", users=users, rate=1.0)
+    link, links, found = "/v1.0/users?$top=20&$select=id,displayName", [], []
+    for _ in range(4):
+        body = await page(graph, link)
+        found.append(len(body["value"]))
+        link = body["@odata.nextLink"]
+        links.append(link)
+    assert found == sizes
+    assert len(set(links)) == 4
+
+
+async def test_a_delta_query_can_be_endless_too(tenant: Tenant, graph: httpx.AsyncClient) -> None:
+    tenant.faults.add("endless", match="delta", rate=1.0)
+    found = await page(graph, "/v1.0/users/delta?$deltatoken=latest")
+    assert "@odata.deltaLink" not in found
+    assert len((await page(graph, found["@odata.nextLink"]))["value"]) == 3
+
+
+@pytest.mark.parametrize("gzip", [False, True])
+async def test_a_huge_body_has_its_size(tenant: Tenant, graph: httpx.AsyncClient, gzip: bool) -> None:
+    tenant.faults.add("huge", size=3_000_000, gzip=gzip)
+    found = await graph.get("/v1.0/users")
+    assert found.json() == {"value": []}
+    assert len(found.content) == 3_000_000 + len(b'{"value":[]}')
+    assert (found.num_bytes_downloaded < 10_000) == gzip
 
 
 async def test_a_rate_is_seeded_and_goes_on(tenant: Tenant, graph: httpx.AsyncClient) -> None:

@@ -3,6 +3,7 @@
 # ruff: noqa: ASYNC110, ASYNC230, ASYNC240 (waits for files that the tests make: that is the point here)
 
 import asyncio
+import json
 import os
 import time
 from datetime import timedelta
@@ -77,28 +78,6 @@ def window(context):
 
 
 @app.orchestration_trigger(context_name="context")
-def lanes(context):
-    """A bounded number at once, without a window: each lane is a sub-orchestration with a share of the work."""
-    given = context.get_input()
-    shares = [list(range(lane, given["count"], given["width"])) for lane in range(given["width"])]
-    pending = [context.call_sub_orchestrator("lane", share) for share in shares]
-    total = 0
-    while pending:
-        winner = yield context.task_any(pending)
-        pending.remove(winner)
-        total += winner.result
-    return total
-
-
-@app.orchestration_trigger(context_name="context")
-def lane(context):
-    total = 0
-    for number in context.get_input():
-        total += yield context.call_activity("double", number)
-    return total
-
-
-@app.orchestration_trigger(context_name="context")
 def with_retry(context):
     given = context.get_input()
     options = df.RetryOptions(first_retry_interval_in_milliseconds=50, max_number_of_attempts=given["attempts"])
@@ -113,28 +92,9 @@ def one_attempt(context):
 
 
 @app.orchestration_trigger(context_name="context")
-def parent(context):
-    good = yield context.call_sub_orchestrator("fan_out", {"count": 3}, context.instance_id + "-child")
-    try:
-        yield context.call_sub_orchestrator("raises", None)
-    except Exception as error:
-        return {"good": good, "bad": str(error), "me": context.instance_id}
-
-
-@app.orchestration_trigger(context_name="context")
 def raises(context):
     yield context.call_activity("double", 1)
     raise ValueError("it went wrong")
-
-
-@app.orchestration_trigger(context_name="context")
-def counts_down(context):
-    number = context.get_input()
-    yield context.call_activity("double", number)
-    if number > 0:
-        context.continue_as_new(number - 1)
-        return None
-    return "zero"
 
 
 @app.orchestration_trigger(context_name="context")
@@ -163,6 +123,13 @@ async def echo(req: func.HttpRequest) -> func.HttpResponse:
         status_code=201,
         headers={"X-Seen": "yes"},
     )
+
+
+@app.route(route="seen/{word}", methods=["POST"])
+async def seen(req: func.HttpRequest) -> func.HttpResponse:
+    """What the function is given."""
+    found = {"params": dict(req.params), "route": dict(req.route_params), "body": req.get_body().hex()}
+    return func.HttpResponse(json.dumps(found | {"headers": dict(req.headers.items())}), mimetype="application/json")
 
 
 @app.route(route="blocks", methods=["GET"])

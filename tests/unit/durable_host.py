@@ -39,24 +39,21 @@ class Host:
         return [number for number, each in self.open.items() if each.action.get("functionName") == name]
 
     def asked(self, number: int) -> Any:
-        """The input of an open activity or sub-orchestration."""
+        """The input of an open activity."""
         return json.loads(self.open[number].action["input"])
 
     def complete(self, number: int, result: Any) -> None:
-        kind = (
-            EventType.TASK_COMPLETED
-            if self.open.pop(number).kind == EventType.TASK_SCHEDULED
-            else EventType.SUB_ORCHESTRATION_INSTANCE_COMPLETED
-        )
-        self._turn({"EventType": kind, "TaskScheduledId": number, "Result": json.dumps(result)})
+        self.complete_with(number, json.dumps(result))
 
-    def fail(self, number: int, reason: str) -> None:
-        kind = (
-            EventType.TASK_FAILED
-            if self.open.pop(number).kind == EventType.TASK_SCHEDULED
-            else EventType.SUB_ORCHESTRATION_INSTANCE_FAILED
+    def complete_with(self, number: int, text: str) -> None:
+        del self.open[number]
+        self._turn({"EventType": EventType.TASK_COMPLETED, "TaskScheduledId": number, "Result": text})
+
+    def fail(self, number: int, reason: str, details: str = "") -> None:
+        del self.open[number]
+        self._turn(
+            {"EventType": EventType.TASK_FAILED, "TaskScheduledId": number, "Reason": reason, "Details": details}
         )
-        self._turn({"EventType": kind, "TaskScheduledId": number, "Reason": reason, "Details": ""})
 
     def fire(self) -> None:
         """The one open timer."""
@@ -64,11 +61,11 @@ class Host:
         del self.open[number]
         self._turn({"EventType": EventType.TIMER_FIRED, "TimerId": number})
 
-    def fail_for_good(self, name: str, reason: str) -> None:
+    def fail_for_good(self, name: str, reason: str, details: str = "") -> None:
         """The one open activity of this name, in all its attempts."""
         for _ in range(RETRY.max_number_of_attempts):
             (number,) = self.named(name)
-            self.fail(number, reason)
+            self.fail(number, reason, details)
             self.fire()
 
     def raise_event(self, name: str) -> None:
@@ -95,7 +92,7 @@ class Host:
         self._scheduled = scheduled.scheduled
         self.most_open = max(self.most_open, len(self.open))
         self.status = state.get("customStatus", self.status)
-        self.done = bool(state["isDone"]) and scheduled.finished
+        self.done = bool(state["isDone"]) and scheduled.passed
         self.output = state.get("output")
         for each in self._history:
             each["IsPlayed"] = True

@@ -11,6 +11,8 @@ from shared.files import csv_rows
 from shared.files.columns import COLUMN_SETS, Cell, Column, columns_of
 from shared.graph.users import AuthenticationMethods, Identity, User
 
+WIDE = "＝＋－＠"  # noqa: RUF001 - the full-width forms of =+-@
+HIDDEN = "\0\x01\x08\x0b\x1f\x7f\x85\xad\u200b\u200e\u2028\u2060\ufeff"
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 cells = st.none() | texts | st.sampled_from(["", '"', ",", "\r\n", "\r", "\n", "a\0b", "=1", "\ufeff", "'", "x\u2028y"])
 
@@ -54,15 +56,17 @@ def test_a_single_column_is_read_back_as_it_was(cell: str | None) -> None:
     assert table(data) == [[cell or ""]] * 2
 
 
-@given(cells | st.sampled_from("=+-@\t\r").flatmap(lambda first: texts.map(lambda rest: first + rest)))
+@given(cells | st.builds("".join, st.tuples(st.text(HIDDEN, max_size=3), st.text(f"=+-@\t\r{WIDE}1"), texts)))
 def test_for_excel_any_text_is_read_back_but_for_an_apostrophe_before_formulas(cell: str | None) -> None:
     found, text = written(cell), cell or ""
 
     assert found.replace("'", "") == text.replace("'", "")
     if found != text:
-        assert text[0] in "=+-@\t\r" or set(text) & set(";\r\n")
+        assert text[0] in f"=+-@\t\r{WIDE}{HIDDEN}" or set(text) & set(";\r\n")
     if found[:1] in {"=", "@", "\t", "\r"}:
         pytest.fail("a formula is unguarded")
+    assert not found.lstrip(HIDDEN).startswith(tuple(WIDE))
+    assert found[:1] in {"+", "-"} or not found.lstrip(HIDDEN).startswith(tuple("=+-@"))
     if found[:1] in {"+", "-"} and found:
         assert set(found) <= set("+-0123456789 ().,/xet")
 
@@ -97,6 +101,23 @@ def test_for_excel_any_text_is_read_back_but_for_an_apostrophe_before_formulas(c
         "\t=1+1",
         "\t",
         "+٣",
+        *(f"{begin}1+1" for begin in WIDE),
+        WIDE[0],
+        WIDE[1] + "81 3 1234 5678",
+        WIDE[3] + "ann",
+        "\0=1+1",
+        "\0\0=1+1",
+        "\0" + WIDE[0] + "1",
+        "\x01-1",
+        "\x1f+31 20 123 4567",
+        "\x7f@ann",
+        "\x0b=1",
+        "\x0c=1",
+        "\x85=1",
+        "\ufeff=1",
+        "\u200b\u200e=1",
+        "\u2028=1",
+        "\x1b\t=1",
     ],
 )
 def test_a_cell_that_excel_would_run_gets_an_apostrophe(cell: str) -> None:
@@ -132,6 +153,15 @@ def test_a_cell_that_excel_would_run_gets_an_apostrophe(cell: str) -> None:
         'O\'Neil, "Ann"',
         "2026-01-01T00:00:00Z",
         "",
+        "\0",
+        "\0a=1",
+        "a\0=1",
+        "\u200bann@contoso.com",
+        "|=1",
+        "a|=1",
+        "Ann|@",
+        "１＋１",  # noqa: RUF001
+        "M\u00fcller\u00ad-Smith",
     ],
 )
 def test_phone_numbers_plain_numbers_and_other_texts_stay_as_they_are(cell: str) -> None:
@@ -160,6 +190,9 @@ def test_booleans_are_true_and_false_as_in_the_portals_file_and_null_is_empty(
         ('a;""=1', 'a;""\'=1'),
         ("+1\n=1", "'+1\n'=1"),
         ("\r=1+1", "'\r'=1+1"),
+        ("a;\0=1", "a;\0'=1"),
+        ('a;\x01"\x02=1', "a;\x01\"\x02'=1"),
+        *((f"a{cut}{begin}1", f"a{cut}'{begin}1") for cut in (";", "\n", "\r", ";\ufeff") for begin in WIDE),
         ("Main Street 1\r\nBerlin", "Main Street 1\r\nBerlin"),
     ],
 )
@@ -168,12 +201,18 @@ def test_where_excel_may_cut_a_cell_what_follows_is_guarded_too(cell: str, guard
     assert written(cell, excel=False) == cell
 
 
-@given(st.lists(cells | st.text("a=+-@;,\r\n\t\"'"), min_size=3, max_size=3))
+@given(st.lists(cells | st.text(f"a=+-@;,\r\n\t\"'\0\x85{WIDE}"), min_size=3, max_size=3))
 def test_a_reader_that_separates_by_semicolons_finds_no_formula_either(row: list[str | None]) -> None:
     """So Excel reads the file in much of Europe."""
     data = csv_rows.rows([User(id="1")], [column("x"), *map(column, row)], excel=True)
     for line in csv.reader(io.StringIO(data.decode(), newline=""), delimiter=";"):
-        assert not [cell for cell in line if cell[:1] in {"=", "@", "+", "-"}]
+        assert not [cell for cell in line if cell.lstrip(HIDDEN).startswith(tuple("=@+-" + WIDE))]
+
+
+def test_a_strange_cell_is_found_among_many_that_are_not() -> None:
+    users = [User(id="1", city="Zürich"), User(id="2", city="\0=1"), User(id="3", city=WIDE[0] + "1"), User(id="4")]
+    found = table(csv_rows.rows(users, columns_of(["objectId", "city"]), excel=True))
+    assert [row[1] for row in found] == ["Zürich", "'\0=1", "'" + WIDE[0] + "1", ""]
 
 
 def test_lines_end_with_cr_and_lf_and_only_what_must_be_is_quoted() -> None:

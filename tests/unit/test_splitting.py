@@ -105,6 +105,29 @@ def test_counts_that_have_nothing_to_do_with_the_users_lose_and_double_nobody(
     assert_each_in_one(done.ranges, everyone)
 
 
+@hypothesis(max_examples=120, deadline=None)
+@given(people, st.integers(1, 6), st.floats(0, 1.5), st.integers(0, 60))
+def test_by_name_alone_every_user_is_kept_by_exactly_one_range_whatever_graph_counts(
+    everyone: list[Person], size: int, share: float, refused: int
+) -> None:
+    asked, true = itertools.count(), exact(everyone)
+    planning = splitting.split_by_name_only(lambda _: size)
+    done = drive(planning, lambda part: None if next(asked) == refused else int((true(part) or 0) * share))
+
+    assert all(part.kind == "all" for part in done.ranges or ())
+    assert_each_in_one(done.ranges, everyone)
+
+
+def test_what_can_not_be_split_is_counted_once_and_left_whole() -> None:
+    small = drive(splitting.leave_whole(lambda _: 10), lambda _: 10)
+    large = drive(splitting.leave_whole(lambda _: 10), lambda _: 11)
+    uncounted = drive(splitting.leave_whole(lambda _: 10), lambda _: None)
+
+    assert (small.total, small.ranges) == (10, [Range(kind="all", expected=10)])
+    assert (large.total, large.ranges, large.probes) == (11, None, 1)
+    assert (uncounted.total, uncounted.ranges) == (None, None)
+
+
 def test_when_graph_does_not_count_the_export_is_one_chain() -> None:
     done = drive(planned(10), lambda _: None)
 

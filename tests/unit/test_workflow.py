@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.export.workflow import ATTEMPTS, CANCEL, MAX_READINGS, export_workflow
+from shared.export.workflow import ATTEMPTS, CANCEL, MAX_PASSES, export_workflow
 from tests.unit.durable_host import Host
 
 # The SDK says so once in the life of a process, of results that are read without a type.
@@ -20,7 +20,7 @@ BROKEN = {"code": "RepeatedLink", "reason": "Twice the same."}
 
 
 def part(number: int, segment: int = 0, rows: int = 10) -> list[Any]:
-    return [number, segment, f"{number:012d}", 1, 0, rows, rows * 9, 0]
+    return [number, segment, f"{number:012d}", 1, 0, rows, rows * 9, 0, {}]
 
 
 def done(*numbers: int, segment: int = 0, rows: int = 10, **more: Any) -> dict[str, Any]:
@@ -34,7 +34,8 @@ def started(**planned: Any) -> Host:
     host = Host(export_workflow, {"id": "e"})
     (plan,) = host.named("plan")
     assert host.asked(plan) == {"id": "e"}
-    host.complete(plan, PLANNED | {"lanes": [[0, 3], [1, 4], [2]]} | planned)
+    lanes = planned.get("lanes", [[0, 3], [1, 4], [2]])
+    host.complete(plan, PLANNED | {"lanes": lanes, "ranges": sum(map(len, lanes))} | planned)
     return host
 
 
@@ -152,12 +153,22 @@ def test_a_lane_that_sees_it_first_tells_that_the_export_is_cancelled() -> None:
     assert published(host)["cancelled"] is True
 
 
+def test_a_start_of_what_has_ended_before_is_cleaned_up_and_nothing_else() -> None:
+    host = Host(export_workflow, {"id": "e"})
+    host.complete(host.named("plan")[0], {"over": True})
+    (clean,) = host.named("clean")
+    assert host.asked(clean) == {"id": "e"}
+    assert len(host.open) == 1
+    host.complete(clean, {})
+    assert host.output == {"status": "Over"}
+
+
 # So the SDK calls an event that nobody waits for yet; it keeps it.
 @pytest.mark.filterwarnings("ignore:Potential duplicate Task completion:UserWarning")
 def test_a_cancel_that_comes_while_the_plan_is_made_counts_too() -> None:
     host = Host(export_workflow, {"id": "e"})
     host.raise_event(CANCEL)
-    host.complete(host.named("plan")[0], PLANNED | {"lanes": [[0], [1]]})
+    host.complete(host.named("plan")[0], PLANNED | {"lanes": [[0], [1]], "ranges": 2})
     if not host.named("publish"):
         host.complete(host.named("export")[0], done(0))
 
@@ -203,8 +214,9 @@ def test_results_that_can_not_be_written_leave_no_file_and_nothing_that_runs() -
     host.fail_for_good("publish", "no storage")
     (clean,) = host.named("clean")
     assert host.asked(clean) == {"id": "e", "unpublish": True}
-    with pytest.raises(Exception, match="no storage"):
-        host.complete(clean, {})
+    host.complete(clean, {})
+    reason = "The step publish failed each time it was tried: no storage."
+    assert host.output == {"status": "Failed", "failed": {"code": "ActivityFailed", "reason": reason}}
 
 
 def test_a_callback_that_crashes_is_a_warning_too() -> None:
@@ -266,7 +278,7 @@ def test_renames_without_end_fail_the_export() -> None:
         elif not host.named("publish") and not host.named("export"):
             host.fire()
 
-    assert readings == MAX_READINGS
+    assert readings == MAX_PASSES
     assert published(host)["failed"]["code"] == "RenamedMeanwhile"
 
 
@@ -334,7 +346,7 @@ def test_what_lanes_leave_is_read_in_a_next_round_when_all_have_ended() -> None:
     host.complete(second, done(1, left={"ranges": [1, 4], "restarts": 1, "state": "chain"}))
 
     assert [host.asked(number) for number in host.named("export")] == [
-        {"id": "e", "segment": 1, "ranges": [3], "restarts": 0},
+        {"id": "e", "segment": 1, "ranges": [3]},
         {"id": "e", "segment": 1, "ranges": [1, 4], "restarts": 1, "state": "chain"},
     ]
     end_lanes(host)
@@ -496,3 +508,151 @@ def test_what_goes_through_durable_is_small_but_for_the_one_list_of_all_parts(ra
     assert sizes["plan"] < MESSAGE / 2
     assert (max(sizes["check"], sizes["publish"]) > MESSAGE) is large
     assert max(sizes["check"], sizes["publish"]) < 3 * MESSAGE
+
+
+# Whatever an activity returns: an exception in the orchestrator would end the export without results.
+
+ANSWERS: dict[str, Any] = {
+    "plan": PLANNED | {"lanes": [[0], [1]], "ranges": 2, "check": [0]},
+    "check": {"again": [], "requests": 1, "retries": 0},
+    "publish": {"status": "Completed", "notify": True},
+    "notify": {},
+    "clean": {},
+}
+ODD: dict[str, list[Any]] = {
+    "plan": [
+        {},
+        {"ranges": 5},
+        {"ranges": 2, "lanes": [[0]]},
+        {"ranges": 2, "lanes": [[0], [0]]},
+        {"ranges": 1, "lanes": [[0], []]},
+        {"ranges": 1, "lanes": [[0]], "check": [7]},
+        {"ranges": 1, "lanes": [[0]], "requests": "7"},
+    ],
+    "export": [
+        {},
+        {"parts": [[0]]},
+        {"parts": [part(0), part(0)]},
+        {"parts": [part(8)]},
+        {"parts": [part(0), part(1)], "void": 8},
+        {"left": {"ranges": [9]}},
+        {"left": {"ranges": [0, 0]}},
+        {"left": 7},
+    ],
+    "check": [{"again": [9]}, {"again": 0}, {"again": ["0"]}],
+    "publish": [{}, {"notify": True}, {"status": 1, "notify": False}],
+    "notify": [{"warning": "text"}],
+    "clean": [],
+}
+ANY: list[Any] = [None, [], "odd", 7, {"failed": "no"}, {"failed": {"code": 1}}, {"cancelled": "maybe"}]
+
+
+def end(host: Host, step: str, odd: Any) -> list[tuple[str, Any]]:
+    """Runs it to its end, with this result of that step; what was asked for."""
+    asked = []
+    while not host.done:
+        names = [name for name in (*ANSWERS, "export") if host.named(name)]
+        if not names:
+            host.fire()
+            continue
+        (number, *_) = host.named(names[0])
+        asked.append((names[0], host.asked(number)))
+        answer = ANSWERS[names[0]] if names[0] != "export" else done(*asked[-1][1]["ranges"])
+        host.complete(number, odd if names[0] == step else answer)
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("step", "odd"), [(step, odd) for step in ("plan", "export", "check") for odd in [*ANY, *ODD[step]]], ids=json.dumps
+)
+def test_what_a_step_returns_and_nobody_can_read_is_published_as_a_failure(step: str, odd: Any) -> None:
+    asked = dict(end(Host(export_workflow, {"id": "e"}), step, odd))
+
+    assert asked["publish"]["failed"]["code"] == "ActivityFailed"
+    assert asked["publish"]["failed"]["reason"].startswith(f"The step {step} returned what this version")
+
+
+@pytest.mark.parametrize("odd", [*ANY, *ODD["publish"]], ids=json.dumps)
+def test_an_export_whose_publish_nobody_can_read_leaves_no_file_and_says_why(odd: Any) -> None:
+    host = Host(export_workflow, {"id": "e"})
+    asked = end(host, "publish", odd)
+
+    assert asked[-1] == ("clean", {"id": "e", "unpublish": True})
+    assert host.output["failed"]["reason"].startswith("The step publish returned what this version")
+
+
+@pytest.mark.parametrize("odd", [*ANY[:4], *ODD["notify"]], ids=json.dumps)
+def test_a_notify_that_nobody_can_read_is_a_warning(odd: Any) -> None:
+    host = Host(export_workflow, {"id": "e"})
+    asked = end(host, "notify", odd)
+
+    (warning,) = [task["warnings"] for name, task in asked if name == "publish"][1]
+    assert warning["code"] == "CallbackFailed"
+    assert host.output == {"status": "Completed"}
+
+
+def test_what_can_not_be_cleaned_up_does_not_change_how_the_export_ended() -> None:
+    host = started(lanes=[[0]])
+    end_lanes(host)
+    host.complete(host.named("publish")[0], {"status": "Completed", "notify": False})
+    host.fail_for_good("clean", "no storage")
+
+    assert host.output == {"status": "Completed"}
+
+
+@pytest.mark.parametrize("given", [None, 7, [], {}, "odd"])
+def test_without_an_input_that_can_be_read_the_instances_id_is_the_exports(given: Any) -> None:
+    host = Host(export_workflow, given)
+
+    assert host.asked(host.named("plan")[0]) == {"id": "i"}
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 3) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*PLANNED, "left", "parts"]), inner),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=60)
+@given(st.sampled_from([*ANSWERS, "export"]), _json)
+def test_whatever_a_step_returns_the_export_ends(step: str, odd: Any) -> None:
+    host = Host(export_workflow, {"id": "e"})
+    end(host, step, odd)
+
+    assert host.output["status"] in {"Completed", "Failed"}
+
+
+@pytest.mark.parametrize("text", ["no JSON", "", '{"__class__": "Path", "__module__": "pathlib"}', "{"])
+def test_a_history_whose_result_is_no_json_is_published_as_a_failure(text: str) -> None:
+    host = Host(export_workflow, {"id": "e"})
+    host.complete_with(host.named("plan")[0], text)
+
+    assert host.asked(host.named("publish")[0])["failed"]["code"] == "ActivityFailed"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Activity function 'plan' failed:  OSError: no route", "OSError: no route."),
+        ("Activity function 'plan' failed:  OSError: two\nlines", "OSError: two lines."),
+        ("Activity function 'plan' failed:  Transient: TooManyRequests: Slow down.", "TooManyRequests: Slow down."),
+        (
+            "Result: Failure\nException: KeyError: 'x'\nStack:   File \"/home/site/plan.py\", line 1, in plan",
+            "KeyError: 'x'.",
+        ),
+        (
+            "Activity function 'plan' failed: OSError: x\nTraceback (most recent call last):\n  File \"/a\"",
+            "OSError: x.",
+        ),
+        ("OSError: GET https://a.example/b?sig=secret failed", "OSError: GET https://a.example/b failed."),
+        ("", "it gave no reason."),
+    ],
+)
+def test_what_an_activity_raised_becomes_one_sentence_for_a_person(text: str, said: str) -> None:
+    details = '{"$type":"System.Exception, System.Private.CoreLib","StackTraceString":"   at App.Call(String path)"}'
+    host = Host(export_workflow, {"id": "e"})
+    host.fail_for_good("plan", text, details)
+
+    failed = host.asked(host.named("publish")[0])["failed"]
+    assert failed["reason"] == f"The step plan failed each time it was tried: {said}"

@@ -1,0 +1,77 @@
+"""Faults that are done to a good answer, whatever it was: values of another form, errors behind users, pages without an
+end, bodies without a measure. What Graph, or something before it, has really sent.
+"""
+
+import json
+import uuid
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from local.tenant.calls import JSON, Answer, Call, dump
+from local.tenant.faults import Rule
+
+_CHUNK = 1024 * 1024
+
+
+def in_place(rule: Rule) -> Answer:
+    """The answer with the status and body of a `status` rule: JSON of any form, or an HTML page."""
+    is_html = isinstance(rule.body, str) and rule.body.startswith("<")
+    body = rule.body.encode() if is_html else dump(rule.body)
+    return Answer(rule.status, body, {"Content-Type": "text/html" if is_html else JSON, **rule.wait()})
+
+
+def spoiled(found: Answer, rules: tuple[Rule, ...], call: Call) -> Answer:
+    """The answer after these rules; those of other kinds are left to others."""
+    ways = {"odd_value": _odd, "late_error": _late_error, "endless": _endless}
+    for rule in rules:
+        if rule.kind in ways and found.status == 200:
+            body = json.loads(found.body)
+            if isinstance(body, dict) and ("value" in body or rule.kind == "odd_value"):  # No count.
+                ways[rule.kind](body, rule, call)
+                found = replace(found, body=dump(body))
+    return found
+
+
+def _odd(body: dict[str, Any], rule: Rule, call: Call) -> None:
+    for user in body["value"][: rule.users] if "value" in body else [body]:
+        if rule.property in user:
+            user[rule.property] = rule.value
+
+
+def _late_error(body: dict[str, Any], rule: Rule, call: Call) -> None:
+    """What a server does that has begun to send when it fails."""
+    body["value"] = body["value"][: len(body["value"]) // 2]
+    body.pop("@odata.nextLink", None)
+    body["error"] = {"code": "InternalServerError", "message": "An injected fault of the simulated tenant."}
+
+
+def _endless(body: dict[str, Any], rule: Rule, call: Call) -> None:
+    """Behind the last page one more, with a link that was never there before."""
+    if "@odata.nextLink" in body:
+        return
+    last = body["value"][-1:] or [{}]
+    if rule.users >= 0:
+        body["value"] = [_made_up(last[0]) for _ in range(rule.users)]
+    body.pop("@odata.deltaLink", None)
+    # Nobody sends what follows the #: the same page is asked for again.
+    body["@odata.nextLink"] = f"{call.base}{call.target}#{uuid.uuid4()}"
+
+
+def _made_up(like: dict[str, Any]) -> dict[str, Any]:
+    made = str(uuid.uuid4())
+    return like | {"id": made, "userPrincipalName": f"{made}@example.com"}
+
+
+def huge(rule: Rule) -> Iterator[bytes]:
+    """A page of `size` bytes that has nobody on it, chunk by chunk."""
+    decoded = (b" " * min(_CHUNK, rule.size - at) for at in range(0, rule.size, _CHUNK))
+    whole = (chunk for part in ([b'{"value":['], decoded, [b"]}"]) for chunk in part)
+    if not rule.gzip:
+        yield from whole
+        return
+    packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
+    for chunk in whole:
+        yield packer.compress(chunk)
+    yield packer.flush()

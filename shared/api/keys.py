@@ -1,0 +1,72 @@
+"""An Idempotency-Key stands for one request of one caller, and for the export that was started for it.
+
+1. The first POST writes the id of its export and the fingerprint of its body under the key.
+2. Who comes with the key later works for that export, and is refused when the body is another.
+3. A first POST that is refused gives its key back: it would be there for nothing. A later one that is about to start
+   the export says first, in the same blob, that the key is kept. Only one of the two can be: each changes the blob only
+   as long as it is what was read (ETag).
+"""
+
+from dataclasses import dataclass, replace
+
+from shared.storage import blobs, tagged
+from shared.storage.blobs import Storage
+
+
+class KeyReused(Exception):
+    """The key stands for another request; nothing was started."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This Idempotency-Key was used for another request; nothing was started. Send each request with a key of"
+            " its own, and only a repeat of it with the same."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What is written under a key. `fingerprint`: empty in what an older version has written, and equal to any."""
+
+    export_id: str
+    fingerprint: str = ""
+    kept: bool = False
+
+
+async def take(storage: Storage, name: str, key: Key) -> tuple[Key, bool]:
+    """What is under the key, and whether that is this one, written now. Raises KeyReused."""
+    while True:
+        if await blobs.write_once(storage, name, _encode(key)):
+            return key, True
+        if found := await blobs.read(storage, name):
+            there = _decode(found)
+            if there.fingerprint and key.fingerprint and there.fingerprint != key.fingerprint:
+                raise KeyReused
+            return there, False
+        # It was given back at this moment.
+
+
+async def keep(storage: Storage, name: str, key: Key) -> bool:
+    """Makes sure that the key is not given back; False when it was."""
+    while found := await tagged.read(storage, name):
+        there = _decode(found[0])
+        if there.export_id != key.export_id:
+            return False
+        if there.kept or await tagged.replace(storage, name, _encode(replace(there, kept=True)), found[1]):
+            return True
+    return False
+
+
+async def give_back(storage: Storage, name: str, key: Key) -> None:
+    """Removes the key as it was taken; one that is kept stays."""
+    found = await tagged.read(storage, name)
+    if found and _decode(found[0]) == key:
+        await tagged.delete(storage, name, found[1])
+
+
+def _encode(key: Key) -> bytes:
+    return "\n".join([key.export_id, key.fingerprint, *(["kept"] if key.kept else [])]).encode()
+
+
+def _decode(text: bytes) -> Key:
+    export_id, fingerprint, kept = [*text.decode().split("\n"), "", ""][:3]
+    return Key(export_id, fingerprint, bool(kept))

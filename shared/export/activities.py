@@ -1,0 +1,46 @@
+"""The activities by name, between Durable's JSON and the bodies' records."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from shared.errors import ExportError
+from shared.export import check, clean, notify, plan, publish, read, words
+from shared.export.context import Edges
+from shared.export.messages import (
+    CheckTask,
+    CleanTask,
+    ExportTask,
+    NotifyTask,
+    PlanTask,
+    PublishTask,
+    received,
+    sent,
+)
+
+Body = Callable[[Edges, Any], Awaitable[Any]]
+
+_BODIES: dict[str, tuple[Body, Any]] = {
+    "plan": (plan.plan, PlanTask),
+    "export": (read.export, ExportTask),
+    "check": (check.check, CheckTask),
+    "publish": (publish.publish, PublishTask),
+    "notify": (partial(notify.notify, post=notify.post_json), NotifyTask),
+    "clean": (clean.clean, CleanTask),
+}
+
+_ASK_GRAPH = frozenset({"plan", "export", "check"})
+
+
+async def run(edges: Edges, name: str, task: Any) -> Any:
+    """Runs an activity: JSON in, JSON out. No words of Graph are in what it returns or raises."""
+    body, kind = _BODIES[name]
+    asked = received(task, kind)
+    if name not in _ASK_GRAPH:
+        return sent(await body(edges, asked))
+    try:
+        return await words.put_away(edges.storage, asked.id, sent(await body(edges, asked)))
+    except ExportError as problem:
+        failed = problem
+    # Not within the handler: what is raised there tells what was handled, too.
+    raise await words.put_away_of(edges.storage, asked.id, failed)

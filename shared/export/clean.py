@@ -1,0 +1,49 @@
+"""The activity `clean`: removes what only a running export needs, and what was staged and is in no file.
+
+Rows that were staged can be committed and read for a week. So the last activity of an export discards what its files
+don't have, and an execution that outlives its export (a zombie) does the same with what it has staged.
+"""
+
+import logging
+
+from shared.export.context import Edges, Ended, Record, ended, find_record
+from shared.export.messages import Cleaned, CleanTask
+from shared.storage import blobs
+from shared.storage.names import cancelled_name, csv_name, place_name, progress_name, results_name, work_name
+
+
+async def clean(edges: Edges, task: CleanTask) -> Cleaned:
+    """Removes what a running export needed; with `unpublish` the files too."""
+    record = await find_record(edges.storage, task.id)
+    if task.unpublish:
+        # The alerts read this line, which `publish` could not write.
+        logging.error("Export %s ended: Failed (0 users, 1 errors, 0 requests, 0 retries)", task.id)
+    if record:
+        # First, because it tells executions that end later to discard what they have staged: see `leave`.
+        await blobs.delete(edges.storage, place_name(record.requested_by["id"], record.id))
+        for name in _files(record):
+            await (blobs.erase if task.unpublish else blobs.discard_uncommitted)(edges.storage, name)
+    # First what lets the notes of a cancelled export count: who sees that it is gone takes away its own.
+    await blobs.delete(edges.storage, cancelled_name(task.id))
+    await blobs.delete_all(edges.storage, work_name(task.id, ""))
+    return Cleaned()
+
+
+async def leave(edges: Edges, record: Record, written: list[str]) -> Ended:
+    """What an execution returns whose export has ended; takes away what it has written and staged.
+
+    While a person cancels, its notes still count, and `clean` is to come.
+    """
+    found = await ended(edges.storage, record.id)
+    for name in written:
+        if not found.cancelled or not name.startswith(progress_name(record.id)):
+            await blobs.delete(edges.storage, name)
+    # Before `clean`, `publish` may still need the blocks.
+    if not await blobs.exists(edges.storage, place_name(record.requested_by["id"], record.id)):
+        for name in _files(record):
+            await blobs.discard_uncommitted(edges.storage, name)
+    return found
+
+
+def _files(record: Record) -> tuple[str, str]:
+    return csv_name(record.id, record.file_name), results_name(record.id)

@@ -1,0 +1,34 @@
+"""The sentence that a person reads when a step has failed: what Durable passes on is a text with stack traces."""
+
+import re
+
+from shared.errors import ChainBroken, ExportError, GraphError, Transient
+from shared.export.messages import Failure, Unreadable
+
+MAX_REASON = 500
+_OWN = "|".join(kind.__name__ for kind in (ExportError, GraphError, Transient, ChainBroken))
+
+
+def failure(step: str, problem: Exception, number: int | None = None) -> Failure:
+    """Why the export fails after `step` has raised each time, or returned what does not fit: one sentence."""
+    if isinstance(problem, Unreadable):
+        reason = f"The step {step} returned what this version of the app can't read: {problem}"
+    else:
+        reason = f"The step {step} failed each time it was tried: {_said(step, str(problem))}"
+    reason = reason[:MAX_REASON].rstrip()
+    return Failure("ActivityFailed", reason if reason.endswith((".", "!", "?")) else f"{reason}.", range=number)
+
+
+def _said(step: str, text: str) -> str:
+    """What the exception itself said, of the text that Durable makes of it.
+
+    The SDK puts the failure's details after " \\n ": a .NET exception as JSON, with stack traces. The log has those.
+    """
+    said = text.partition(" \n ")[0].strip()
+    said = said.removeprefix(f"Activity function '{step}' failed:").strip()
+    said = re.sub(r"\AResult: Failure\s+Exception: ", "", said)
+    said = re.split(r'\s*(?:\n\s*(?:Stack:|File ")|Traceback \(most recent|\{"\$type")', said)[0]
+    said = re.sub(rf"\A(?:{_OWN}): ", "", said)
+    # A query may hold a signature.
+    said = re.sub(r"(https?://[^\s?]*)\?\S*", r"\1", said)
+    return " ".join(said.split()) or "it gave no reason"

@@ -1,0 +1,208 @@
+"""What the orchestrator and its activities tell each other: one record for each question and each answer.
+
+They travel as JSON and lie in Durable's history, so the names on the wire stay as they are, and a new field has a
+default: an answer of an older version must still be read. Only references and counts: no users, no tokens, no links.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from shared.storage.names import part_name
+
+Json = dict[str, Any]
+Kind = TypeVar("Kind", bound=msgspec.Struct)
+
+
+class Failure(msgspec.Struct, rename="camel", omit_defaults=True):
+    """Why the export fails: an entry of the results' `errors`. `code` is a word for programs, `reason` a sentence."""
+
+    code: str
+    reason: str
+    request_id: str = ""
+    range: int | None = None
+
+
+class Staged(msgspec.Struct, array_like=True, frozen=True, order=True):
+    """What one execution of `export` has staged of one range. Its form is an array, because there are many."""
+
+    range: int
+    segment: int
+    execution: str
+    blocks: int
+    error_blocks: int
+    rows: int
+    bytes: int
+    errors: int
+    counted: dict[str, int] = {}
+    """For warnings: `PURGED`, and `ODD` with the name of a property."""
+
+    @property
+    def prefix(self) -> str:
+        """The beginning of the names of its blocks."""
+        return part_name(self.range, self.segment, self.execution)
+
+
+PURGED = "purged"
+"""Objects of users that are gone from the tenant."""
+ODD = "odd "
+"""Before the name of a property: users in whose rows it came in another form than documented."""
+
+
+class PlanTask(msgspec.Struct):
+    """For `plan`."""
+
+    id: str
+
+
+class Planned(msgspec.Struct, omit_defaults=True):
+    """Of `plan`. Without `ranges` it says why there are none."""
+
+    lanes: list[list[int]] = []
+    """The numbers of the ranges, shared out."""
+    ranges: int | None = None
+    expected: int | None = None
+    """Users, as Graph counted them; None where it does not count."""
+    check: list[int] = []
+    """The ranges that renames can touch, which each lane reads first."""
+    found: list[Json] = []
+    """Errors that hold for all users: entries of the results' `errors`."""
+    warnings: list[Json] = []
+    requests: int = 0
+    retries: int = 0
+    failed: Failure | None = None
+    cancelled: bool = False
+    over: bool = False
+    """The export has ended before, and a POST that was late has started it again: only what that wrote is removed."""
+
+
+class Remaining(msgspec.Struct, omit_defaults=True):
+    """What a lane has still to read."""
+
+    ranges: list[int]
+    restarts: int = 0
+    """How often the first of them was begun again."""
+    state: str = ""
+    """The blob from which the first of them goes on; empty: from its beginning."""
+
+
+class ExportTask(msgspec.Struct, omit_defaults=True):
+    """For `export`: a lane's ranges, read one after the other."""
+
+    id: str
+    segment: int
+    """The round: it is part of the blocks' names."""
+    ranges: list[int]
+    restarts: int = 0
+    state: str = ""
+
+
+class Exported(msgspec.Struct, omit_defaults=True):
+    """Of `export`."""
+
+    parts: list[Staged] = []
+    left: Remaining | None = None
+    void: int | None = None
+    """The range whose parts of earlier rounds no longer count, because it was begun again."""
+    requests: int = 0
+    retries: int = 0
+    restarts: int = 0
+    failed: Failure | None = None
+    cancelled: bool = False
+
+
+class CheckTask(msgspec.Struct):
+    """For `check`: what was staged of the ranges that renames can touch, and how often they were read before."""
+
+    id: str
+    parts: list[Staged]
+    reading: int = 0
+
+
+class Checked(msgspec.Struct, omit_defaults=True):
+    """Of `check`: the ranges to read again."""
+
+    again: list[int] = []
+    requests: int = 0
+    retries: int = 0
+    failed: Failure | None = None
+    cancelled: bool = False
+
+
+class PublishTask(msgspec.Struct):
+    """For `publish`: all that the orchestrator knows of the export, collected from its beginning to its end."""
+
+    id: str
+    ranges: int = 0
+    expected: int | None = None
+    found: list[Json] = []
+    warnings: list[Json] = []
+    parts: list[Staged] = []
+    requests: int = 0
+    retries: int = 0
+    restarts: int = 0
+    failed: Failure | UnsetType = UNSET
+    cancelled: bool | UnsetType = UNSET
+
+    @property
+    def has_ended(self) -> bool:
+        """True when nothing more is to be read: it has failed, or a person has cancelled it."""
+        return bool(self.failed or self.cancelled)
+
+
+class Published(msgspec.Struct):
+    """Of `publish`."""
+
+    status: str
+    notify: bool
+
+
+class NotifyTask(msgspec.Struct):
+    """For `notify`."""
+
+    id: str
+
+
+class Notified(msgspec.Struct, omit_defaults=True):
+    """Of `notify`: a warning when nobody was told."""
+
+    warning: Failure | None = None
+
+
+class CleanTask(msgspec.Struct, omit_defaults=True):
+    """For `clean`; with `unpublish` the files go too."""
+
+    id: str
+    unpublish: bool = False
+
+
+class Cleaned(msgspec.Struct):
+    """Of `clean`: nothing."""
+
+
+class Unreadable(ValueError):
+    """An activity has returned what does not fit."""
+
+
+def sent(message: msgspec.Struct) -> Any:
+    """A message as JSON's own types, for Durable."""
+    return msgspec.to_builtins(message)
+
+
+def received(message: Any, kind: type[Kind]) -> Kind:
+    """What `sent` gave, after a way through JSON. Raises Unreadable."""
+    try:
+        return msgspec.convert(message, kind)
+    except msgspec.ValidationError as problem:
+        raise Unreadable(str(problem)) from None
+
+
+def counted(staged: Iterable[Staged]) -> Counter[str]:
+    """What these have counted for warnings, together."""
+    found: Counter[str] = Counter()
+    for each in staged:
+        found.update(each.counted)
+    return found

@@ -1,0 +1,132 @@
+"""How an export has ended, judged from what was staged and what Graph counted. Pure."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from shared.export.context import Record
+from shared.export.messages import ODD, PURGED, Failure, Json, PublishTask, counted
+from shared.files import results
+from shared.storage.blobs import MAX_BLOCKS
+
+PLAUSIBLE = 0.8
+"""When one of what was counted and what came is less than this share of the other, that is no lag of the index."""
+PLAUSIBLE_USERS = 10
+"""... but of so few users nothing can be said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Of all that was staged. Bytes are those of the rows, without the header."""
+
+    rows: int
+    bytes: int
+    blocks: int
+    error_blocks: int
+    errors: int
+    counted: Counter[str]
+
+
+def totals(task: PublishTask) -> Totals:
+    """What was staged in all."""
+    staged = task.parts
+    return Totals(
+        rows=sum(each.rows for each in staged),
+        bytes=sum(each.bytes for each in staged),
+        blocks=sum(each.blocks for each in staged),
+        error_blocks=sum(each.error_blocks for each in staged),
+        errors=sum(each.errors for each in staged),
+        counted=counted(staged),
+    )
+
+
+def failure(record: Record, task: PublishTask, staged: Totals) -> Failure | None:
+    """Why there can be no file; None when there can."""
+    return task.failed or _too_many_blocks(staged) or _implausible(record, task.expected, staged)
+
+
+def status(failed: Failure | None, errors: int, *, cancelled: bool) -> str:
+    """The status of the results."""
+    if cancelled:
+        return results.CANCELLED
+    if failed:
+        return results.FAILED
+    return results.COMPLETED_WITH_ERRORS if errors else results.COMPLETED
+
+
+def lists_errors(staged: Totals) -> bool:
+    """False when the errors take more blocks than a blob has."""
+    return _error_blocks(staged) <= MAX_BLOCKS
+
+
+def warnings(record: Record, expected: int | None, staged: Totals) -> list[Json]:
+    """Warnings about a file that is published."""
+    found, rows, purged = _odd(staged.counted), staged.rows, staged.counted[PURGED]
+    if purged:
+        reason = (
+            f"Graph also sent {purged} objects that have nothing but an id and sign-ins: what is left of users that are"
+            " gone from the tenant. They are not in the file."
+        )
+        found.append({"code": "PurgedUsers", "reason": reason})
+    if record.users:
+        return found
+    if expected is None:
+        came = "1 user came" if rows == 1 else f"{rows} users came"
+        reason = f"{came}; this Graph gives no count to check that against."
+        found.append({"code": "CompletenessUnchecked", "reason": reason})
+    elif expected not in {rows, rows + purged}:
+        reason = (
+            f"Graph counted {expected} users before and sent {rows}. Its count lags behind changes of the tenant;"
+            " the file has every user that Graph sent, once."
+        )
+        found.append({"code": "CountDiffers", "reason": reason})
+    return found
+
+
+def _too_many_blocks(staged: Totals) -> Failure | None:
+    """Ranges and blocks are so large that this is far."""
+    needed = max(1 + staged.blocks, _error_blocks(staged))
+    if needed <= MAX_BLOCKS:
+        return None
+    reason = f"The files need {needed} blocks, and Azure takes {MAX_BLOCKS}. Export in parts, with a filter each."
+    return Failure("TooManyBlocks", reason)
+
+
+def _error_blocks(staged: Totals) -> int:
+    """Of the results file: beginning, end, and each block of errors with its separator."""
+    return 2 + 2 * staged.error_blocks
+
+
+def _implausible(record: Record, expected: int | None, staged: Totals) -> Failure | None:
+    """Why the rows can't be what was asked for, judged by Graph's count; None when they can.
+
+    Whether Graph counts objects of purged users is in no document: either may be.
+    """
+    rows = staged.rows
+    if record.users or expected is None or abs(expected - rows) <= PLAUSIBLE_USERS:
+        return None
+    if rows + staged.counted[PURGED] < expected * PLAUSIBLE:
+        reason = (
+            f"Graph counted {expected} users and sent {rows}: too few for a lag of its index. Nothing is published,"
+            " because users would be missing. Start the export again; if it stays so, look whether the filter is right."
+        )
+        return Failure("TooFewUsers", reason)
+    if record.filter and expected < rows * PLAUSIBLE:
+        reason = (
+            f"Graph counted {expected} users for the filter and sent {rows}: it may have ignored the filter. Nothing is"
+            " published, because these users may not be meant. Start the export again, or write the filter differently."
+        )
+        return Failure("FilterIgnored", reason)
+    return None
+
+
+def _odd(counts: Counter[str]) -> list[Json]:
+    """A warning that names the properties that came in another form than documented, and counts their users."""
+    odd = {name.removeprefix(ODD): users for name, users in sorted(counts.items()) if name.startswith(ODD)}
+    if not odd:
+        return []
+    shown = ", ".join(f"{name} of {users} user{'s' * (users != 1)}" for name, users in odd.items())
+    reason = (
+        f"Graph sent values in another form than Microsoft documents: {shown}. The users are in the file, with what"
+        " could be read of these values."
+    )
+    return [{"code": "OddValues", "reason": reason}]

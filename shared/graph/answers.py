@@ -1,0 +1,164 @@
+"""What an answer of Graph is: good, an error that passes, or one that stays; for requests and for items of a `$batch`.
+
+Graph documents errors as `{"error": {"code": text, "message": text}}` with a status. What comes in practice is more:
+gateways before Graph answer with statuses of their own and with HTML pages, `error` stands in an answer with status 200
+(also behind the users of a page that could not be ended), `code` is null or a number, `error` is a text.
+https://learn.microsoft.com/graph/errors, https://learn.microsoft.com/graph/throttling
+"""
+
+import base64
+import json
+import math
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from shared.errors import GraphError, Transient
+from shared.graph import odd
+
+THROTTLED = frozenset({429, 509})
+"""509: documented as throttling of bandwidth."""
+PASSING = THROTTLED | {408, 409, 423, 500, 502, 503, 504, *range(520, 531)}
+"""409 and 423 on reads pass; 520 to 530 are of gateways."""
+MANY = 2 * 1024 * 1024
+"""Bytes above which an answer's values are counted before it is decoded."""
+MOST_VALUES = {b"{": 200_000, b",": 2_000_000}
+"""A page of 999 users has a tenth. Decoded, each costs up to 500 bytes (an object) or 60 (anything else) of memory."""
+_NOTHING = frozenset({b"", b"null"})
+
+
+class Body(Protocol):
+    """What an answer is decoded to. `error`: Graph may send one also with a good status."""
+
+    error: msgspec.Raw
+
+
+class _OnlyError(msgspec.Struct):
+    error: msgspec.Raw = msgspec.Raw()
+
+
+Found = TypeVar("Found", bound=Body)
+
+
+def read(status: int, headers: Mapping[str, Any], content: bytes, decode: Callable[[bytes], Found]) -> Found:
+    """What Graph has answered. Raises GraphError, or Transient when asking again may help.
+
+    `decode` raises msgspec.DecodeError for what is no JSON, and msgspec.ValidationError for what is none of its type.
+    """
+    if error := error_of(status, headers, content):
+        raise error
+    request_id = header(headers, "request-id")
+    if len(content) > MANY and any(content.count(sign) > most for sign, most in MOST_VALUES.items()):
+        reason = f"Graph's answer of {len(content):,} bytes has more values than any page of users: it was not read."
+        raise GraphError(status, "AnswerTooLarge", reason, request_id=request_id)
+    try:
+        found = decode(content)
+    except (msgspec.ValidationError, RecursionError) as problem:
+        if error := error_inside(status, headers, content):
+            raise error from None
+        reason = f"Graph's answer has another form than documented: {problem}"
+        raise GraphError(status, "UnreadableAnswer", reason, request_id=request_id) from problem
+    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+        reason = f"Graph's answer is cut off or no JSON: {problem}"
+        raise Transient(status, "TruncatedAnswer", reason, request_id=request_id) from problem
+    if bytes(found.error) not in _NOTHING and (error := error_inside(status, headers, content)):
+        raise error
+    return found
+
+
+def error_of(status: int, headers: Mapping[str, Any], content: bytes) -> GraphError | None:
+    """The error that an answer is by its status, or as an HTML page: Transient when asking again may help."""
+    request_id = header(headers, "request-id")
+    if _is_html(headers, content):
+        reason = f"An HTML page came with status {status}, no answer of Graph: a gateway before it has a problem."
+        return Transient(status, f"HTTP{status}", reason, request_id=request_id, retry_after=retry_after(headers))
+    if 200 <= status < 300:
+        return None
+    code, reason = _words(status, content)
+    if status in PASSING or status == 401:
+        return Transient(status, code, reason, request_id=request_id, retry_after=retry_after(headers))
+    return GraphError(status, code, reason, request_id=request_id)
+
+
+def error_inside(status: int, headers: Mapping[str, Any], content: bytes) -> Transient | None:
+    """The error that an answer with a good status has inside, which is expected to pass."""
+    if b'"error"' not in content:
+        return None
+    try:
+        error = odd.decode(content, _OnlyError)[0].error
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    if bytes(error) in _NOTHING:
+        return None
+    code, reason = _words(status, b'{"error":' + bytes(error) + b"}")
+    request_id = header(headers, "request-id")
+    return Transient(status, code, reason, request_id=request_id, retry_after=retry_after(headers))
+
+
+def _is_html(headers: Mapping[str, Any], content: bytes) -> bool:
+    start = content[:100].removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    return start == b"<" or ("html" in header(headers, "content-type").lower() and start != b"{")
+
+
+def plain_body(body: bytes) -> bytes:
+    """The body of an item of a batch: what is no JSON comes as a text there, mostly in base64."""
+    try:
+        text = msgspec.json.decode(body, type=str)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return body
+    try:
+        return base64.b64decode(text, validate=True).decode().encode()
+    except ValueError:
+        return text.encode()
+
+
+def retry_after(headers: Mapping[str, Any]) -> float | None:
+    """Seconds. Graph sends whole ones, fractions, dates (RFC 9110), or several values, of which the largest counts."""
+    now = _date(header(headers, "date").partition(",")[2]) or datetime.now(UTC)
+    waits: list[float] = []
+    for value in header(headers, "retry-after").split(","):
+        try:
+            waits.append(float(value))
+        except ValueError:
+            if date := _date(value):  # Without its weekday, which the comma has cut off.
+                waits.append(max((date - now).total_seconds(), 0.0))
+    return max((each for each in waits if 0 <= each < math.inf), default=None)
+
+
+def header(headers: Mapping[str, Any], name: str) -> str:
+    found = next((value for key, value in headers.items() if key.lower() == name), "")
+    return ",".join(map(str, found)) if isinstance(found, list) else str(found)
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _words(status: int, content: bytes) -> tuple[str, str]:
+    """Code and reason out of an error body, whatever its form; of the status where it says nothing."""
+    try:
+        body = json.loads(content.decode("utf-8-sig", "replace"))
+    except (ValueError, RecursionError):
+        body = content.decode("utf-8-sig", "replace")
+    error = body.get("error", body.get("odata.error", body)) if isinstance(body, dict) else body
+    code, message = "", error
+    if isinstance(error, dict):
+        code, message = _text(error.get("code")), error.get("message")
+        if isinstance(message, dict):  # OData 3: {"lang", "value"}
+            message = message.get("value", message)
+    elif isinstance(body, dict) and (more := body.get("error_description") or body.get("message")):
+        code, message = _text(error), more  # OAuth's form
+    reason = " ".join(_text(message).split())[:500]
+    return code[:100] or f"HTTP{status}", reason or f"Graph answered with status {status}."
+
+
+def _text(value: Any) -> str:
+    """A text as it is, with U+FFFD for what is no character; JSON of anything else; nothing of null."""
+    return "" if value is None else odd.clean(value) if isinstance(value, str) else json.dumps(value)

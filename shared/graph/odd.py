@@ -1,0 +1,130 @@
+"""JSON that is odd: read as far as it can be read, after the strict decoding has refused it.
+
+Real tenants have lone surrogates in texts, null in lists, and numbers where texts are documented. One such value must
+not cost the export. So a value of another type than documented becomes what it can be:
+
+- text: U+FFFD stands for what is no character; a number is its digits as they came, anything else its JSON
+- list: null and what can't be read is left out; what is no list becomes a list of one
+- any other type: what the text or number plainly says (`"true"`), else nothing
+
+What a type requires (who a user is) is never guessed: then the answer is refused.
+"""
+
+import functools
+import json
+import re
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin
+
+import msgspec
+from msgspec import Raw
+
+Read = TypeVar("Read")
+
+_NO_CHARACTER = re.compile("[\ud800-\udfff]")
+_BOM = b"\xef\xbb\xbf"
+
+
+def decode(content: bytes, wanted: type[Read]) -> tuple[Read, tuple[str, ...]]:
+    """The value, and the names of its properties in which something was odd.
+
+    Raises msgspec.ValidationError when it can't be of this type, and msgspec.DecodeError when it is no JSON.
+    """
+    return convert(parse(content), wanted)
+
+
+def parse(content: bytes) -> Any:
+    """JSON as Python's values; numbers stay as they are written (msgspec.Raw). Raises msgspec.DecodeError."""
+    text = content.removeprefix(_BOM).decode(errors="surrogateescape")  # What is no UTF-8 is a lone surrogate then.
+    try:
+        return json.loads(text, strict=False, parse_int=_number, parse_float=_number, parse_constant=_number)
+    except ValueError as problem:
+        raise msgspec.DecodeError(str(problem)) from None
+    except RecursionError:
+        raise msgspec.ValidationError("It is nested too deeply.") from None
+
+
+def convert(value: Any, wanted: type[Read]) -> tuple[Read, tuple[str, ...]]:
+    """As `decode`, from what `parse` gave."""
+    try:
+        return msgspec.json.decode(msgspec.json.encode(value), type=wanted), ()
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        odd: set[str] = set()
+        return _read(value, wanted, odd, "", required=True), tuple(sorted(odd))
+
+
+def clean(text: str) -> str:
+    """The text with U+FFFD for what is no character."""
+    return _NO_CHARACTER.sub("\ufffd", text)
+
+
+def _number(literal: str) -> Raw:
+    return Raw(literal.encode())
+
+
+@functools.cache
+def _fields(wanted: type[Any]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(wanted)
+
+
+def _read(value: Any, wanted: Any, odd: set[str], name: str, *, required: bool) -> Any:
+    """The value as this type, None for nothing. `name`: of the outermost property, noted when something is odd."""
+    if get_origin(wanted) is UnionType:
+        if value is None:
+            return None
+        wanted = next(each for each in get_args(wanted) if each is not type(None))
+    if wanted is Raw:
+        return Raw(_json(value).encode())
+    if isinstance(value, dict) and isinstance(wanted, type) and issubclass(wanted, msgspec.Struct):
+        return _struct(value, wanted, odd, name)
+    if isinstance(value, list) and get_origin(wanted) is list:
+        items = [_read(each, get_args(wanted)[0], odd, name, required=required) for each in value]
+        return [each for each in items if each is not None]
+    try:
+        return msgspec.json.decode(msgspec.json.encode(value), type=wanted)
+    except (msgspec.DecodeError, UnicodeEncodeError) as problem:
+        if required:
+            raise msgspec.ValidationError(f"{problem} ({name or 'the whole'} is required)") from None
+    odd.add(name)
+    return _guessed(value, wanted, odd, name)
+
+
+def _struct(value: dict[str, Any], wanted: type[msgspec.Struct], odd: set[str], name: str) -> Any:
+    found: dict[str, Any] = {}
+    for field in _fields(wanted):
+        key = field.encode_name
+        if key in value:
+            found[field.name] = _read(value[key], field.type, odd, name or key, required=field.required)
+        elif field.required:
+            raise msgspec.ValidationError(f"Object missing required field `{key}`")
+    return wanted(**{key: each for key, each in found.items() if each is not None})
+
+
+def _guessed(value: Any, wanted: Any, odd: set[str], name: str) -> Any:
+    if value is None:
+        return None
+    if get_origin(wanted) is list:
+        one = _read(value, get_args(wanted)[0], odd, name, required=False)
+        return None if one is None else [one]
+    text = clean(value) if isinstance(value, str) else msgspec.json.encode(_cleaned(value)).decode(errors="replace")
+    try:
+        return msgspec.convert(text, wanted, strict=False)
+    except msgspec.ValidationError:
+        return None
+
+
+def _json(value: Any) -> str:
+    """What `parse` has read, as it was: also what is no character, which msgspec does not write."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(key)}:{_json(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_json, value)) + "]"
+    return bytes(value).decode() if isinstance(value, Raw) else json.dumps(value)
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {clean(key): _cleaned(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_cleaned(each) for each in value]
+    return clean(value) if isinstance(value, str) else value

@@ -1,0 +1,40 @@
+"""Small blobs that are changed only as long as they are what was read: by their ETags."""
+
+from shared.storage.blobs import Storage
+
+
+async def read(storage: Storage, name: str) -> tuple[bytes, str] | None:
+    """A blob's bytes and its ETag; None when there is no such blob."""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    try:
+        stream = await storage.container.get_blob_client(name).download_blob()
+        return bytes(await stream.readall()), str(stream.properties.etag)
+    except ResourceNotFoundError:
+        return None
+
+
+async def replace(storage: Storage, name: str, data: bytes, etag: str) -> bool:
+    """Whether the blob was still the one with this ETag, and now has these bytes."""
+    from azure.core import MatchConditions
+    from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
+
+    blob, unchanged = storage.container.get_blob_client(name), MatchConditions.IfNotModified
+    try:
+        await blob.upload_blob(data, overwrite=True, etag=etag, match_condition=unchanged)
+    except (ResourceModifiedError, ResourceNotFoundError):
+        return False
+    return True
+
+
+async def delete(storage: Storage, name: str, etag: str) -> bool:
+    """Whether the blob was still the one with this ETag, and now is gone."""
+    from azure.core import MatchConditions
+    from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
+
+    blob, unchanged = storage.container.get_blob_client(name), MatchConditions.IfNotModified
+    try:
+        await blob.delete_blob(etag=etag, match_condition=unchanged)
+    except (ResourceModifiedError, ResourceNotFoundError):
+        return False
+    return True

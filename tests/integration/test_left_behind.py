@@ -1,0 +1,121 @@
+"""Of a failed, cancelled or removed export nothing is left, not even blocks that were never committed."""
+
+from typing import Any
+
+import pytest
+from azure.storage.blob import BlobServiceClient
+from runner import Context, Watched, run_export
+
+from local.tenant import Tenant
+from shared.export import activities
+from shared.export.context import Edges
+from shared.storage import blobs
+from shared.storage.names import csv_name, results_name, work_name
+
+ENV = {"EXPORT_RANGE_USERS": "1000", "EXPORT_PARALLEL": "1"}
+
+
+async def left(edges: Edges, export_id: str) -> list[str]:
+    """All blobs of the export; "+" stands after those that have uncommitted blocks."""
+    found = []
+    for prefix in (export_id, work_name(export_id, "")):
+        async for blob in blobs.listing(edges.storage, prefix, uncommitted=True):
+            client = edges.storage.container.get_blob_client(blob.name)
+            _, uncommitted = await client.get_block_list("all")
+            found.append(blob.name.rpartition("/")[2] + "+" * bool(uncommitted))
+    return sorted(found)
+
+
+async def test_a_failed_export_leaves_no_rows(connected: Any) -> None:
+    tenant = Tenant(users=3000)
+    tenant.faults.add("foreign_link", match="$top=999", nth=4, times=1)
+    async with connected(tenant, **ENV) as edges:
+        done = await run_export(edges)
+        assert done.results["status"] == "Failed"
+        assert await left(edges, done.id) == ["request.json", "results.json"]
+
+
+async def test_a_cancelled_export_leaves_no_rows_and_no_errors(connected: Any) -> None:
+    tenant = Tenant(users=900, method_errors=0.3)
+    async with connected(tenant, **ENV | {"EXPORT_RANGE_USERS": "300"}) as edges:
+        context = Context(edges, {})
+        asked = iter(range(1_000_000))
+
+        def cancel_later() -> None:
+            if next(asked) == 3:
+                context.cancel.set()
+
+        tenant.faults = Watched(tenant.faults, cancel_later)
+        done = await run_export(edges, context=context, columns=["objectId", "authenticationPhoneNumber"])
+        assert done.results["status"] == "Cancelled"
+        assert await left(edges, done.id) == ["request.json", "results.json"]
+
+
+@pytest.mark.parametrize("removed", [False, True])
+async def test_an_activity_that_outlives_its_export_discards_what_it_has_staged(
+    connected: Any, storage_emulator: Any, removed: bool
+) -> None:
+    tenant = Tenant(users=3000)
+    async with connected(tenant, **ENV) as edges:
+        done = await run_export(edges)
+        for name in (csv_name(done.id, "users"), results_name(done.id)):
+            await blobs.erase(edges.storage, name)
+        assert "lanes" in await activities.run(edges, "plan", {"id": done.id})
+
+        def end() -> None:
+            with BlobServiceClient.from_connection_string(storage_emulator.connection_string) as client:
+                container = client.get_container_client(edges.settings.container)
+                for name in container.list_blob_names(name_starts_with=work_name(done.id, "")):
+                    container.delete_blob(name)
+                if removed:
+                    container.delete_blob(f"{done.id}/request.json")
+
+        tenant.faults = Watched(tenant.faults, once(end))
+        late = await activities.run(edges, "export", {"id": done.id, "segment": 0, "ranges": [0, 1, 2]})
+        assert late["failed"]["code"] == "StateLost"
+        assert await left(edges, done.id) == ([] if removed else ["request.json"])
+
+
+def once(call: Any) -> Any:
+    """Calls only the first time."""
+    calls = [call]
+    return lambda: calls.pop()() if calls else None
+
+
+async def test_what_is_committed_stays_as_it_is_when_the_rest_is_discarded(connected: Any) -> None:
+    async with connected(Tenant(users=300)) as edges:
+        done = await run_export(edges)
+        name = csv_name(done.id, "users")
+        client = edges.storage.container.get_blob_client(name)
+        before = await client.get_blob_properties()
+        await client.stage_block(blobs.block_id("0000000-00000-zombiezombie-00000-p"), b"row", 3)
+        assert "users.csv+" in await left(edges, done.id)
+        await activities.run(edges, "clean", {"id": done.id})
+        after = await client.get_blob_properties()
+        assert await left(edges, done.id) == ["request.json", "results.json", "users.csv"]
+        assert await blobs.read(edges.storage, name) == done.csv
+        assert (after.content_settings, after.metadata) == (before.content_settings, before.metadata)
+
+
+async def test_blocks_that_are_being_committed_again_are_not_touched(connected: Any) -> None:
+    async with connected(Tenant(users=3)) as edges:
+        await blobs.write(edges.storage, "1/other", b"")
+        for data in (b"old", b"new"):
+            await blobs.stage(edges.storage, "1/a", "p", data)
+            if data == b"old":
+                await blobs.commit(edges.storage, "1/a", ["p"], "text/csv")
+        await blobs.discard_uncommitted(edges.storage, "1/a")
+        await blobs.commit(edges.storage, "1/a", ["p"], "text/csv")
+        assert await blobs.read(edges.storage, "1/a") == b"new"
+
+
+@pytest.mark.parametrize("remove", [blobs.erase, blobs.discard_uncommitted])
+async def test_blocks_that_were_discarded_can_not_be_committed(connected: Any, remove: Any) -> None:
+    async with connected(Tenant(users=3)) as edges:
+        await blobs.write(edges.storage, "1/other", b"")
+        await blobs.stage(edges.storage, "1/a", "p", b"secret")
+        await remove(edges.storage, "1/a")
+        with pytest.raises(blobs.BlockMissing):
+            await blobs.commit(edges.storage, "1/a", ["p"], "text/csv")
+        await remove(edges.storage, "1/none")
+        assert [blob.name async for blob in blobs.listing(edges.storage, uncommitted=True)] == ["1/other"]
