@@ -9,12 +9,15 @@ from shared.api.operations import Operations
 from shared.api.progress import is_running, progress_of, running_status
 from shared.export.messages import Json
 from shared.files import results
+from shared.files.formats import CSV
 from shared.storage import blobs
 from shared.storage.blobs import Storage
 from shared.storage.names import KEYS, RUNNING, WORK, results_name
 
 AT_ONCE = 16
 """Running exports that Durable is asked for side by side: one after the other, fifty would take seconds."""
+_SHOWN = {"fileName": "", "format": CSV, "compress": False}
+"""Of the request, and what it is where nothing is noted."""
 LISTED_AT_ONCE = 250
 """Blobs, of which an export has three: the SDK takes half a second of CPU for 5,000, and most lists need few."""
 
@@ -72,8 +75,9 @@ async def by_export(storage: Storage) -> AsyncIterator[tuple[str, dict[str, Any]
 
 def _listed(names: dict[str, Any]) -> Json:
     request, ended = names["request.json"] or {}, names.get("results.json") or {}
-    shown = {"fileName": request.get("fileName", "")}
-    return {"request": shown, **{key: request[key] for key in request if key != "fileName"}, **ended}
+    # An older version has written no format: all of its exports are CSV.
+    shown = {name: request.pop(name, default) for name, default in _SHOWN.items()}
+    return {"request": shown, **request, **ended}
 
 
 async def _with_status(operations: Operations, entry: Json) -> Json:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from shared.files import formats
 from shared.files.columns import COLUMN_SETS, COLUMNS, authentication_of
 from shared.graph import odata
 from shared.settings import Settings, host_matches
@@ -60,12 +61,15 @@ class ExportRequest:
     """A request that can be carried out."""
 
     file_name: str
-    """Without ".csv"."""
+    """Without the format's ending."""
     columns: tuple[str, ...]
     filter: str = ""
     users: tuple[str, ...] = ()
     """Object ids or userPrincipalNames, each once; empty: all users."""
     excel: bool = True
+    format: str = formats.CSV
+    compress: bool = False
+    separator: str = ","
     callback_url: str = ""
     notes: tuple[str, ...] = ()
     """What the caller is told of it, a sentence each."""
@@ -93,17 +97,21 @@ def parse(body: bytes, settings: Settings, now: datetime, *, authentication: boo
         raise BadRequest(Problem("", "The body must be a JSON object."))
 
     problems: list[Problem] = []
-    known = ("fileName", "columns", "filter", "users", "excel", "callbackUrl")
+    known = ("fileName", "columns", "filter", "users", "excel", "format", "compress", "separator", "callbackUrl")
     problems += [
         Problem(f"/{_pointer(name)}", f"unknown property{_meant(name, known)}; known: {', '.join(known)}")
         for name in itertools.islice((name for name in given if name not in known), MAX_PROBLEMS)
     ]
+    file = _format(given, problems)
     wanted = ExportRequest(
-        file_name=_file_name(given, now, problems),
+        file_name=_file_name(given, formats.chosen(file.name, compress=file.compress).ending, now, problems),
         columns=_columns(given, settings, problems),
         filter=_filter(given, problems),
         users=_users(given, problems),
-        excel=_flag(given, "excel", problems),
+        excel=_flag(given, "excel", problems, default=True),
+        format=file.name,
+        compress=file.compress,
+        separator=file.separator,
         callback_url=_callback_url(given, settings, problems),
     )
     if given.get("filter") and given.get("users"):
@@ -126,7 +134,41 @@ def _without_authentication(wanted: ExportRequest, *, by_default: bool) -> Expor
     return replace(wanted, columns=COLUMN_SETS["profile"], notes=(f"{note} is needed.",))
 
 
-def _file_name(given: Mapping[str, Any], now: datetime, problems: list[Problem]) -> str:
+@dataclass(frozen=True, slots=True)
+class _File:
+    name: str
+    compress: bool
+    separator: str
+
+
+def _format(given: Mapping[str, Any], problems: list[Problem]) -> _File:
+    name = _one_of(given, "format", formats.FORMATS, problems)
+    compress = _flag(given, "compress", problems, default=False)
+    separator = _one_of(given, "separator", formats.SEPARATORS, problems)
+    if name == formats.XLSX and compress:
+        problems.append(Problem("/compress", "an xlsx file is compressed by itself: leave it out"))
+        compress = False
+    problems += [
+        Problem(f"/{only}", f"is for csv only, and the format is {name}: leave it out")
+        for only in ("separator", "excel")
+        if name != formats.CSV and given.get(only) is not None
+    ]
+    return _File(name, compress, separator)
+
+
+def _one_of(given: Mapping[str, Any], name: str, known: tuple[str, ...], problems: list[Problem]) -> str:
+    """One of the known values; the first of them is the default."""
+    value = given.get(name)
+    if value is None:
+        return known[0]
+    if not isinstance(value, str) or value not in known:
+        meant = _meant(value, known) if isinstance(value, str) else ""
+        problems.append(Problem(f"/{name}", f"must be one of {' '.join(known)}{meant}"))
+        return known[0]
+    return value
+
+
+def _file_name(given: Mapping[str, Any], ending: str, now: datetime, problems: list[Problem]) -> str:
     """A name that is safe in a blob's path, a header and a file system; the portal's own by default."""
     name = given.get("fileName")
     if name is None:
@@ -135,11 +177,11 @@ def _file_name(given: Mapping[str, Any], now: datetime, problems: list[Problem])
         problems.append(Problem("/fileName", "must be a text that is not empty"))
         return ""
     # First, and alone: to look at each letter of eight million takes seconds.
-    if len(name) > MAX_FILE_NAME * 2 or len(f"{_stem(name)}.csv".encode(errors="replace")) > MAX_FILE_NAME:
-        detail = f"at most {MAX_FILE_NAME} bytes of UTF-8 are possible, with .csv at the end"
+    if len(name) > MAX_FILE_NAME * 2 or len(f"{_stem(name, ending)}{ending}".encode(errors="replace")) > MAX_FILE_NAME:
+        detail = f"at most {MAX_FILE_NAME} bytes of UTF-8 are possible, with {ending} at the end"
         problems.append(Problem("/fileName", detail))
         return ""
-    name = _stem(name)
+    name = _stem(name, ending)
     # Cc: CR and LF split headers. Cf: marks that turn the reading direction disguise a file's ending.
     bad = {
         letter
@@ -155,8 +197,13 @@ def _file_name(given: Mapping[str, Any], now: datetime, problems: list[Problem])
     return name
 
 
-def _stem(name: str) -> str:
-    return re.sub(r"\.csv$", "", unicodedata.normalize("NFC", name.strip()), flags=re.IGNORECASE)
+def _stem(name: str, ending: str) -> str:
+    """The name without the format's ending; when it is compressed, also without that of the format alone."""
+    stem = unicodedata.normalize("NFC", name.strip())
+    for each in (ending, ending.removesuffix(".gz")):
+        if stem.lower().endswith(each):
+            return stem[: -len(each)]
+    return stem
 
 
 def _columns(given: Mapping[str, Any], settings: Settings, problems: list[Problem]) -> tuple[str, ...]:
@@ -225,13 +272,13 @@ def _users(given: Mapping[str, Any], problems: list[Problem]) -> tuple[str, ...]
     return tuple(each_once.values())
 
 
-def _flag(given: Mapping[str, Any], name: str, problems: list[Problem]) -> bool:
+def _flag(given: Mapping[str, Any], name: str, problems: list[Problem], *, default: bool) -> bool:
     value = given.get(name)
     if value is None:
-        return True
+        return default
     if not isinstance(value, bool):
         problems.append(Problem(f"/{name}", "must be true or false"))
-        return True
+        return default
     return value
 
 

@@ -97,6 +97,9 @@ async def _write(operations: Operations, request: ExportRequest, caller: Caller,
         filter=request.filter,
         users=len(request.users),
         excel=request.excel,
+        format=request.format,
+        compress=request.compress,
+        separator=request.separator,
         callback_host=urlsplit(request.callback_url).hostname or "",
         attempt=secrets.token_hex(6),
         notes=list(request.notes),
@@ -106,5 +109,6 @@ async def _write(operations: Operations, request: ExportRequest, caller: Caller,
     if request.users:
         await blobs.write(operations.storage, users_name(record.id, record.attempt), msgspec.json.encode(request.users))
     summary: Json = {"fileName": record.file_name, "createdDateTime": record.created_date_time}
+    summary |= {"format": record.format, "compress": record.compress}
     summary |= {"requestedBy": record.requested_by}
     await blobs.write_once(operations.storage, record_name(export_id), msgspec.json.encode(record), summary)

@@ -9,7 +9,7 @@ import logging
 from shared.export.context import Edges, Ended, Record, ended, find_record
 from shared.export.messages import Cleaned, CleanTask
 from shared.storage import blobs
-from shared.storage.names import cancelled_name, csv_name, place_name, progress_name, results_name, work_name
+from shared.storage.names import cancelled_name, place_name, progress_name, results_name, work_name
 
 
 async def clean(edges: Edges, task: CleanTask) -> Cleaned:
@@ -46,4 +46,4 @@ async def leave(edges: Edges, record: Record, written: list[str]) -> Ended:
 
 
 def _files(record: Record) -> tuple[str, str]:
-    return csv_name(record.id, record.file_name), results_name(record.id)
+    return record.file_blob(), results_name(record.id)

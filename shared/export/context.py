@@ -8,11 +8,14 @@ import msgspec
 
 from shared.errors import ExportError
 from shared.export.messages import Failure, Json
+from shared.files import formats
+from shared.files.formats import Format
+from shared.files.xlsx import SHEET_USERS
 from shared.graph.client import Graph
 from shared.settings import Settings
 from shared.storage import blobs
 from shared.storage.blobs import Storage
-from shared.storage.names import cancelled_name, plan_name, progress_name, record_name
+from shared.storage.names import cancelled_name, file_name, plan_name, progress_name, record_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,9 @@ class Record(msgspec.Struct, rename="camel", omit_defaults=True):
     filter: str = ""
     users: int = 0
     excel: bool = True
+    format: str = formats.CSV
+    compress: bool = False
+    separator: str = ","
     callback_host: str = ""
     attempt: str = ""
     """Of the POSTs with one Idempotency-Key: whose list of users and callback count."""
@@ -45,9 +51,29 @@ class Record(msgspec.Struct, rename="camel", omit_defaults=True):
     def shown(self) -> Json:
         """The request as the results and the API show it: of a list of users the length, of a callback the host."""
         shown = msgspec.to_builtins(self)
-        return {
-            key: shown[key] for key in shown if key not in {"id", "createdDateTime", "requestedBy", "attempt", "notes"}
+        hidden = {"id", "createdDateTime", "requestedBy", "attempt", "notes"}
+        return {key: shown[key] for key in shown if key not in hidden} | {
+            "format": self.format,
+            "compress": self.compress,
+            "separator": self.separator if self.format == formats.CSV else None,
         }
+
+    def chosen_format(self, sheet_users: int = SHEET_USERS) -> Format:
+        """How the file is made; `sheet_users`: at most on a sheet of a workbook."""
+        return formats.chosen(
+            self.format,
+            compress=self.compress,
+            separator=self.separator,
+            excel=self.excel,
+            sheet_users=sheet_users,
+        )
+
+    def file(self) -> str:
+        """The name of the file, with its ending."""
+        return self.file_name + self.chosen_format().ending
+
+    def file_blob(self) -> str:
+        return file_name(self.id, self.file())
 
 
 class Plan(msgspec.Struct, rename="camel"):

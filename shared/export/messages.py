@@ -38,7 +38,7 @@ class Staged(msgspec.Struct, array_like=True, frozen=True, order=True):
     bytes: int
     errors: int
     counted: dict[str, int] = {}
-    """For warnings: `PURGED`, and `ODD` with the name of a property."""
+    """For the results: `PURGED`, `ODD` with the name of a property, and what the format counts with a column's."""
 
     @property
     def prefix(self) -> str:

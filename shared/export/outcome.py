@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 
 from shared.export.context import Record
 from shared.export.messages import Json
-from shared.files import results
+from shared.files import formats, results
 from shared.files.columns import authentication_of
 from shared.settings import Settings
 from shared.storage import blobs
 from shared.storage.blobs import Storage
-from shared.storage.names import csv_name, results_name
+from shared.storage.names import results_name
 
 ERRORS_SHOWN = 100
 MAX_NAME_BYTES = 255
@@ -67,7 +67,9 @@ async def with_links(
             body |= {"notes": [reason]}
             body |= {"warnings": [*found["warnings"], {"code": "FileWithheld", "reason": reason}]}
         else:
-            links["csv"] = await link(csv_name(record.id, record.file_name), found["file"]["name"])
+            links["file"] = await link(record.file_blob(), found["file"]["name"])
+            if record.format == formats.CSV:
+                links["csv"] = links["file"]
     return body
 
 

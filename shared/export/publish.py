@@ -1,25 +1,33 @@
 """The activity `publish`: makes the files visible, or only the results when the export failed or was cancelled."""
 
+import asyncio
+import itertools
 import logging
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from shared.export import verdict, words
 from shared.export.context import Edges, Record, progress, read_record
 from shared.export.messages import Failure, Json, Published, PublishTask, Staged, sent
-from shared.files import csv_rows, results
+from shared.files import formats, results
 from shared.files.columns import columns_of
+from shared.files.deflate import Segment
+from shared.files.xlsx import SHEET_USERS
 from shared.storage import blobs
-from shared.storage.names import block_name, csv_name, part_name, plan_name, results_name
+from shared.storage.names import block_name, part_name, plan_name, results_name, segments_name
 
 _OWN = part_name(0, 0, "publish".ljust(12, "-"))
-"""Its own blocks: the header, and what comes before and after the errors."""
+"""Its own blocks: what comes before, between and after the rows, and before and after the errors."""
+_READ_AT_ONCE = 32
+"""Small blobs: one after the other, those of 10,000 ranges would take minutes."""
 
 
-async def publish(edges: Edges, task: PublishTask) -> Published:
+async def publish(edges: Edges, task: PublishTask, sheet_users: int = SHEET_USERS) -> Published:
     """Makes the files visible, or only the results when there is a failure.
 
-    Run again it replaces the results, as by ones with a warning more.
+    `sheet_users`: at most on a sheet of a workbook. Run again it replaces the results, as by ones with a warning more.
     """
     record = await read_record(edges.storage, task.id)
     task.parts.sort()
@@ -27,7 +35,7 @@ async def publish(edges: Edges, task: PublishTask) -> Published:
     file: Json | None = None
     failed = None if task.cancelled else verdict.failure(record, task, staged)
     if not failed and not task.cancelled:
-        file, failed = await _publish_csv(edges, record, task.parts, staged)
+        file, failed = await _publish_file(edges, record, task.parts, staged, sheet_users)
     listed = task.parts if verdict.lists_errors(staged) else []
     found = await words.put_back(edges.storage, record.id, [*task.found, *([sent(failed)] if failed else [])])
     errors = len(found) + sum(each.errors for each in listed)
@@ -67,26 +75,57 @@ def _told(record: Record) -> list[Json]:
     return [{"code": "ColumnsLeftOut", "reason": note} for note in record.notes]
 
 
-async def _publish_csv(
-    edges: Edges, record: Record, parts: list[Staged], staged: verdict.Totals
+async def _publish_file(
+    edges: Edges, record: Record, parts: list[Staged], staged: verdict.Totals, sheet_users: int
 ) -> tuple[Json | None, Failure | None]:
-    """Commits header and rows, and looks whether all bytes arrived; what is wrong is removed again."""
-    name = csv_name(record.id, record.file_name)
-    header = csv_rows.header(columns_of(record.columns), record.excel)
-    await blobs.stage(edges.storage, name, block_name(_OWN, 0), header)
-    ids = [block_name(_OWN, 0)]
-    ids += [block_name(each.prefix, block) for each in parts for block in range(each.blocks)]
+    """Commits the rows with what belongs around them, and looks whether all bytes arrived; else it is removed again."""
+    name, file = record.file_blob(), record.chosen_format(sheet_users)
+    segments = await _segments(edges, record.id, parts) if file.deflated else [Segment(0, 0, 0, 0)] * staged.blocks
+    if file.deflated and sum(each.users for each in segments) != staged.rows:
+        reason = "What was noted of the blocks of the file can't be found; nothing was published."
+        return None, Failure("FileIncomplete", reason)
+    pieces = file.around(columns_of(record.columns), segments)
+    if failed := verdict.too_many_blocks(len(pieces) + staged.blocks):
+        return None, failed
+    blocks = iter(block_name(each.prefix, block) for each in parts for block in range(each.blocks))
+    ids: list[str] = []
+    for number, (data, following) in enumerate(pieces):
+        if data:
+            ids.append(block_name(_OWN, number))
+            await blobs.stage(edges.storage, name, ids[-1], data)
+        ids += itertools.islice(blocks, following)
     try:
-        size = await blobs.commit(edges.storage, name, ids, "text/csv; charset=utf-8")
+        size = await blobs.commit(edges.storage, name, ids, file.content_type)
     except blobs.BlockMissing:
         reason = "The storage does not have all the blocks that were staged for the file; nothing was published."
         return None, Failure("FileIncomplete", reason)
-    expected = len(header) + staged.bytes
+    expected = sum(len(data) for data, _ in pieces) + staged.bytes
     if size != expected:
         await blobs.delete(edges.storage, name)
         reason = f"The file had {size} bytes after the commit instead of {expected}; it was removed."
         return None, Failure("FileIncomplete", reason)
-    return {"name": f"{record.file_name}.csv", "rows": staged.rows, "bytes": size, "columns": record.columns}, None
+    shown = record.shown()
+    return {
+        "name": record.file(),
+        "rows": staged.rows,
+        "bytes": size,
+        "columns": record.columns,
+        "format": shown["format"],
+        "separator": shown["separator"],
+        "compressed": shown["compress"],
+        "guarded": verdict.counted_by(formats.GUARDED, staged.counted),
+    }, None
+
+
+async def _segments(edges: Edges, export_id: str, parts: list[Staged]) -> list[Segment]:
+    """What the executions have noted of their blocks, in the order of the blocks; short when something is lost."""
+    names = [segments_name(export_id, each.prefix) for each in parts if each.blocks]
+    found: list[Segment] = []
+    for first in range(0, len(names), _READ_AT_ONCE):
+        some = (blobs.read(edges.storage, name) for name in names[first : first + _READ_AT_ONCE])
+        for noted in await asyncio.gather(*some):
+            found += msgspec.msgpack.decode(noted, type=list[Segment]) if noted else ()
+    return found
 
 
 async def _publish_results(edges: Edges, record: Record, fields: Json, found: list[Json], parts: list[Staged]) -> None:
@@ -102,5 +141,7 @@ async def _publish_results(edges: Edges, record: Record, fields: Json, found: li
                 ids.append(block_name(each.prefix, block, "s"))
             ids.append(block_name(each.prefix, block))
     summary: dict[str, Any] = {key: fields[key] for key in ("status", "completedDateTime", "counts", "file")}
-    summary["file"] = summary["file"] and {**summary["file"], "columns": len(record.columns)}
+    if fields["file"]:
+        shown = {key: value for key, value in fields["file"].items() if key != "guarded"}
+        summary["file"] = {**shown, "columns": len(record.columns)}
     await blobs.commit(edges.storage, name, [*ids, block_name(_OWN, 1)], "application/json", summary)

@@ -23,8 +23,10 @@ from shared.export.context import Edges, Plan, Record, read_plan, read_record
 from shared.export.messages import ODD, PURGED, Exported, ExportTask, Failure, Json, Remaining, Staged
 from shared.export.queries import has_sign_ins, range_query
 from shared.export.selection import Step
-from shared.files import csv_rows, results
+from shared.files import deflate, results
 from shared.files.columns import AUTHENTICATION, Column, columns_of, select_of
+from shared.files.deflate import Segment
+from shared.files.formats import Format
 from shared.graph import authentication, pages
 from shared.graph.client import Tally
 from shared.graph.users import User, is_purged
@@ -34,12 +36,12 @@ from shared.ranges.ranges import Range, from_dict, keeps
 from shared.storage import blobs
 from shared.storage.blockwriter import BlockWriter, block_bytes
 from shared.storage.names import (
-    csv_name,
     ids_name,
     part_name,
     plan_name,
     progress_name,
     results_name,
+    segments_name,
     users_name,
     work_name,
 )
@@ -74,6 +76,8 @@ class _State(msgspec.Struct):
     gone: int = 0
     """How many of these are gone from the tenant."""
     rows: list[bytes] = []
+    about: list[Segment] = []
+    """What is known of these rows, where they are deflated."""
     errors: list[bytes] = []
     """What did not fill a block yet: small ones would be too many in a chain of thousands of segments."""
     barren: int = 0
@@ -89,6 +93,7 @@ class _Reading:
     number: int
     range: Range
     columns: list[Column]
+    format: Format
     per_user: bool
     """Each user's authentication methods are asked for."""
     sign_ins: bool
@@ -186,14 +191,15 @@ async def _range(run: _Execution, number: int, saved: str) -> tuple[Staged, str]
 async def _begin(run: _Execution, number: int, saved: str) -> _Reading:
     record, found = run.record, from_dict(run.plan.ranges[number])
     state = await _state(run, saved)
-    columns = columns_of(record.columns)
+    columns, file = columns_of(record.columns), record.chosen_format()
     left = await selection.left_to_others(run.edges.storage, record.id, number) if found.kind == "users" else b""
-    rows, errors = _writers(run, part_name(number, run.segment, run.id), state)
+    rows, errors = _writers(run, part_name(number, run.segment, run.id), state, file)
     before = len(state.seen) // SIZE - state.gone
     return _Reading(
         number=number,
         range=found,
         columns=columns,
+        format=file,
         per_user=any(column.source == AUTHENTICATION for column in columns)
         and AUTHENTICATION not in run.plan.unreadable,
         sign_ins=found.kind != "users" and has_sign_ins(record, select_of(columns, run.plan.unreadable)),
@@ -220,7 +226,7 @@ async def _add(run: _Execution, reading: _Reading, step: Step) -> str | None:
     fresh = [user for user in kept if keys.fresh(reading.seen, key_of(user.id))]
     if reading.listed is not None:
         reading.listed += b"".join(key_of(user.id) for user in fresh)
-    reading.rows.add(csv_rows.rows(fresh, reading.columns, run.record.excel))
+    _add_rows(reading, fresh)
     reading.errors.add(*map(msgspec.json.encode, failed))
     reading.users += len(fresh)
     reading.counted.update(_odd(fresh, reading.columns))
@@ -228,6 +234,17 @@ async def _add(run: _Execution, reading: _Reading, step: Step) -> str | None:
     if link and link == step.next:
         reading.advance.page(len(fresh), others, purged)
     return link
+
+
+def _add_rows(reading: _Reading, users: list[User]) -> None:
+    if not users:
+        return
+    data, counted = reading.format.rows(users, reading.columns)
+    reading.counted.update(counted)
+    if reading.format.deflated:
+        reading.rows.add_segment(*deflate.segment(data, len(users)))
+    else:
+        reading.rows.add(data)
 
 
 async def _end(run: _Execution, reading: _Reading, link: str | None) -> tuple[Staged, str]:
@@ -249,21 +266,33 @@ async def _end(run: _Execution, reading: _Reading, link: str | None) -> tuple[St
     )
     if reading.listed is not None:
         await _write(run, ids_name(run.record.id, name), bytes(reading.listed))
+    if rows.segments:
+        await _write(run, segments_name(run.record.id, name), msgspec.msgpack.encode(rows.segments))
     await _note(run, reading, done=not link)
     if not link:
         return staged, ""
     gone, advance = reading.state.gone + reading.counted[PURGED], reading.advance
-    goes_on = _State(link, b"".join(reading.seen), gone, rows.pieces, errors.pieces, advance.barren, advance.others)
+    goes_on = _State(
+        link=link,
+        seen=b"".join(reading.seen),
+        gone=gone,
+        rows=rows.pieces,
+        about=rows.about,
+        errors=errors.pieces,
+        barren=advance.barren,
+        others=advance.others,
+    )
     await _write(run, work_name(run.record.id, f"chain-{name}"), msgspec.msgpack.encode(goes_on))
     return staged, f"chain-{name}"
 
 
-def _writers(run: _Execution, name: str, state: _State) -> tuple[BlockWriter, BlockWriter]:
+def _writers(run: _Execution, name: str, state: _State, file: Format) -> tuple[BlockWriter, BlockWriter]:
     """For rows and for errors, with those that did not fill a block yet."""
     storage, record, enough = run.edges.storage, run.record, block_bytes(run.plan.expected)
-    rows = BlockWriter(storage, csv_name(record.id, record.file_name), name, enough)
+    rows = BlockWriter(storage, record.file_blob(), name, enough, most_users=file.block_users)
     errors = BlockWriter(storage, results_name(record.id), name, enough, results.SEPARATOR)
     rows.add(*state.rows)
+    rows.about += state.about
     errors.add(*state.errors)
     return rows, errors
 

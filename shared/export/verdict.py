@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from shared.export.context import Record
 from shared.export.messages import ODD, PURGED, Failure, Json, PublishTask, counted
 from shared.files import results
+from shared.files.formats import CUT
+from shared.files.workbook import MAX_CELL
 from shared.storage.blobs import MAX_BLOCKS
 
 PLAUSIBLE = 0.8
@@ -60,7 +62,7 @@ def lists_errors(staged: Totals) -> bool:
 
 def warnings(record: Record, expected: int | None, staged: Totals) -> list[Json]:
     """Warnings about a file that is published."""
-    found, rows, purged = _odd(staged.counted), staged.rows, staged.counted[PURGED]
+    found, rows, purged = _odd(staged.counted) + _cut(staged.counted), staged.rows, staged.counted[PURGED]
     if purged:
         reason = (
             f"Graph also sent {purged} objects that have nothing but an id and sign-ins: what is left of users that are"
@@ -82,9 +84,17 @@ def warnings(record: Record, expected: int | None, staged: Totals) -> list[Json]
     return found
 
 
+def counted_by(kind: str, counts: Counter[str]) -> dict[str, int]:
+    """What was counted under names that begin so, by the rest of the name."""
+    return {name.removeprefix(kind): count for name, count in sorted(counts.items()) if name.startswith(kind)}
+
+
 def _too_many_blocks(staged: Totals) -> Failure | None:
+    return too_many_blocks(max(1 + staged.blocks, _error_blocks(staged)))
+
+
+def too_many_blocks(needed: int) -> Failure | None:
     """Ranges and blocks are so large that this is far."""
-    needed = max(1 + staged.blocks, _error_blocks(staged))
     if needed <= MAX_BLOCKS:
         return None
     reason = f"The files need {needed} blocks, and Azure takes {MAX_BLOCKS}. Export in parts, with a filter each."
@@ -121,7 +131,7 @@ def _implausible(record: Record, expected: int | None, staged: Totals) -> Failur
 
 def _odd(counts: Counter[str]) -> list[Json]:
     """A warning that names the properties that came in another form than documented, and counts their users."""
-    odd = {name.removeprefix(ODD): users for name, users in sorted(counts.items()) if name.startswith(ODD)}
+    odd = counted_by(ODD, counts)
     if not odd:
         return []
     shown = ", ".join(f"{name} of {users} user{'s' * (users != 1)}" for name, users in odd.items())
@@ -130,3 +140,18 @@ def _odd(counts: Counter[str]) -> list[Json]:
         " could be read of these values."
     )
     return [{"code": "OddValues", "reason": reason}]
+
+
+def _cut(counts: Counter[str]) -> list[Json]:
+    """A warning that names the columns with cells that were too long for a workbook, and counts these."""
+    cut = counted_by(CUT, counts)
+    if not cut:
+        return []
+    shown = ", ".join(f"{cells} of {header}" for header, cells in cut.items())
+    total = sum(cut.values())
+    were = "1 cell was longer and was" if total == 1 else f"{total} cells were longer and were"
+    reason = (
+        f"A cell of a workbook has at most {MAX_CELL} characters; {were} cut: {shown}. The formats csv and jsonl have"
+        " them whole."
+    )
+    return [{"code": "CellsCut", "reason": reason}]

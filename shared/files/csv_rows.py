@@ -5,15 +5,18 @@ formula, which lets a user's display name act on the administrator's computer (C
 may drop characters that nobody sees, such as NUL, so these count for nothing before a formula. The guard puts an
 apostrophe before such a cell.
 Phone numbers and plain numbers stay as they are: they can do nothing, and an apostrophe would spoil them. Where Excel's
-list separator is a semicolon, as in much of Europe, it may cut a cell there or at a line break, because a quote counts
-only at the beginning of what it takes for a cell: what follows is guarded the same way.
+list separator is not the file's (a semicolon in much of Europe, else a comma), it may cut a cell there or at a line
+break, because a quote counts only at the beginning of what it takes for a cell: what follows is guarded the same way.
+The guard can be undone, so that keys stay keys: a cell that has apostrophes before a formula already gets one more.
 
 Made column by column: of most columns one look says that no cell needs quotes or the guard. csv.writer, which looks at
 each letter of each cell, takes twice as long.
 """
 
+import operator
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from shared.files.columns import Column
 from shared.graph.users import User
@@ -27,46 +30,71 @@ _HIDDEN = r"\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u2
 """Control and format characters, without CR and LF, at which a cell may be cut."""
 _WIDE = "＝＋－＠"  # noqa: RUF001 - the full-width forms
 _FORMULA = re.compile(
-    rf"[=@\t\r{_WIDE}]|-(?!{_NUMBER}\Z)|\+(?!(?:{_NUMBER}|{_PHONE})\Z)|[{_HIDDEN}]+[=+\-@{_WIDE}]", re.ASCII
+    rf"'*(?:[=@\t\r{_WIDE}]|-(?!{_NUMBER}\Z)|\+(?!(?:{_NUMBER}|{_PHONE})\Z)|[{_HIDDEN}]+[=+\-@{_WIDE}])", re.ASCII
 )
-_CUT_FORMULA = re.compile(rf"([;\r\n][{_HIDDEN}\"]*)(?=[=+\-@{_WIDE}])")
 
 _CELL = "|"
 """Between the cells of a column while it is looked at; in a cell it costs only a second look."""
-_FORMULAS = tuple(_CELL + begin for begin in "=+-@\t\r")
+_FORMULAS = tuple(_CELL + begin for begin in "=+-@\t\r'")
 _CONTROLS = tuple(letter for letter in map(chr, [*range(32), 127]) if letter not in "\r\n")
 _AFTER_HIDDEN = tuple((begin, re.compile(rf"\{begin}(?<=[{_HIDDEN}].)")) for begin in "=+-@")
-_CUTS = (";", "\r", "\n")
-_QUOTED = (",", '"', "\r", "\n")
 
 
-def header(columns: Sequence[Column], excel: bool) -> bytes:
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """Where a cell ends, as this file's readers see it and as others may."""
+
+    cuts: tuple[str, ...]
+    cut_formula: re.Pattern[str]
+    quoted: tuple[str, ...]
+
+
+def _marks(separator: str, other: str) -> _Marks:
+    cut_formula = re.compile(rf"([{other}\r\n][{_HIDDEN}\"]*)(?='*[=+\-@{_WIDE}])")
+    return _Marks((other, "\r", "\n"), cut_formula, (separator, '"', "\r", "\n"))
+
+
+_SEPARATORS = {",": _marks(",", ";"), ";": _marks(";", ",")}
+
+
+def header(columns: Sequence[Column], excel: bool, separator: str = ",") -> bytes:
     """The file's first line, with the BOM for Excel."""
-    return (BOM if excel else b"") + _lines([[column.header] for column in columns])
+    return (BOM if excel else b"") + _lines([[column.header] for column in columns], separator)
 
 
-def rows(users: Sequence[User], columns: Sequence[Column], excel: bool) -> bytes:
-    """One line per user."""
-    return _lines([_cells([cell or "" for cell in map(column.cell, users)], excel) for column in columns])
+def rows(
+    users: Sequence[User], columns: Sequence[Column], excel: bool, separator: str = ","
+) -> tuple[bytes, dict[str, int]]:
+    """One line per user, and how many cells the guard has changed: by header, of those columns that have some."""
+    table, guarded = [], dict[str, int]()
+    for column in columns:
+        cells, count = _cells([cell or "" for cell in map(column.cell, users)], excel, _SEPARATORS[separator])
+        table.append(cells)
+        if count:
+            guarded[column.header] = count
+    return _lines(table, separator), guarded
 
 
-def _cells(cells: list[str], excel: bool) -> list[str]:
-    """The cells of a column as they stand in the file."""
+def _cells(cells: list[str], excel: bool, marks: _Marks) -> tuple[list[str], int]:
+    """The cells of a column as they stand in the file, and how many of them are guarded."""
     column = _CELL + _CELL.join(cells)
+    before = cells
     if excel and (_has(column, _FORMULAS) or _is_strange(column)):
         # Nearly all cells begin with a letter or a digit of ASCII.
         cells = [
             "'" + cell if cell and not ("A" <= cell < "{" or "0" <= cell < ":") and _FORMULA.match(cell) else cell
             for cell in cells
         ]
-    if excel and _has(column, _CUTS) and _CUT_FORMULA.search(column):
-        cells = [_CUT_FORMULA.sub(r"\1'", cell) for cell in cells]
-    if _has(column, _QUOTED):
+    if excel and _has(column, marks.cuts) and marks.cut_formula.search(column):
+        cells = [marks.cut_formula.sub(r"\1'", cell) for cell in cells]
+    guarded = 0 if cells is before else sum(map(operator.ne, before, cells))
+    if _has(column, marks.quoted):
+        end = marks.quoted[0]
         cells = [
-            '"' + cell.replace('"', '""') + '"' if "," in cell or '"' in cell or "\r" in cell or "\n" in cell else cell
+            '"' + cell.replace('"', '""') + '"' if end in cell or '"' in cell or "\r" in cell or "\n" in cell else cell
             for cell in cells
         ]
-    return cells
+    return cells, guarded
 
 
 def _has(column: str, marks: tuple[str, ...]) -> bool:
@@ -86,8 +114,8 @@ def _is_strange(column: str) -> bool:
     )
 
 
-def _lines(table: list[list[str]]) -> bytes:
+def _lines(table: list[list[str]], separator: str) -> bytes:
     if len(table) == 1:
         table = [[cell or '""' for cell in table[0]]]  # An empty line would be none.
     # Each line by itself: in one text of them all, an emoji anywhere would make every letter four bytes.
-    return b"\r\n".join([*map(str.encode, map(",".join, zip(*table, strict=True))), b""])
+    return b"\r\n".join([*map(str.encode, map(separator.join, zip(*table, strict=True))), b""])

@@ -60,12 +60,21 @@ def _times(a: int, b: int) -> int:
     return product
 
 
+def _squares() -> list[int]:
+    squares = [1 << 30]
+    while len(squares) < 64:
+        squares.append(_times(squares[-1], squares[-1]))
+    return squares
+
+
+_SQUARES = _squares()
+"""x to the powers 1, 2, 4, 8 ...: computed once, because an export has tens of thousands of blocks."""
+
+
 def _power_of_x(exponent: int) -> int:
     """x to that power, modulo CRC-32's polynomial."""
-    power, square = 1 << 31, 1 << 30
-    while exponent:
-        if exponent & 1:
-            power = _times(square, power)
-        square = _times(square, square)
-        exponent >>= 1
+    power = 1 << 31
+    for at in range(exponent.bit_length()):
+        if exponent >> at & 1:
+            power = _times(_SQUARES[at], power)
     return power

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from shared.files import deflate
+from shared.files.deflate import Segment
 from shared.storage import blobs
 from shared.storage.blobs import Storage
 from shared.storage.names import block_name
@@ -24,21 +26,32 @@ class BlockWriter:
     part: str
     enough: int
     separator: bytes = b""
+    most_users: int | None = None
+    """In a block, about; None: any number. Only of what is deflated it is known."""
     blocks: int = 0
     size: int = 0
     entries: int = 0
     """How many were added of those that are staged."""
     pieces: list[bytes] = field(default_factory=list)
     """What is not staged yet."""
+    about: list[Segment] = field(default_factory=list)
+    """What is known of each of these, where they are deflated."""
+    segments: list[Segment] = field(default_factory=list)
+    """... and of each block that is staged."""
     _waiting: int = 0
 
     def add(self, *data: bytes) -> None:
         self.pieces += filter(None, data)
         self._waiting += sum(map(len, data))
 
+    def add_segment(self, data: bytes, about: Segment) -> None:
+        self.add(data)
+        self.about.append(about)
+
     async def stage_full(self) -> None:
         """Stages what has been added if it is enough for a block."""
-        if self._waiting >= self.enough:
+        many = self.most_users is not None and sum(each.users for each in self.about) >= self.most_users
+        if self._waiting >= self.enough or many:
             await self.stage()
 
     async def stage(self) -> None:
@@ -48,9 +61,13 @@ class BlockWriter:
         data, entries = self.separator.join(self.pieces), len(self.pieces)
         self.pieces.clear()  # Before the block is on its way, or it is in memory twice.
         self._waiting = 0
+        about = deflate.joined(self.about)
+        self.about.clear()
         if self.separator:
             await blobs.stage(self.storage, self.name, block_name(self.part, self.blocks, "s"), self.separator)
         await blobs.stage(self.storage, self.name, block_name(self.part, self.blocks), data)
         self.blocks += 1
         self.size += len(data)
+        if about.size:
+            self.segments.append(about)
         self.entries += entries

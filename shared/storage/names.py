@@ -1,6 +1,7 @@
 """The name of every blob in the container, and of every block; pure.
 
-    {id}/{fileName}.csv     the export: staged in blocks, visible only once they are committed, all in one step
+    {id}/{fileName}.csv     the export (or .xlsx, .jsonl, .csv.gz, .jsonl.gz): staged in blocks, visible only once
+                            they are committed, all in one step
     {id}/results.json       its results, committed the same way
     {id}/request.json       what was asked, by whom
     {id}/deleted            stands for an export that was deleted, and says whose it was
@@ -26,8 +27,9 @@ def results_name(export_id: str) -> str:
     return f"{export_id}/results.json"
 
 
-def csv_name(export_id: str, file_name: str) -> str:
-    return f"{export_id}/{file_name}.csv"
+def file_name(export_id: str, name: str) -> str:
+    """The file of an export; `name` is with its ending."""
+    return f"{export_id}/{name}"
 
 
 def deleted_name(export_id: str) -> str:
@@ -72,6 +74,11 @@ def progress_name(export_id: str, number: int | None = None) -> str:
 def ids_name(export_id: str, part: str) -> str:
     """Where an execution (its `part_name`) lists the keys of those whom it has staged, as another range may too."""
     return work_name(export_id, f"ids-{part}")
+
+
+def segments_name(export_id: str, part: str) -> str:
+    """Where an execution (its `part_name`) notes what is known of the deflated blocks that it has staged."""
+    return work_name(export_id, f"segments-{part}")
 
 
 def elsewhere_name(export_id: str, number: int) -> str:

@@ -18,15 +18,17 @@ from shared.storage.names import results_name
 SCHEMA = json.loads((SHARED / "files/results.schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
 
+CSV = {"format": "csv", "compress": False, "separator": ","}
+FILE = {"format": "csv", "compressed": False, "separator": ",", "guarded": {"displayName": 2}}
 SMALL = {
     "id": "fe5dfae8-7585-8612-bacf-7ee4aba2888b",
     "status": "Completed",
-    "request": {"fileName": "users", "columns": ["objectId"], "callbackHost": "a.logic.azure.com"},
+    "request": {"fileName": "users", "columns": ["objectId"], **CSV, "callbackHost": "a.logic.azure.com"},
     "requestedBy": {"id": "1", "name": ""},
     "createdDateTime": "2026-01-01T00:00:00Z",
     "completedDateTime": "2026-01-01T00:00:01Z",
     "counts": dict.fromkeys(["exported", "expected", "errors", "ranges", "requests", "retries", "restarts"], 0),
-    "file": {"name": "users.csv", "rows": 0, "bytes": 13, "columns": ["objectId"]},
+    "file": {"name": "users.csv", "rows": 0, "bytes": 13, "columns": ["objectId"], **FILE},
     "warnings": [{"code": "CallbackFailed", "reason": "Nobody answered."}],
     "errors": [],
 }

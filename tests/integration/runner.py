@@ -20,7 +20,7 @@ from shared.export.context import Edges, Record
 from shared.export.workflow import CANCEL, export_workflow
 from shared.files.columns import COLUMN_SETS
 from shared.storage import blobs
-from shared.storage.names import csv_name, record_name, work_name
+from shared.storage.names import record_name, work_name
 
 Json = dict[str, Any]
 ATTEMPTS = 3
@@ -156,6 +156,7 @@ class Export:
     id: str
     results: Json
     csv: bytes | None
+    """The file, whatever its format."""
     context: Context
 
 
@@ -191,4 +192,4 @@ async def run_export(
     assert results is not None
     SCHEMA.validate(results)
     assert output == {"status": results["status"]}
-    return Export(record.id, results, await blobs.read(edges.storage, csv_name(record.id, record.file_name)), context)
+    return Export(record.id, results, await blobs.read(edges.storage, record.file_blob()), context)

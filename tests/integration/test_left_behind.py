@@ -10,7 +10,7 @@ from local.tenant import Tenant
 from shared.export import activities
 from shared.export.context import Edges
 from shared.storage import blobs
-from shared.storage.names import csv_name, results_name, work_name
+from shared.storage.names import file_name, results_name, work_name
 
 ENV = {"EXPORT_RANGE_USERS": "1000", "EXPORT_PARALLEL": "1"}
 
@@ -58,7 +58,7 @@ async def test_an_activity_that_outlives_its_export_discards_what_it_has_staged(
     tenant = Tenant(users=3000)
     async with connected(tenant, **ENV) as edges:
         done = await run_export(edges)
-        for name in (csv_name(done.id, "users"), results_name(done.id)):
+        for name in (file_name(done.id, "users.csv"), results_name(done.id)):
             await blobs.erase(edges.storage, name)
         assert "lanes" in await activities.run(edges, "plan", {"id": done.id})
 
@@ -85,7 +85,7 @@ def once(call: Any) -> Any:
 async def test_what_is_committed_stays_as_it_is_when_the_rest_is_discarded(connected: Any) -> None:
     async with connected(Tenant(users=300)) as edges:
         done = await run_export(edges)
-        name = csv_name(done.id, "users")
+        name = file_name(done.id, "users.csv")
         client = edges.storage.container.get_blob_client(name)
         before = await client.get_blob_properties()
         await client.stage_block(blobs.block_id("0000000-00000-zombiezombie-00000-p"), b"row", 3)

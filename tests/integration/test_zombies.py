@@ -10,7 +10,7 @@ from local.tenant import Tenant
 from shared.export import activities
 from shared.export.context import read_record
 from shared.storage import blobs
-from shared.storage.names import csv_name, results_name, work_name
+from shared.storage.names import results_name, work_name
 
 
 async def names(edges: Any, prefix: str) -> list[str]:
@@ -48,7 +48,7 @@ async def test_a_block_that_the_storage_has_lost_fails_the_export(connected):
     async with connected(Tenant(users=300)) as edges:
         done = await run_export(edges)
         record = await read_record(edges.storage, done.id)
-        await blobs.delete(edges.storage, csv_name(record.id, record.file_name))
+        await blobs.delete(edges.storage, record.file_blob())
         lost = {"parts": [[0, 0, "000000000000", 1, 0, 300, 27000, 0]], "expected": 300, "ranges": 1, "found": []}
         task = {"id": done.id, "requests": 1, "retries": 0, "restarts": 0, "warnings": [], **lost}
         assert (await activities.run(edges, "publish", task))["status"] == "Failed"
