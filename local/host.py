@@ -23,7 +23,7 @@ from aiohttp import web
 from azure.functions.http import HttpRequest
 from azure.functions.timer import TimerRequest
 
-from local import durable_http, easy_auth, host_functions, identity
+from local import durable_http, easy_auth, host_functions, identity, permissions
 from local.extension import NotReadyError, written_binding
 from local.host_functions import App, Function
 from local.host_timers import run_timers
@@ -61,7 +61,8 @@ def make_server(
     server = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[own_machine])
     if not extension:
         durable_http.add_routes(server, app, data / "durable.db")
-    server.add_routes([identity.route(environment.get("IDENTITY_HEADER", ""))])
+    carried = permissions.parse(environment.get(identity.ROLES, ""))
+    server.add_routes([identity.route(environment.get("IDENTITY_HEADER", ""), carried)])
     administrator = easy_auth.local_administrator(environment)
 
     async def invoke(function: Function, value: Any) -> Any:

@@ -16,6 +16,7 @@ from azure.identity.aio import DefaultAzureCredential
 from local import easy_auth, identity, serve
 from local.host import route_pattern
 from local.host_timers import next_time
+from local.tenant.permissions import carried
 from shared.api.access import caller_of
 from shared.settings import AZURE, USER_ADMINISTRATOR, Settings
 from tests.local.toy_host import Host
@@ -205,7 +206,7 @@ def test_routes_take_optional_and_catch_all_parameters() -> None:
 
 async def test_the_default_credential_takes_its_token_here(monkeypatch: pytest.MonkeyPatch) -> None:
     server = web.Application()
-    server.add_routes([identity.route("secret")])
+    server.add_routes([identity.route("secret", ["User.Read.All"])])
     runner = web.AppRunner(server)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -225,6 +226,7 @@ async def test_the_default_credential_takes_its_token_here(monkeypatch: pytest.M
         await runner.cleanup()
 
     assert len(set(tokens)) == 2
+    assert {carried(token, ()) for token in tokens} == {frozenset(["User.Read.All"])}
     assert time.monotonic() - begin < 3
 
 
