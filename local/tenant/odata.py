@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from local.tenant import metadata
 from local.tenant.errors import GraphError, unsupported
@@ -99,6 +100,7 @@ _DEEPEST = 50
 _FARTHEST = timedelta(hours=14)  # from UTC
 
 
+@lru_cache(maxsize=512)  # asked for several times in each request
 def parse(text: str) -> Node:
     """The tree of a filter; raises GraphError 400 when it is none."""
     reader = _Reader(_tokens(text))
