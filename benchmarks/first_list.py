@@ -1,6 +1,6 @@
-"""`python -m benchmarks.first_list BINDING`: a fresh process imports function_app and answers one `GET /api/exports`.
+"""`python -m benchmarks.first_list BINDING PRINCIPAL`: a fresh process imports function_app and lists exports once.
 
-BINDING: the durable client's, as the host gives it.
+BINDING: the durable client's, as the host gives it. PRINCIPAL: the caller, as Easy Auth gives it.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import time
 from benchmarks.processes import usage
 
 
-async def main(binding: str) -> None:
+async def main(binding: str, principal: str) -> None:
     started, cpu = time.perf_counter(), time.process_time()
     import azure.functions as func
 
@@ -20,7 +20,8 @@ async def main(binding: str) -> None:
 
     loaded = time.perf_counter()
     functions = {each.get_function_name(): each.get_user_function() for each in function_app.app.get_functions()}
-    request = func.HttpRequest(method="GET", url="http://127.0.0.1/api/exports", body=b"")
+    headers = {"X-MS-CLIENT-PRINCIPAL": principal}
+    request = func.HttpRequest(method="GET", url="http://127.0.0.1/api/exports", headers=headers, body=b"")
     answer = await functions["list_exports"](req=request, client=binding)
     ended = time.perf_counter()
     found = {"import": loaded - started, "first": ended - loaded, "cpu": time.process_time() - cpu}

@@ -11,7 +11,7 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +23,12 @@ from aiohttp import web
 from azure.functions.http import HttpRequest
 from azure.functions.timer import TimerRequest
 
-from local import durable_http, host_functions, identity, permissions
+from local import durable_http, easy_auth, host_functions, identity, permissions
 from local.extension import NotReadyError, written_binding
 from local.host_functions import App, Function
 from local.host_timers import run_timers
 from local.processes import die_with_parent, serve_until_stopped
+from local.this_machine import only_this_machine
 
 log = logging.getLogger("local.host")
 
@@ -45,18 +46,24 @@ class Route:
     function: Function
 
 
-def make_server(app: App, data: Path, base: str, identity_header: str = "", extension: bool = False) -> web.Application:
+def make_server(
+    app: App, data: Path, base: str, environment: Mapping[str, str], extension: bool = False
+) -> web.Application:
     """The whole host as an aiohttp application. `base` is its own address on loopback.
 
+    `environment`: what the app's settings are read from.
     `extension`: orchestrations run in Microsoft's extension, and functions get the client binding that it writes.
     """
     threads = ThreadPoolExecutor(THREADS, "function")
     hub = app.setting("extensions", "durableTask", "hubName", default="local")
     own = durable_http.client_binding(base, hub)
-    server = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_loopback_only])
+    own_machine = only_this_machine(environment.get("EXPORT_PUBLIC_URL", ""), LOOPBACK_ONLY)
+    server = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[own_machine])
     if not extension:
         durable_http.add_routes(server, app, data / "durable.db")
-    server.add_routes([identity.route(identity_header, permissions.parse(os.environ.get(identity.ROLES, "")))])
+    carried = permissions.parse(environment.get(identity.ROLES, ""))
+    server.add_routes([identity.route(environment.get("IDENTITY_HEADER", ""), carried)])
+    administrator = easy_auth.local_administrator(environment)
 
     async def invoke(function: Function, value: Any) -> Any:
         binding = written_binding(data) if extension and function.clients else own
@@ -64,7 +71,7 @@ def make_server(app: App, data: Path, base: str, identity_header: str = "", exte
         return await host_functions.call(function, arguments, threads, app.directory)
 
     server.add_routes([web.post("/admin/functions/{name}", _admin(app, invoke))])
-    server.router.add_route("*", "/{path:.*}", _serve(make_routes(app), invoke))
+    server.router.add_route("*", "/{path:.*}", _serve(make_routes(app), invoke, administrator))
     server.cleanup_ctx.append(_background(app, invoke))
     return server
 
@@ -98,8 +105,9 @@ def route_pattern(path: str) -> re.Pattern[str]:
 Invoke = Callable[[Function, Any], Awaitable[Any]]
 
 
-def _serve(routes: list[Route], invoke: Invoke) -> durable_http.Handler:
-    async def handler(request: web.Request) -> web.StreamResponse:
+def _serve(routes: list[Route], invoke: Invoke, administrator: str) -> durable_http.Handler:
+    async def handler(given: web.Request) -> web.StreamResponse:
+        request = easy_auth.signed_in(given, administrator)
         for route in routes:
             matched = route.pattern.fullmatch(_path(request))
             if matched and (not route.methods or request.method in route.methods):
@@ -175,14 +183,6 @@ def _admin(app: App, invoke: Invoke) -> durable_http.Handler:
     return handler
 
 
-@web.middleware
-async def _loopback_only(request: web.Request, handler: durable_http.Handler) -> web.StreamResponse:
-    """The real host wants a key for these; here they are simply not for others."""
-    if request.path.startswith(LOOPBACK_ONLY) and request.remote not in {"127.0.0.1", "::1"}:
-        return web.Response(status=403)
-    return await handler(request)
-
-
 def _background(app: App, invoke: Invoke) -> Callable[[web.Application], Any]:
     """Timers while the server is up; at the end, the SDK's HTTP session is closed in good order."""
 
@@ -212,5 +212,7 @@ async def _main(arguments: argparse.Namespace) -> None:
     with socket.socket(fileno=os.dup(arguments.fd)) as listener:
         base = f"http://127.0.0.1:{listener.getsockname()[1]}"
     data = Path(arguments.data)
-    server = make_server(app, data, base, os.environ.get("IDENTITY_HEADER", ""), extension=arguments.extension)
+    if variable := easy_auth.says_azure(os.environ, os.environ.get("GRAPH_ENDPOINT", "")):
+        raise SystemExit(easy_auth.IN_AZURE.format(variable))
+    server = make_server(app, data, base, os.environ, extension=arguments.extension)
     await serve_until_stopped(server, arguments.fd, "host ready")

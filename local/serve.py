@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from local import azurite, identity
+from local import azurite, easy_auth, identity
 from local.durable_store import connect
 from local.extension import Extension
 from local.processes import die_with_parent, free_port
@@ -70,6 +70,8 @@ def serve(options: argparse.Namespace) -> None:
         die_with_parent(options.parent_pid)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
+    if variable := easy_auth.says_azure(os.environ, options.graph):
+        raise ServeError(easy_auth.IN_AZURE.format(variable))
     data = Path(options.data).resolve()
     data.mkdir(parents=True, exist_ok=True)
     try:
@@ -109,7 +111,8 @@ def _serve(options: argparse.Namespace, data: Path, stack: ExitStack) -> None:
     db.close()
 
     extension = options.durable_host is not None
-    environment = dict(os.environ) | {"AZURE_FUNCTIONS_ENVIRONMENT": "Development", "PYTHONUNBUFFERED": "1"}
+    environment = dict(os.environ) | easy_auth.ON | {"PYTHONUNBUFFERED": "1"}
+    environment.pop(easy_auth.OTHERS_SET, None)
     storage = os.environ.get("EXPORT_STORAGE", "")
     # The extension's hub is always here: it must never be one of a real storage account.
     emulator = ""

@@ -4,6 +4,7 @@ Settings are read when they are first needed, never at import: an exception whil
 shows in Azure as "no functions found", which helps nobody.
 """
 
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,12 +16,15 @@ from shared.files.columns import COLUMN_SETS
 MAX_SAS_MINUTES = 7 * 24 * 60 - 15
 """Azure signs with an identity for seven days at most, and links begin 15 minutes in the past."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+AZURE = ("WEBSITE_SITE_NAME", "WEBSITE_SKU", "WEBSITE_POD_NAME", "LEGION_SERVICE_HOST", "CONTAINER_NAME")
+"""One of them is set in Azure, whatever the plan. Flex Consumption does not set WEBSITE_INSTANCE_ID."""
 
 # Role template ids, the same in every tenant (Microsoft Entra built-in roles).
 GLOBAL_ADMINISTRATOR = "62e90394-69f5-4237-9190-012177145e10"
 USER_ADMINISTRATOR = "fe930be7-5e62-47db-91af-98c3a49a38b1"
 APP_ROLE = "Exports.Run"
 DEFAULT_ROLES = (GLOBAL_ADMINISTRATOR, USER_ADMINISTRATOR, APP_ROLE)
+_DEFAULT_ROLES = ",".join(DEFAULT_ROLES)
 # Not administrators of the organization, whatever a setting says: the portal's download refuses them too.
 NEVER_ALLOWED = frozenset(
     {
@@ -29,6 +33,8 @@ NEVER_ALLOWED = frozenset(
         "b79fbf4d-3ef9-4689-8143-76b194e85509",  # in every ordinary user's token
     }
 )
+
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 # What Azurite, the emulator, is known by; the Python SDK does not know this abbreviation of it.
 _DEVELOPMENT_STORAGE = (
@@ -55,15 +61,26 @@ class Settings:
     sas_minutes: int
     default_columns: str
     allowed_roles: frozenset[str]
+    authentication_roles: frozenset[str]
+    """One of them is needed for authentication columns, besides one of the allowed roles."""
     callback_hosts: tuple[str, ...]
     retention_days: int
     max_running: int
     """Exports of one caller at the same time."""
     public_url: str
     """Where callers reach the app: `https://host` or `https://host/path`; empty when that is the app's own address."""
-    development: bool
-    """On a person's own machine, where no Easy Auth can be (Core Tools set AZURE_FUNCTIONS_ENVIRONMENT)."""
+    sas_ip_range: str
+    """The addresses from which links work; empty: all."""
+    azure: bool
+    """Whether the app runs in Azure."""
     easy_auth: bool
+    tenant: str
+    """The id of the tenant whose people and apps may call, in small letters; empty where no setting tells."""
+
+    @property
+    def all_read_authentication(self) -> bool:
+        """Whether everyone who may export may have authentication columns too."""
+        return self.allowed_roles <= self.authentication_roles
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
@@ -84,13 +101,18 @@ class Settings:
             parallel=read("EXPORT_PARALLEL", "32", _whole(1, 500)),
             sas_minutes=read("EXPORT_SAS_MINUTES", "60", _whole(1, MAX_SAS_MINUTES)),
             default_columns=read("EXPORT_DEFAULT_COLUMNS", "documented", _column_set),
-            allowed_roles=read("EXPORT_ALLOWED_ROLES", ",".join(DEFAULT_ROLES), _roles),
+            allowed_roles=read("EXPORT_ALLOWED_ROLES", _DEFAULT_ROLES, _roles),
+            authentication_roles=read(
+                "EXPORT_AUTHENTICATION_ROLES", env.get("EXPORT_ALLOWED_ROLES", "").strip() or _DEFAULT_ROLES, _roles
+            ),
             callback_hosts=read("EXPORT_CALLBACK_HOSTS", "*.logic.azure.com", _hosts),
             retention_days=read("EXPORT_RETENTION_DAYS", "7", _whole(1, 3650)),
             max_running=read("EXPORT_MAX_RUNNING", "10", _whole(1, 1000)),
             public_url=read("EXPORT_PUBLIC_URL", "", _public_url),
-            development=env.get("AZURE_FUNCTIONS_ENVIRONMENT") == "Development" and not env.get("WEBSITE_INSTANCE_ID"),
+            sas_ip_range=read("EXPORT_SAS_IP_RANGE", "", _ip_range),
+            azure=any(env.get(name) for name in AZURE),
             easy_auth=env.get("WEBSITE_AUTH_ENABLED", "").lower() == "true",
+            tenant=read("EXPORT_TENANT_ID", "", _tenant) or _only_tenant(env),
         )
         if problems:
             raise SettingsError("Settings to correct: " + "; ".join(problems) + ".")
@@ -169,6 +191,35 @@ def _roles(text: str) -> frozenset[str]:
     if refused := sorted(roles & NEVER_ALLOWED):
         raise ValueError(f"{', '.join(refused)} can't be allowed: no organization-level administrator role")
     return roles
+
+
+def _tenant(text: str) -> str:
+    if text and not _GUID.fullmatch(text.lower()):
+        raise ValueError(f"the id of a tenant (a GUID) is expected, not {text!r}")
+    return text.lower()
+
+
+def _only_tenant(env: Mapping[str, str]) -> str:
+    """The tenant that Easy Auth lets in; empty when there are several: one of them is the app's, and no one says which.
+
+    https://learn.microsoft.com/azure/app-service/reference-app-settings
+    """
+    tenants = {each.strip().lower() for each in env.get("WEBSITE_AUTH_AAD_ALLOWED_TENANTS", "").split(",")} - {""}
+    return tenants.pop() if len(tenants) == 1 else ""
+
+
+def _ip_range(text: str) -> str:
+    """An IPv4 address, or two with a hyphen between: what a SAS can be bound to.
+
+    https://learn.microsoft.com/rest/api/storageservices/create-service-sas#specify-an-ip-address-or-ip-range
+    """
+    try:
+        ends = [ipaddress.IPv4Address(each) for each in text.split("-")] if text else []
+    except ValueError:
+        ends = [ipaddress.IPv4Address(0)] * 3
+    if len(ends) > 2 or ends != sorted(ends):
+        raise ValueError(f"an IPv4 address or a range like 203.0.113.0-203.0.113.255 is expected, not {text!r}")
+    return text
 
 
 def _hosts(text: str) -> tuple[str, ...]:

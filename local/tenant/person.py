@@ -44,6 +44,8 @@ def one_user(tenant: Tenant, asked: Asked) -> Answer:
 
 
 def methods(tenant: Tenant, asked: Asked) -> Answer:
+    if "authentication" in tenant.absent:
+        raise GraphError(400, "BadRequest", "Resource not found for the segment 'authentication'.")
     if tenant.b2c:
         raise GraphError(403, "accessDenied", "Request Authorization failed")
     for name in asked.params:

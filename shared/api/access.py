@@ -1,14 +1,16 @@
 """Who may export: the principal that App Service Authentication (Easy Auth) passes on, and its roles.
 
 Easy Auth is the outer gate: it checks the token and writes X-MS-CLIENT-PRINCIPAL, and it drops that header when a
-caller sends it. So on Azure the header is only believed while Easy Auth is on. Closed when in doubt.
+caller sends it. So the header is only believed while Easy Auth is on. Closed when in doubt. The app knows no local
+administrator: `python -m local serve` stands in for Easy Auth and adds its header.
 https://learn.microsoft.com/azure/app-service/configure-authentication-user-identities
 """
 
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import msgspec
 
@@ -20,6 +22,7 @@ MAX_NAME = 256
 """Characters of a name that is shown; it travels in a blob's metadata."""
 
 _OID = ("oid", "http://schemas.microsoft.com/identity/claims/objectidentifier")
+_TENANT = ("tid", "http://schemas.microsoft.com/identity/claims/tenantid")
 _NAME = (
     "preferred_username",
     "upn",
@@ -47,10 +50,12 @@ class Caller:
     id: str
     name: str
     administrator: bool
+    reads_authentication: bool = field(default=False, compare=False)
+    """May have authentication columns, as EXPORT_AUTHENTICATION_ROLES says."""
 
 
 class Refused(Exception):
-    """The caller may not. `status` is 401 (who are you), 403 (which role is missing) or 503 (the gate is open)."""
+    """The caller may not. `status`: 401 (who are you), 403 (what is missing) or 503 (the gate is open)."""
 
     def __init__(self, status: int, title: str, detail: str) -> None:
         super().__init__(f"{title}: {detail}")
@@ -62,20 +67,33 @@ class Refused(Exception):
 def caller_of(headers: Mapping[str, str], settings: Settings) -> Caller:
     """The caller who may export. Raises Refused. `headers` finds names whatever their case."""
     header = headers.get(HEADER) or ""
-    if not settings.easy_auth and not settings.development:
+    if not settings.easy_auth:
         raise Refused(
             503,
             "App Service Authentication is off",
-            "Switch on Authentication (Easy Auth) for this app and require it: without it anyone could export users.",
+            "Switch on Authentication (Easy Auth) for this app and require it: without it anyone could export users."
+            " On your own machine, start the app with `python -m local serve`.",
+        )
+    if settings.azure and not settings.tenant:
+        raise Refused(
+            503,
+            "The app's tenant is not known",
+            "Set EXPORT_TENANT_ID to the id of the tenant whose people may call this app."
+            " WEBSITE_AUTH_AAD_ALLOWED_TENANTS does too, when it names just one.",
         )
     if not header:
-        if settings.development:
-            return Caller("local", "local administrator", administrator=True)
         raise Refused(401, "Not signed in", "Sign in with your work account, or send a bearer token for this app.")
     claims = _claims(header)
-    roles = {value for kind in _ROLES for value in claims.get(kind, ())} & settings.allowed_roles
+    tenants = {value.lower() for kind in _TENANT for value in claims.get(kind, ())}
+    if settings.tenant and tenants != {settings.tenant}:
+        raise Refused(403, "Another organization", "Sign in with an account of the organization that this app is for.")
+    held = {value for kind in _ROLES for value in claims.get(kind, ())}
+    roles = held & settings.allowed_roles
     caller = Caller(
-        _first(claims, _OID), _first(claims, _NAME)[:MAX_NAME], administrator=any(map(_DIRECTORY_ROLE.fullmatch, roles))
+        _first(claims, _OID),
+        _first(claims, _NAME)[:MAX_NAME],
+        administrator=any(map(_DIRECTORY_ROLE.fullmatch, roles)),
+        reads_authentication=not held.isdisjoint(settings.authentication_roles),
     )
     if not caller.id:
         raise Refused(401, "Not signed in", "The sign-in carries no object id (claim oid).")
@@ -105,10 +123,12 @@ class _Claim(msgspec.Struct):
 
 class _Principal(msgspec.Struct):
     claims: list[_Claim]
+    auth_typ: Literal["aad"]
+    """Who has signed the caller in: Microsoft Entra. Easy Auth could take other providers too."""
 
 
 def _claims(header: str) -> dict[str, list[str]]:
-    """Base64 JSON `{claims: [{typ, val}]}` to values by type. Raises Refused (401) for anything else."""
+    """Base64 JSON `{auth_typ, claims: [{typ, val}]}` to values by type. Raises Refused (401) for anything else."""
     found: dict[str, list[str]] = {}
     try:
         # Twice the 32 KiB that App Service takes in all headers.

@@ -9,13 +9,14 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from shared.api.access import Caller
+from shared.api.durable import DurableClient
 from shared.api.progress import is_running, progress_of, running_status
 from shared.export.context import Record, find_record
 from shared.export.messages import Json
-from shared.export.outcome import read_results, with_links
+from shared.export.outcome import Receiver, read_results, with_links
 from shared.export.workflow import CANCEL
 from shared.files import results
 from shared.settings import Settings
@@ -25,22 +26,6 @@ from shared.storage.names import cancelled_name, deleted_name, plan_name, work_n
 
 RETRY_AFTER = 5
 """Seconds between two polls."""
-
-
-class DurableClient(Protocol):
-    """What is called of DurableOrchestrationClient."""
-
-    async def start_new(self, orchestration_function_name: str, instance_id: str, client_input: Any) -> str: ...
-
-    async def get_status(self, instance_id: str) -> Any: ...
-
-    async def get_status_by(self, *, instance_id_prefix: str) -> list[Any]: ...
-
-    async def raise_event(self, instance_id: str, event_name: str, event_data: Any) -> None: ...
-
-    async def terminate(self, instance_id: str, reason: str) -> Any: ...
-
-    async def purge_instance_history(self, instance_id: str) -> Any: ...
 
 
 def utc_now() -> datetime:
@@ -107,7 +92,8 @@ async def show(operations: Operations, export_id: str, caller: Caller) -> Shown:
     end = await read_results(operations.storage, export_id)
     if end is None:
         end = _lost(record, status)
-    body = await with_links(operations.storage, operations.settings, record, end, operations.now())
+    receiver = Receiver(caller.id, caller.reads_authentication)
+    body = await with_links(operations.storage, operations.settings, record, end, operations.now(), receiver)
     return Shown(500 if end["status"] == results.FAILED else 200, body)
 
 

@@ -7,14 +7,14 @@ import re
 import unicodedata
 from codecs import BOM_UTF8
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-from shared.files.columns import COLUMN_SETS, COLUMNS
+from shared.files.columns import COLUMN_SETS, COLUMNS, authentication_of
 from shared.graph import odata
 from shared.settings import Settings, host_matches
 
@@ -22,6 +22,11 @@ MAX_BODY = 8 * 1024 * 1024
 MAX_USERS = 100_000
 MAX_FILE_NAME = 255
 """Bytes with the ending: more is no name on Linux and macOS, where a letter takes up to four."""
+MAX_VALUES = MAX_USERS + 1_000
+"""Of a body, and so many brackets: as Python objects, 8 MiB of empty lists would take 200 MB."""
+MAX_URL = 2_048
+MAX_TEXT = 10_000
+"""Characters of a user; no name has so many."""
 MAX_PROBLEMS = 20
 """Told of one kind: a body of 8 MiB could have a million."""
 
@@ -62,11 +67,13 @@ class ExportRequest:
     """Object ids or userPrincipalNames, each once; empty: all users."""
     excel: bool = True
     callback_url: str = ""
+    notes: tuple[str, ...] = ()
+    """What the caller is told of it, a sentence each."""
     fingerprint: str = field(default="", compare=False)
     """Of the body as JSON: the order of keys, and spaces, don't matter."""
 
 
-def parse(body: bytes, settings: Settings, now: datetime) -> ExportRequest:
+def parse(body: bytes, settings: Settings, now: datetime, *, authentication: bool = True) -> ExportRequest:
     """Reads the JSON body of a POST; `{}` asks for everything as it is by default. Raises BadRequest.
 
     No body at all is refused: one that was lost on the way must not become all users.
@@ -76,6 +83,8 @@ def parse(body: bytes, settings: Settings, now: datetime) -> ExportRequest:
     body = body.removeprefix(BOM_UTF8)
     if not body.strip():
         raise BadRequest(Problem("", "The request has no body: send {} to export all users."))
+    if sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise BadRequest(Problem("", f"The body has too many values: {MAX_USERS} users and the rest are possible."))
     try:
         given = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
@@ -96,13 +105,25 @@ def parse(body: bytes, settings: Settings, now: datetime) -> ExportRequest:
         users=_users(given, problems),
         excel=_flag(given, "excel", problems),
         callback_url=_callback_url(given, settings, problems),
-        fingerprint=hashlib.sha256(msgspec.json.encode(given, order="sorted")).hexdigest(),
     )
     if given.get("filter") and given.get("users"):
         problems.append(Problem("/filter", "users and filter exclude each other: give one of them"))
     if problems:
         raise BadRequest(*problems)
-    return wanted
+    wanted = replace(wanted, fingerprint=hashlib.sha256(msgspec.json.encode(given, order="sorted")).hexdigest())
+    return wanted if authentication else _without_authentication(wanted, by_default=given.get("columns") is None)
+
+
+def _without_authentication(wanted: ExportRequest, *, by_default: bool) -> ExportRequest:
+    """The request of a caller who may not have authentication columns: refused by name, left out of the default."""
+    refused = authentication_of(wanted.columns)
+    if refused and not by_default:
+        detail = f"{', '.join(refused)}: a role of EXPORT_AUTHENTICATION_ROLES is needed. The set profile is without."
+        raise BadRequest(Problem("/columns", detail), status=403)
+    if not refused:
+        return wanted
+    note = f"The columns are those of the set profile: for {', '.join(refused)} a role of EXPORT_AUTHENTICATION_ROLES"
+    return replace(wanted, columns=COLUMN_SETS["profile"], notes=(f"{note} is needed.",))
 
 
 def _file_name(given: Mapping[str, Any], now: datetime, problems: list[Problem]) -> str:
@@ -146,7 +167,8 @@ def _columns(given: Mapping[str, Any], settings: Settings, problems: list[Proble
         if wanted not in COLUMN_SETS:
             detail = f"unknown set {wanted[:80]!r}{_meant(wanted, COLUMN_SETS)}; known: {', '.join(COLUMN_SETS)}"
             problems.append(Problem("/columns", detail))
-        return COLUMN_SETS.get(wanted, ())
+            return ()
+        return COLUMN_SETS[wanted]
     if not isinstance(wanted, list) or not wanted:
         problems.append(Problem("/columns", "must be the name of a set or a list of column names"))
         return ()
@@ -154,8 +176,10 @@ def _columns(given: Mapping[str, Any], settings: Settings, problems: list[Proble
         problems.append(Problem("/columns", f"there are {len(COLUMNS)} columns, and {len(wanted)} are asked for"))
         return ()
     for at, name in enumerate(wanted):
-        if not isinstance(name, str) or name not in COLUMNS:
-            problems.append(Problem(f"/columns/{at}", f"unknown column {str(name)[:80]!r}{_meant(str(name), COLUMNS)}"))
+        if not isinstance(name, str):
+            problems.append(Problem(f"/columns/{at}", "must be the name of a column"))
+        elif name not in COLUMNS:
+            problems.append(Problem(f"/columns/{at}", f"unknown column {name[:80]!r}{_meant(name, COLUMNS)}"))
         elif name in wanted[:at]:
             problems.append(Problem(f"/columns/{at}", f"{name} is there twice"))
     return tuple(name for name in wanted if isinstance(name, str))
@@ -172,6 +196,7 @@ def _filter(given: Mapping[str, Any], problems: list[Problem]) -> str:
         odata.check(text.strip())
     except odata.FilterError as problem:
         problems.append(Problem("/filter", str(problem)))
+        return ""
     return odata.one_line(text)
 
 
@@ -193,6 +218,8 @@ def _users(given: Mapping[str, Any], problems: list[Problem]) -> tuple[str, ...]
             break
         if not isinstance(user, str) or not user.strip():
             problems.append(Problem(f"/users/{at}", "must be an object id or a userPrincipalName"))
+        elif len(user) > MAX_TEXT:
+            problems.append(Problem(f"/users/{at}", f"at most {MAX_TEXT} characters are possible"))
         else:
             each_once.setdefault(user.strip().lower(), user.strip())
     return tuple(each_once.values())
@@ -213,14 +240,17 @@ def _callback_url(given: Mapping[str, Any], settings: Settings, problems: list[P
     url = given.get("callbackUrl")
     if url is None:
         return ""
+    if not isinstance(url, str) or len(url) > MAX_URL:
+        problems.append(Problem("/callbackUrl", f"must be an https address of at most {MAX_URL} characters"))
+        return ""
     try:
-        parts = urlsplit(url if isinstance(url, str) else "")
+        parts = urlsplit(url)
         host = parts.hostname or ""
         allowed = parts.scheme == "https" and parts.port in {None, 443} and "@" not in parts.netloc
         allowed = allowed and bool(_HOST.fullmatch(host))
     except ValueError:
         host, allowed = "", False
-    if not allowed or any(ord(letter) < 33 for letter in str(url)) or len(str(url)) > 2048:
+    if not allowed or any(ord(letter) < 33 for letter in url):
         problems.append(Problem("/callbackUrl", "must be an https address without user name and port"))
     elif not any(host_matches(host, pattern) for pattern in settings.callback_hosts):
         problems.append(
@@ -229,7 +259,7 @@ def _callback_url(given: Mapping[str, Any], settings: Settings, problems: list[P
                 f"the host {host} is not one of EXPORT_CALLBACK_HOSTS: {', '.join(settings.callback_hosts)}",
             )
         )
-    return str(url)
+    return url
 
 
 def _pointer(name: str) -> str:
@@ -238,5 +268,5 @@ def _pointer(name: str) -> str:
 
 def _meant(name: str, known: Mapping[str, object] | tuple[str, ...]) -> str:
     by_lower = {each.lower(): each for each in known}
-    close = difflib.get_close_matches(name.lower()[:80], by_lower, n=1)
+    close = difflib.get_close_matches(name[:80].lower(), by_lower, n=1)
     return f" (did you mean {by_lower[close[0]]}?)" if close else ""

@@ -99,6 +99,7 @@ async def _write(operations: Operations, request: ExportRequest, caller: Caller,
         excel=request.excel,
         callback_host=urlsplit(request.callback_url).hostname or "",
         attempt=secrets.token_hex(6),
+        notes=list(request.notes),
     )
     if request.callback_url:
         await blobs.write(operations.storage, callback_name(record.id, record.attempt), request.callback_url.encode())

@@ -39,11 +39,15 @@ class Record(msgspec.Struct, rename="camel", omit_defaults=True):
     callback_host: str = ""
     attempt: str = ""
     """Of the POSTs with one Idempotency-Key: whose list of users and callback count."""
+    notes: list[str] = []
+    """What the caller was told of the request."""
 
     def shown(self) -> Json:
         """The request as the results and the API show it: of a list of users the length, of a callback the host."""
         shown = msgspec.to_builtins(self)
-        return {key: shown[key] for key in shown if key not in {"id", "createdDateTime", "requestedBy", "attempt"}}
+        return {
+            key: shown[key] for key in shown if key not in {"id", "createdDateTime", "requestedBy", "attempt", "notes"}
+        }
 
 
 class Plan(msgspec.Struct, rename="camel"):

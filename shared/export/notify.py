@@ -4,6 +4,7 @@ The URL is a secret (a Logic App's has its signature in it): it lies in a blob o
 history, and is removed when the export is over.
 """
 
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ import msgspec
 
 from shared.export.context import Edges, read_record
 from shared.export.messages import Failure, Notified, NotifyTask
-from shared.export.outcome import read_results, with_links
+from shared.export.outcome import Receiver, read_results, with_links
 from shared.settings import host_matches
 from shared.storage import blobs
 from shared.storage.names import callback_name
@@ -32,7 +33,10 @@ async def notify(edges: Edges, task: NotifyTask, post: Post) -> Notified:
     if not any(host_matches(host, pattern) for pattern in edges.settings.callback_hosts):
         return _warning(f"The host {host} is not one of EXPORT_CALLBACK_HOSTS any more; nothing was posted.")
     found = await read_results(edges.storage, record.id)
-    body = await with_links(edges.storage, edges.settings, record, found or {}, datetime.now(UTC))
+    # Whoever reads there has no role that could be looked at.
+    receiver = Receiver(f"callback host {host}", reads_authentication=edges.settings.all_read_authentication)
+    body = await with_links(edges.storage, edges.settings, record, found or {}, datetime.now(UTC), receiver)
+    logging.info("The callback of export %s is sent to %s.", record.id, host)
     status = await post(url.decode(), msgspec.json.encode(body))
     if 200 <= status < 300:
         return Notified()

@@ -1,10 +1,14 @@
 """What is said of an ended export: its results, with links to its files."""
 
+import logging
+import uuid
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.export.context import Record
 from shared.export.messages import Json
 from shared.files import results
+from shared.files.columns import authentication_of
 from shared.settings import Settings
 from shared.storage import blobs
 from shared.storage.blobs import Storage
@@ -16,24 +20,55 @@ MAX_NAME_BYTES = 255
 _RESULTS = ".results.json"
 
 
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Who gets the links. `id`: a caller's, or the host of a callback."""
+
+    id: str
+    reads_authentication: bool
+    """May have a file with authentication columns."""
+
+
 async def read_results(storage: Storage, export_id: str, errors: int = ERRORS_SHOWN) -> Json | None:
     """The results of an ended export with at most so many of its errors; None when there are none."""
     start_of_file = await blobs.read(storage, results_name(export_id), most=results.HEAD_BYTES)
     return results.first_errors(start_of_file, errors) if start_of_file else None
 
 
-async def with_links(storage: Storage, settings: Settings, record: Record, found: Json, now: datetime) -> Json:
-    """The results with links to the files, made for this answer and stored nowhere."""
+async def with_links(
+    storage: Storage, settings: Settings, record: Record, found: Json, now: datetime, receiver: Receiver
+) -> Json:
+    """The results with links to the files, made for this answer and stored nowhere; the log says for whom."""
     expires = now + timedelta(minutes=settings.sas_minutes)
-    links: Json = {"expiresOn": expires.isoformat(timespec="seconds").replace("+00:00", "Z")}
-    if found.get("completedDateTime"):
-        name = _cut(record.file_name, MAX_NAME_BYTES - len(_RESULTS)) + _RESULTS
-        links["results"] = await blobs.link(storage, results_name(record.id), name, now, expires)
-    if found.get("file"):
-        links["csv"] = await blobs.link(
-            storage, csv_name(record.id, record.file_name), found["file"]["name"], now, expires
+
+    async def link(blob: str, file_name: str) -> str:
+        # The storage's log has it with each download: so it is known who was given the link that was used.
+        correlation = str(uuid.uuid4()) if storage.by_identity else ""
+        made = await blobs.link(
+            storage, blob, file_name, now, expires, ip_range=settings.sas_ip_range, correlation_id=correlation
         )
-    return {**found, "download": links}
+        file, known = blob.rpartition("/")[2], correlation or "none"
+        logging.info("Links for export %s were made for %s: %s, correlation %s", record.id, receiver.id, file, known)
+        return made
+
+    links: Json = {"expiresOn": expires.isoformat(timespec="seconds").replace("+00:00", "Z")}
+    body = {**found, "download": links}
+    if found.get("completedDateTime"):
+        links["results"] = await link(
+            results_name(record.id), _cut(record.file_name, MAX_NAME_BYTES - len(_RESULTS)) + _RESULTS
+        )
+    if found.get("file"):
+        withheld = () if receiver.reads_authentication else authentication_of(record.columns)
+        if withheld:
+            reason = (
+                f"There is no link to the file: it has {', '.join(withheld)}, for which a role is needed that you do"
+            )
+            reason += " not have (EXPORT_AUTHENTICATION_ROLES)."
+            body |= {"notes": [reason]}
+            body |= {"warnings": [*found["warnings"], {"code": "FileWithheld", "reason": reason}]}
+        else:
+            links["csv"] = await link(csv_name(record.id, record.file_name), found["file"]["name"])
+    return body
 
 
 def _cut(name: str, most: int) -> str:

@@ -4,7 +4,7 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.export import verdict
+from shared.export import verdict, words
 from shared.export.context import Edges, Record, progress, read_record
 from shared.export.messages import Failure, Json, Published, PublishTask, Staged, sent
 from shared.files import csv_rows, results
@@ -29,7 +29,7 @@ async def publish(edges: Edges, task: PublishTask) -> Published:
     if not failed and not task.cancelled:
         file, failed = await _publish_csv(edges, record, task.parts, staged)
     listed = task.parts if verdict.lists_errors(staged) else []
-    found = [*task.found, *([sent(failed)] if failed else [])]
+    found = await words.put_back(edges.storage, record.id, [*task.found, *([sent(failed)] if failed else [])])
     errors = len(found) + sum(each.errors for each in listed)
     status = verdict.status(failed, errors, cancelled=bool(task.cancelled))
     # Without a file it only says how far the export came: also what was read of ranges that did not end.
@@ -43,7 +43,11 @@ async def publish(edges: Edges, task: PublishTask) -> Published:
         "completedDateTime": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "counts": {"exported": max(staged.rows, noted), "expected": task.expected, "errors": errors, **_costs(task)},
         "file": file,
-        "warnings": [*task.warnings, *(verdict.warnings(record, task.expected, staged) if file else ())],
+        "warnings": [
+            *_told(record),
+            *task.warnings,
+            *(verdict.warnings(record, task.expected, staged) if file else ()),
+        ],
     }
     await _publish_results(edges, record, fields, found, listed)
     # The alerts read this line.
@@ -56,6 +60,11 @@ async def publish(edges: Edges, task: PublishTask) -> Published:
 
 def _costs(task: PublishTask) -> dict[str, int]:
     return {name: getattr(task, name) for name in ("ranges", "requests", "retries", "restarts")}
+
+
+def _told(record: Record) -> list[Json]:
+    """What the answer to the POST has said, as warnings."""
+    return [{"code": "ColumnsLeftOut", "reason": note} for note in record.notes]
 
 
 async def _publish_csv(

@@ -160,6 +160,11 @@ def columns_of(headers: Iterable[str]) -> list[Column]:
     return [COLUMNS[header] for header in headers]
 
 
+def authentication_of(headers: Iterable[str]) -> tuple[str, ...]:
+    """Those of these columns that show how a user signs in: phone numbers and addresses."""
+    return tuple(header for header in headers if COLUMNS[header].source == AUTHENTICATION)
+
+
 def select_of(columns: Iterable[Column], unreadable: Collection[str] = ()) -> tuple[str, ...]:
     """The properties to `$select`, each once; without those that can't be read.
 

@@ -42,7 +42,7 @@ class Storage:
 def connect(settings: Settings, credential: "AsyncTokenCredential | None", **retries: Any) -> Storage:
     """Opens nothing yet. `credential` is used when the setting is an address and not a connection string.
 
-    `retries`: options of the SDK's retry that are to be others.
+    `retries`: options of the SDK's retry and transport that are to be others, such as QUICK.
     """
     from azure.storage.blob.aio import BlobServiceClient
 
@@ -54,6 +54,29 @@ def connect(settings: Settings, credential: "AsyncTokenCredential | None", **ret
     else:
         service = BlobServiceClient.from_connection_string(settings.storage, **options)
     return Storage(service, service.get_container_client(settings.container), by_identity)
+
+
+QUICK: dict[str, Any] = {
+    "retry_connect": 1,
+    "retry_read": 1,
+    "retry_status": 2,
+    "initial_backoff": 0.2,
+    "increment_base": 0.5,
+    "random_jitter_range": 0.1,
+    "connection_timeout": 2,
+    "read_timeout": 4,
+}
+"""Options of `connect` for what a caller waits for: it ends in seconds where an activity would wait for minutes."""
+_AWAY = frozenset({401, 403, 408, 409, 429})
+
+
+def is_away(problem: Exception) -> bool:
+    """Whether the storage could not be reached, or lets the app not in, rather than that the app asked for nonsense."""
+    from azure.core.exceptions import AzureError, HttpResponseError
+
+    if isinstance(problem, HttpResponseError) and problem.status_code:
+        return problem.status_code in _AWAY or problem.status_code >= 500
+    return isinstance(problem, AzureError)
 
 
 def block_id(part: str) -> str:
@@ -248,15 +271,29 @@ def _metadata(summary: Any) -> dict[str, str] | None:
     return None if summary is None else {"summary": quote(msgspec.json.encode(summary))}
 
 
-async def link(storage: Storage, name: str, file_name: str, now: datetime, expires: datetime) -> str:
-    """A SAS link to this one blob: read only, https only (but on loopback). A secret: it is never stored or logged."""
+async def link(
+    storage: Storage,
+    name: str,
+    file_name: str,
+    now: datetime,
+    expires: datetime,
+    *,
+    ip_range: str = "",
+    correlation_id: str = "",
+) -> str:
+    """A SAS link to this one blob: read only, https only (but on loopback). A secret: it is never stored or logged.
+
+    `ip_range`: an address or two with a hyphen between, from which alone it works. `correlation_id`: a GUID that the
+    storage's log shows with each request that uses the link; only a link that an identity has signed can have one.
+    """
     from azure.storage.blob import BlobSasPermissions, generate_blob_sas
 
     blob = storage.container.get_blob_client(name)
     start = now - _CLOCK_SKEW
     signing: dict[str, Any] = {"account_key": getattr(storage.service.credential, "account_key", None)}
     if storage.by_identity:
-        signing = {"user_delegation_key": await storage.service.get_user_delegation_key(start, expires)}
+        key = await storage.service.get_user_delegation_key(start, expires)
+        signing = {"user_delegation_key": key, "correlation_id": correlation_id or None}
     ascii_name = file_name.encode("ascii", "replace").decode().replace("?", "_").replace('"', "_")
     token = generate_blob_sas(
         account_name=str(storage.service.account_name),
@@ -265,6 +302,7 @@ async def link(storage: Storage, name: str, file_name: str, now: datetime, expir
         permission=BlobSasPermissions(read=True),
         start=start,
         expiry=expires,
+        ip=ip_range or None,
         protocol="https,http" if urlsplit(blob.url).hostname in LOOPBACK else "https",
         content_disposition=f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(file_name, safe='')}",
         **signing,

@@ -202,13 +202,21 @@ def test_markup_in_a_request_stays_text(app: Api) -> None:
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-@pytest.mark.parametrize("site", ["cross-site", "same-site"])
-def test_another_sites_page_can_start_cancel_and_delete_nothing(app: Api, site: str) -> None:
+@pytest.mark.parametrize(
+    "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "null"}], ids=str
+)
+def test_another_sites_page_can_start_cancel_and_delete_nothing(app: Api, headers: dict[str, str]) -> None:
     export_id = app.run()["id"]
-    headers = {"Sec-Fetch-Site": site}
     for method, path in (("POST", ""), ("POST", f"/{export_id}/cancel"), ("DELETE", f"/{export_id}")):
         assert app.send(method, f"/api/exports{path}", headers=headers).status_code == 403
     assert [each["id"] for each in app.listed()["value"]] == [export_id]
+
+
+def test_a_page_can_not_send_json_as_plain_text(app: Api) -> None:
+    for headers in ({"Sec-Fetch-Site": "same-origin"}, {"Origin": app.serving.url}):
+        sent = {**headers, "Content-Type": "text/plain"}
+        assert app.send("POST", "/api/exports", content=b'{"columns": "profile"}', headers=sent).status_code == 415
+    assert app.listed()["value"] == []
 
 
 async def test_users_whose_names_are_formulas_or_markup_are_harmless_in_excel(serving: Serving) -> None:

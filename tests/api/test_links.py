@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+from uuid import uuid4
 
 import httpx
 import jwt
@@ -154,6 +155,35 @@ async def test_every_time_that_the_setting_allows_can_be_signed(linked: Linked, 
     now = datetime.now(UTC)
     link = await blobs.link(linked.storage, NAME, FILE_NAME, now, now + timedelta(minutes=minutes))
     assert (await linked.http.get(link)).status_code == 200
+
+
+async def test_the_storages_log_can_tell_whose_link_it_was(linked: Linked) -> None:
+    """A link that the account's key has signed can not have a correlation id.
+
+    Azurite refuses one that has: it leaves the id (scid) out of the text that it checks the signature of, where Azure
+    documents it. So only the other is followed here.
+    https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas#version-2020-12-06-and-later
+    """
+    now, correlation = datetime.now(UTC), str(uuid4())
+    expires = now + timedelta(minutes=5)
+    link = await blobs.link(linked.storage, NAME, FILE_NAME, now, expires, correlation_id=correlation)
+    expected = [correlation] if linked.storage.by_identity else None
+    assert parse_qs(urlsplit(link).query).get("scid") == expected
+    if not expected:
+        assert (await linked.http.get(link)).status_code == 200
+
+
+@pytest.mark.parametrize(("ip_range", "status"), [("127.0.0.1", 200), ("", 200), ("203.0.113.0-203.0.113.9", None)])
+async def test_it_can_be_bound_to_addresses(linked: Linked, ip_range: str, status: int | None) -> None:
+    """The emulator does not look at the address; the link says it, and it is signed."""
+    now = datetime.now(UTC)
+    link = await blobs.link(linked.storage, NAME, FILE_NAME, now, now + timedelta(minutes=5), ip_range=ip_range)
+    assert parse_qs(urlsplit(link).query).get("sip") == ([ip_range] if ip_range else None)
+    if status:
+        assert (await linked.http.get(link)).status_code == status
+    changed = re.sub(r"sip=[^&]*", "sip=0.0.0.0-255.255.255.255", link)
+    if ip_range:
+        assert (await linked.http.get(changed)).status_code == 403
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """The host's HTTP side, its timers, and its managed identity."""
 
+import base64
 import gzip
+import json
 import threading
 import time
 from datetime import UTC, datetime
@@ -11,10 +13,12 @@ import pytest
 from aiohttp import web
 from azure.identity.aio import DefaultAzureCredential
 
-from local import identity
+from local import easy_auth, identity, serve
 from local.host import route_pattern
 from local.host_timers import next_time
 from local.tenant.permissions import carried
+from shared.api.access import caller_of
+from shared.settings import AZURE, USER_ADMINISTRATOR, Settings
 from tests.local.toy_host import Host
 
 
@@ -95,6 +99,81 @@ def test_a_function_that_blocks_does_not_hold_up_the_others(host: Host) -> None:
     assert host.http.get("/api/echo/x").status_code == 201
     assert time.monotonic() - begin < 0.4
     blocked.join()
+
+
+def test_a_caller_without_a_principal_is_the_local_administrator(host: Host) -> None:
+    header = host.http.post("/api/echo/x").text.split()[-1]
+    principal = json.loads(base64.b64decode(header))
+
+    assert principal["auth_typ"] == "aad"
+    assert {"typ": "oid", "val": "local"} in principal["claims"]
+    assert {"typ": "wids", "val": USER_ADMINISTRATOR} in principal["claims"]
+
+
+def test_the_local_administrator_has_the_roles_and_the_tenant_of_the_settings() -> None:
+    tenant = "8d0e31c4-7a0b-4f7e-9a55-2f3c1f7d3c11"
+    role = "f2ef992c-3afb-46b9-b7cf-a126ee74c451"
+    env = {"EXPORT_ALLOWED_ROLES": role, "EXPORT_TENANT_ID": tenant}
+    settings = Settings.from_env(env | easy_auth.ON | {"EXPORT_STORAGE": "UseDevelopmentStorage=true"})
+    headers = {easy_auth.HEADER.lower(): easy_auth.local_administrator(env)}
+
+    assert caller_of(headers, settings).administrator
+
+
+@pytest.mark.parametrize("name", ["evil.example", "evil.example:7071", "127.0.0.1.evil.example", "localhost.", "[", ""])
+@pytest.mark.parametrize("path", ["/api/echo/x", "/admin/functions/nightly", "/runtime/webhooks/durabletask/instances"])
+def test_another_name_than_this_machines_is_refused(host: Host, name: str, path: str) -> None:
+    assert host.http.post(path, headers={"Host": name}).status_code in {400, 403}
+
+
+@pytest.mark.parametrize("mark", ["", "Accept-Language", "Origin", "Referer", "Sec-Fetch-Site"])
+def test_a_browser_with_another_name_is_refused_whoever_it_says_it_is(host: Host, mark: str) -> None:
+    """A program that names its caller may use the name of a gateway."""
+    headers = {"Host": "exports.contoso.com", easy_auth.HEADER: "eyJ9"} | ({mark: "en"} if mark else {})
+    assert host.http.post("/api/echo/x", headers=headers).status_code == (403 if mark else 201)
+    assert host.http.post("/admin/functions/nightly", headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1:80", "[::1]:7071", "LOCALHOST:7071"])
+def test_the_names_of_this_machine_are_taken(host: Host, name: str) -> None:
+    assert host.http.post("/api/echo/x", headers={"Host": name}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:1"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "path", ["/admin/functions/nightly", "/runtime/webhooks/durabletask/orchestrators/chain", "/msi/token"]
+)
+def test_another_sites_page_does_not_reach_the_admin_paths(host: Host, headers: dict[str, str], path: str) -> None:
+    assert host.http.post(path, json={}, headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize("variable", AZURE)
+def test_it_does_not_start_where_a_variable_says_that_this_is_azure(tmp_path: Path, variable: str) -> None:
+    refused = "this is Azure"
+    with (
+        pytest.raises(serve.ServeError, match=f"{variable} says that {refused}"),
+        serve.launch(tmp_path, "--graph", "https://graph.microsoft.com", environment={variable: "1"}),
+    ):
+        pass
+
+
+def test_the_container_name_of_another_platform_is_no_azure_beside_the_simulated_tenant() -> None:
+    for variable in AZURE:
+        expected = "" if variable == "CONTAINER_NAME" else variable
+        assert easy_auth.says_azure({variable: "1"}, None) == expected
+        assert easy_auth.says_azure({variable: "1"}, "http://127.0.0.1:8000") == expected
+        assert easy_auth.says_azure({variable: "1"}, "https://graph.microsoft.us") == variable
+        assert easy_auth.says_azure({variable: "1"}, "") == variable
 
 
 def test_a_timer_function_can_be_fired_by_hand(host: Host, environment: dict[str, str]) -> None:

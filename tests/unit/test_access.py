@@ -10,11 +10,16 @@ from hypothesis import strategies as st
 
 from shared.api.access import HEADER, MAX_HEADER, Caller, Refused, caller_of
 from shared.settings import APP_ROLE, GLOBAL_ADMINISTRATOR, NEVER_ALLOWED, USER_ADMINISTRATOR, Settings
+from shared.settings import AZURE as NAMES_OF_AZURE
 
 STORAGE = {"EXPORT_STORAGE": "UseDevelopmentStorage=true"}
-AZURE = Settings.from_env(STORAGE | {"WEBSITE_AUTH_ENABLED": "True", "WEBSITE_INSTANCE_ID": "1"})
-OPEN = Settings.from_env(STORAGE | {"WEBSITE_INSTANCE_ID": "1"})
-LOCAL = Settings.from_env(STORAGE | {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"})
+TENANT = "8d0e31c4-7a0b-4f7e-9a55-2f3c1f7d3c11"
+OTHER_TENANT = "1c2b3a49-1111-4f7e-9a55-2f3c1f7d3c11"
+SITE = {"WEBSITE_AUTH_ENABLED": "True", "WEBSITE_SITE_NAME": "app"}
+AZURE = Settings.from_env(STORAGE | SITE | {"EXPORT_TENANT_ID": TENANT})
+OPEN = Settings.from_env(STORAGE | {"WEBSITE_SITE_NAME": "app", "EXPORT_TENANT_ID": TENANT})
+LOCAL = Settings.from_env(STORAGE | {"WEBSITE_AUTH_ENABLED": "True"})
+ADMINISTRATOR = (("oid", "1"), ("wids", USER_ADMINISTRATOR))
 
 MICROSOFT = "http://schemas.microsoft.com"
 LONG_OID = f"{MICROSOFT}/identity/claims/objectidentifier"
@@ -31,11 +36,11 @@ def encoded(value: Any) -> dict[str, str]:
     return {HEADER: base64.b64encode(json.dumps(value).encode()).decode()}
 
 
-def principal(*claims: tuple[str, str]) -> dict[str, str]:
+def principal(*claims: tuple[str, str], tenant: str = TENANT, provider: str | None = "aad") -> dict[str, str]:
     return encoded(
-        {
-            "auth_typ": "aad",
-            "claims": [{"typ": kind, "val": value} for kind, value in claims],
+        ({"auth_typ": provider} if provider else {})
+        | {
+            "claims": [{"typ": kind, "val": value} for kind, value in [*claims, ("tid", tenant)]],
             "name_typ": LONG_UPN,
             "role_typ": "roles",
         }
@@ -158,14 +163,66 @@ def test_on_azure_without_easy_auth_nobody_is_believed() -> None:
         assert "Easy Auth" in refused.detail
 
 
-def test_development_is_not_believed_on_azure() -> None:
-    env = STORAGE | {"AZURE_FUNCTIONS_ENVIRONMENT": "Development", "WEBSITE_INSTANCE_ID": "1"}
+@pytest.mark.parametrize("variable", ["", *NAMES_OF_AZURE, "WEBSITE_INSTANCE_ID"])
+@pytest.mark.parametrize("headers", [{}, principal(*ADMINISTRATOR)], ids=["anonymous", "principal"])
+def test_settings_alone_make_no_local_administrator(variable: str, headers: dict[str, str]) -> None:
+    """As under `func start`, and on a plan that does not set WEBSITE_INSTANCE_ID."""
+    env = STORAGE | {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"} | ({variable: "1"} if variable else {})
+    refused = refusal(headers, Settings.from_env(env))
 
-    assert refusal({}, Settings.from_env(env)).status == 503
+    assert refused.status == 503
+    assert "python -m local serve" in refused.detail
 
 
-def test_on_ones_own_machine_a_request_without_a_header_is_the_administrators() -> None:
-    assert caller_of({}, LOCAL) == Caller("local", "local administrator", administrator=True)
+@pytest.mark.parametrize("kind", ["tid", f"{MICROSOFT}/identity/claims/tenantid"])
+def test_only_people_and_apps_of_the_apps_tenant_are_let_in(kind: str) -> None:
+    own = encoded({"auth_typ": "aad", "claims": [{"typ": t, "val": v} for t, v in (*ADMINISTRATOR, (kind, TENANT))]})
+
+    assert caller_of(own, AZURE).administrator
+    assert caller_of(principal(*ADMINISTRATOR, tenant=TENANT.upper()), AZURE).administrator
+    assert refusal(principal(*ADMINISTRATOR, tenant=OTHER_TENANT)).status == 403
+    assert refusal(principal(*ADMINISTRATOR, (kind, OTHER_TENANT))).status == 403
+    assert refusal(principal(*ADMINISTRATOR, tenant="")).status == 403
+    no_tenant = encoded({"auth_typ": "aad", "claims": [{"typ": kind, "val": value} for kind, value in ADMINISTRATOR]})
+    assert refusal(no_tenant).status == 403
+    assert caller_of(no_tenant, LOCAL).administrator
+
+
+def test_the_tenant_of_easy_auth_counts_where_the_setting_is_missing() -> None:
+    settings = Settings.from_env(STORAGE | SITE | {"WEBSITE_AUTH_AAD_ALLOWED_TENANTS": f" {TENANT.upper()},"})
+
+    assert caller_of(principal(*ADMINISTRATOR), settings).administrator
+    assert refusal(principal(*ADMINISTRATOR, tenant=OTHER_TENANT), settings).status == 403
+
+
+@pytest.mark.parametrize("variable", NAMES_OF_AZURE)
+@pytest.mark.parametrize("allowed", ["", f"{TENANT},{OTHER_TENANT}"])
+def test_in_azure_without_a_tenant_nobody_is_let_in(variable: str, allowed: str) -> None:
+    env = {"WEBSITE_AUTH_ENABLED": "True", variable: "1", "WEBSITE_AUTH_AAD_ALLOWED_TENANTS": allowed}
+    refused = refusal(principal(*ADMINISTRATOR), Settings.from_env(STORAGE | env))
+
+    assert refused.status == 503
+    assert "EXPORT_TENANT_ID" in refused.detail
+
+
+def test_authentication_columns_can_be_kept_for_other_roles() -> None:
+    env = STORAGE | SITE | {"EXPORT_TENANT_ID": TENANT}
+    strict = Settings.from_env(
+        env | {"EXPORT_AUTHENTICATION_ROLES": f"{GLOBAL_ADMINISTRATOR},Exports.ReadAuthentication"}
+    )
+    both = principal(*ADMINISTRATOR, ("roles", "Exports.ReadAuthentication"))
+
+    assert caller_of(principal(*ADMINISTRATOR), AZURE).reads_authentication
+    assert not caller_of(principal(*ADMINISTRATOR), strict).reads_authentication
+    assert caller_of(principal(("oid", "1"), ("wids", GLOBAL_ADMINISTRATOR)), strict).reads_authentication
+    assert caller_of(both, strict).reads_authentication
+    assert refusal(principal(("oid", "1"), ("roles", "Exports.ReadAuthentication")), strict).status == 403
+
+
+@pytest.mark.parametrize("provider", [None, "", "google", "AAD", "facebook"])
+@pytest.mark.parametrize("settings", [AZURE, LOCAL], ids=["azure", "local"])
+def test_only_microsoft_entra_signs_in(provider: str | None, settings: Settings) -> None:
+    assert refusal(principal(*ADMINISTRATOR, provider=provider), settings).status == 401
 
 
 def test_on_ones_own_machine_a_header_counts_as_it_does_on_azure() -> None:
@@ -177,8 +234,10 @@ claims = st.lists(
     st.fixed_dictionaries(
         {},
         optional={
-            "typ": st.sampled_from(["oid", "wids", "roles", "name", "_claim_names"]) | st.text() | st.none(),
-            "val": st.sampled_from([USER, GUEST_INVITER, APPLICATION_DEVELOPER, ""]) | st.text() | st.integers(),
+            "typ": st.sampled_from(["oid", "tid", "wids", "roles", "name", "_claim_names"]) | st.text() | st.none(),
+            "val": st.sampled_from([TENANT, USER, GUEST_INVITER, APPLICATION_DEVELOPER, ""])
+            | st.text()
+            | st.integers(),
         },
     )
 )
@@ -188,7 +247,7 @@ claims = st.lists(
     st.one_of(
         st.text(),
         st.binary().map(lambda data: base64.b64encode(data).decode()),
-        claims.map(lambda found: encoded({"claims": found})[HEADER]),
+        claims.map(lambda found: encoded({"auth_typ": "aad", "claims": found})[HEADER]),
     )
 )
 def test_no_header_without_an_allowed_role_lets_anyone_in(header: str) -> None:

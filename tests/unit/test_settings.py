@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from shared.settings import APP_ROLE, GLOBAL_ADMINISTRATOR, NEVER_ALLOWED, USER_ADMINISTRATOR, Settings, SettingsError
+from shared.settings import (
+    APP_ROLE,
+    AZURE,
+    GLOBAL_ADMINISTRATOR,
+    NEVER_ALLOWED,
+    USER_ADMINISTRATOR,
+    Settings,
+    SettingsError,
+)
 
 ROOT = Path(__file__).parents[2]
 STORAGE = {"EXPORT_STORAGE": "AccountName=a;AccountKey=b"}
@@ -32,12 +40,15 @@ def test_the_defaults_are_those_of_the_readme() -> None:
         sas_minutes=60,
         default_columns="documented",
         allowed_roles=frozenset({GLOBAL_ADMINISTRATOR, USER_ADMINISTRATOR, APP_ROLE}),
+        authentication_roles=frozenset({GLOBAL_ADMINISTRATOR, USER_ADMINISTRATOR, APP_ROLE}),
         callback_hosts=("*.logic.azure.com",),
         retention_days=7,
         max_running=10,
         public_url="",
-        development=False,
+        sas_ip_range="",
+        azure=False,
         easy_auth=False,
+        tenant="",
     )
 
 
@@ -52,11 +63,14 @@ def test_every_setting_can_be_set() -> None:
             "EXPORT_SAS_MINUTES": "5",
             "EXPORT_DEFAULT_COLUMNS": "portal",
             "EXPORT_ALLOWED_ROLES": " Exports.Run , f2ef992c-3afb-46b9-b7cf-a126ee74c451,",
+            "EXPORT_AUTHENTICATION_ROLES": "Exports.ReadAuthentication",
             "EXPORT_CALLBACK_HOSTS": "*.logic.azure.us, Hooks.Contoso.com",
             "EXPORT_RETENTION_DAYS": "30",
             "EXPORT_MAX_RUNNING": "3",
             "EXPORT_PUBLIC_URL": "https://exports.contoso.com/users/",
-            "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
+            "EXPORT_SAS_IP_RANGE": "203.0.113.0-203.0.113.255",
+            "EXPORT_TENANT_ID": "8D0E31C4-7a0b-4f7e-9a55-2f3c1f7d3c11",
+            "WEBSITE_SITE_NAME": "app",
             "WEBSITE_AUTH_ENABLED": "True",
         }
     )
@@ -70,12 +84,15 @@ def test_every_setting_can_be_set() -> None:
         sas_minutes=5,
         default_columns="portal",
         allowed_roles=frozenset({"Exports.Run", "f2ef992c-3afb-46b9-b7cf-a126ee74c451"}),
+        authentication_roles=frozenset({"Exports.ReadAuthentication"}),
         callback_hosts=("*.logic.azure.us", "hooks.contoso.com"),
         retention_days=30,
         max_running=3,
         public_url="https://exports.contoso.com/users",
-        development=True,
+        sas_ip_range="203.0.113.0-203.0.113.255",
+        azure=True,
         easy_auth=True,
+        tenant="8d0e31c4-7a0b-4f7e-9a55-2f3c1f7d3c11",
     )
 
 
@@ -207,10 +224,55 @@ def test_roles_that_are_no_administrators_can_not_be_allowed(role: str) -> None:
     assert role in refusal(EXPORT_ALLOWED_ROLES=f"Exports.Run,{role}")
 
 
-def test_development_is_never_believed_on_azure() -> None:
-    assert read(AZURE_FUNCTIONS_ENVIRONMENT="Development").development
-    assert not read(AZURE_FUNCTIONS_ENVIRONMENT="Development", WEBSITE_INSTANCE_ID="1").development
-    assert not read(AZURE_FUNCTIONS_ENVIRONMENT="Production").development
+def test_who_may_export_may_have_authentication_columns_unless_a_setting_says_otherwise() -> None:
+    assert read(EXPORT_ALLOWED_ROLES="Exports.Run").authentication_roles == {"Exports.Run"}
+    assert read(EXPORT_ALLOWED_ROLES="Exports.Run").all_read_authentication
+    assert not read(EXPORT_AUTHENTICATION_ROLES="Exports.ReadAuthentication").all_read_authentication
+    assert not read(EXPORT_AUTHENTICATION_ROLES=",").authentication_roles
+    assert "EXPORT_AUTHENTICATION_ROLES" in refusal(EXPORT_AUTHENTICATION_ROLES=sorted(NEVER_ALLOWED)[0])
+
+
+@pytest.mark.parametrize("name", AZURE)
+def test_each_variable_that_azure_sets_is_enough(name: str) -> None:
+    assert read(**{name: "1"}).azure
+    assert not read(**{name: ""}).azure
+
+
+@pytest.mark.parametrize(
+    "text", ["contoso.onmicrosoft.com", "common", "8d0e31c4", "8d0e31c4-7a0b-4f7e-9a55-2f3c1f7d3c1g"]
+)
+def test_a_tenant_is_an_id(text: str) -> None:
+    assert "EXPORT_TENANT_ID" in refusal(EXPORT_TENANT_ID=text)
+
+
+def test_the_own_setting_of_the_tenant_comes_before_that_of_easy_auth() -> None:
+    one, other = "8d0e31c4-7a0b-4f7e-9a55-2f3c1f7d3c11", "1c2b3a49-1111-4f7e-9a55-2f3c1f7d3c11"
+    assert read(EXPORT_TENANT_ID=one, WEBSITE_AUTH_AAD_ALLOWED_TENANTS=other).tenant == one
+    assert read(WEBSITE_AUTH_AAD_ALLOWED_TENANTS=f"{other}, ").tenant == other
+    assert read(WEBSITE_AUTH_AAD_ALLOWED_TENANTS=f"{one},{other}").tenant == ""
+
+
+@pytest.mark.parametrize("text", ["203.0.113.7", "203.0.113.0-203.0.113.255", "0.0.0.0-255.255.255.255"])
+def test_links_can_be_bound_to_an_address_or_a_range(text: str) -> None:
+    assert read(EXPORT_SAS_IP_RANGE=text).sas_ip_range == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "203.0.113.0/24",
+        "203.0.113.9-203.0.113.1",
+        "a",
+        "-",
+        "1.2.3.4-",
+        "1.2.3",
+        "1.2.3.4-1.2.3.5-1.2.3.6",
+        "::1",
+        "1.2.3.4&sp=rw",
+    ],
+)
+def test_what_is_no_range_of_addresses_is_refused(text: str) -> None:
+    assert "EXPORT_SAS_IP_RANGE" in refusal(EXPORT_SAS_IP_RANGE=text)
 
 
 @pytest.mark.parametrize(("text", "on"), [("True", True), ("true", True), ("", False), ("False", False), ("1", False)])

@@ -1,0 +1,56 @@
+"""Requests from other sites' pages: they must not use the cookie of a signed-in administrator.
+
+A browser says where a request comes from: Sec-Fetch-Site, older ones Origin. A program (curl, a Logic App) sends
+neither, has no cookie, and may send its JSON with any content type. GET changes nothing and its answer is not for other
+sites to read, so a link to the page in a mail and the return from the sign-in work.
+https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header
+"""
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from shared.api.access import Refused
+
+_SAFE = frozenset({"GET", "HEAD"})
+_OWN = frozenset({"same-origin", "none"})
+"""`none`: a person's own doing, such as a bookmark."""
+_PORTS = {"http": 80, "https": 443}
+_Origin = tuple[str, str, int | None]
+
+
+def refuse_others(method: str, url: str, headers: Mapping[str, str], body: bytes, public_url: str) -> None:
+    """Raises Refused (403, 415) for what another site's page may have sent; `url` is the request's own, absolute."""
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if method in _SAFE or (site is None and origin is None):
+        return
+    own = site in _OWN if site is not None else _origin(str(origin)) in _own_origins(url, public_url)
+    if not own:
+        raise Refused(
+            403,
+            "Sent by another site",
+            "This request comes from another web site's page and was refused. If a gateway stands in front of the app,"
+            " set EXPORT_PUBLIC_URL to its address.",
+        )
+    # A form can send JSON as text/plain without the browser asking first; never as this.
+    if body and headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Refused(415, "Not sent as JSON", "A page sends its body with Content-Type: application/json.")
+
+
+def _own_origins(url: str, public_url: str) -> set[_Origin | None]:
+    """Behind Azure's front end the app may see http where the page has https."""
+    asked = urlsplit(url)
+    return {_origin(f"{asked.scheme}://{asked.netloc}"), _origin(f"https://{asked.netloc}"), _origin(public_url)} - {
+        None
+    }
+
+
+def _origin(text: str) -> _Origin | None:
+    """Scheme, host and port; None for `null` and what is no origin."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in _PORTS or not parts.hostname:
+        return None
+    return parts.scheme, parts.hostname, port or _PORTS[parts.scheme]
