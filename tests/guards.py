@@ -134,9 +134,23 @@ GUARDS = (
     Guard(
         "orchestrators ask for the same as when an export began",
         "shared/export/workflow.py",
-        '    yield from _clean(context, retry, CleanTask(export.id))\n    return {"status": published.status}',
-        '    return {"status": published.status}',
+        '    yield from _clean(context, retry, CleanTask(export.id))\n    return {"status": published.status}\n',
+        '    return {"status": published.status}\n',
         f"{UNIT}test_histories.py",
+    ),
+    Guard(
+        "a step that returns nothing of a range fails the export",
+        "shared/export/workflow.py",
+        "if missing and not (lane.failed or lane.cancelled):",
+        "if False:",
+        f"{UNIT}test_workflow.py::test_what_a_step_returns_and_nobody_can_read_is_published_as_a_failure",
+    ),
+    Guard(
+        "a plan has each range once",
+        "shared/export/workflow.py",
+        "if not len(numbers) == len({*numbers}) == planned.ranges or not all(planned.lanes):",
+        "if False:",
+        f"{UNIT}test_workflow.py::test_what_a_step_returns_and_nobody_can_read_is_published_as_a_failure",
     ),
     Guard(
         "a cell is no formula",

@@ -27,7 +27,7 @@ def crashing(program: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 def slow_extension(data: Path, program: str, *arguments: str) -> Any:
     """A tenant that takes some seconds to be read."""
-    arguments = ("--users", "4000", "--latency-ms", "400", *arguments)
+    arguments = ("--users", "1500", "--latency-ms", "300", *arguments)
     return extension(data, program, *arguments, EXPORT_RANGE_USERS="100", EXPORT_PARALLEL="4")
 
 

@@ -52,7 +52,8 @@ def without_words(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: without_words(value[key]) for key in value if key not in WORDS}
     if isinstance(value, list):
-        return [without_words(each) for each in value]
+        # What a later version has added to the array of a staged range, and is empty.
+        return [without_words(each) for each in value if each != {}]
     return value
 
 
