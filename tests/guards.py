@@ -246,7 +246,7 @@ GUARDS = (
     Guard(
         "an id runs once",
         "shared/export/plan.py",
-        'if await _is_over(edges.storage, task["id"]):',
+        "if await _is_over(edges.storage, task.id):",
         "if False:",
         f"{API}test_late_start.py::test_a_start_that_comes_after_the_end_changes_nothing",
     ),
