@@ -219,7 +219,7 @@ GUARDS = (
         "without authentication switched on nobody is believed (503)",
         "shared/api/access.py",
         "    if not settings.easy_auth:",
-        "if False:",
+        "    if False:",
         f"{UNIT}test_access.py",
     ),
     Guard(
