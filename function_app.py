@@ -14,6 +14,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from shared.api import removal, routes
+from shared.api.durable import Durable
 from shared.api.operations import Operations
 from shared.api.routes import Body, Incoming, Outgoing
 from shared.export import activities, workflow
@@ -44,11 +45,21 @@ def _credential() -> Any:
     return DefaultAzureCredential(exclude_interactive_browser_credential=True)
 
 
+def _connect(**options: Any) -> Storage:
+    settings = _settings()
+    return blobs.connect(settings, _credential() if settings.storage.startswith("http") else None, **options)
+
+
 @functools.cache
 def _storage() -> Storage:
-    """The connection to Blob Storage, made once per worker process."""
-    settings = _settings()
-    return blobs.connect(settings, _credential() if settings.storage.startswith("http") else None)
+    """The connection to Blob Storage for what may wait, made once per worker process."""
+    return _connect()
+
+
+@functools.cache
+def _quick_storage() -> Storage:
+    """The connection for what a caller waits for."""
+    return _connect(**blobs.QUICK)
 
 
 @functools.cache
@@ -60,9 +71,13 @@ def _edges() -> Edges:
 
 async def _answer(body: Body, req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     def connect() -> Operations:
-        return Operations(_storage(), client, _settings())
+        return Operations(_quick_storage(), Durable(client), _settings())
 
-    incoming = Incoming(
+    return _response(await routes.answer(body, _incoming(req), _settings, connect))
+
+
+def _incoming(req: func.HttpRequest) -> Incoming:
+    return Incoming(
         method=req.method,
         url=req.url,
         headers={name.lower(): value for name, value in req.headers.items()},
@@ -70,7 +85,6 @@ async def _answer(body: Body, req: func.HttpRequest, client: df.DurableOrchestra
         route=req.route_params,
         body=req.get_body(),
     )
-    return _response(await routes.answer(body, incoming, _settings, connect))
 
 
 def _response(sent: Outgoing) -> func.HttpResponse:
@@ -108,9 +122,8 @@ async def cancel_export(req: func.HttpRequest, client: df.DurableOrchestrationCl
 
 
 @app.route(route="columns", methods=["GET"])
-@app.durable_client_input(client_name="client")
-async def list_columns(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    return await _answer(routes.list_columns, req, client)
+async def list_columns(req: func.HttpRequest) -> func.HttpResponse:
+    return _response(await routes.answer_alone(routes.list_columns, _incoming(req), _settings))
 
 
 @app.route(route="openapi.json", methods=["GET"])
@@ -172,5 +185,5 @@ async def clean(task: Any) -> Any:
 @app.durable_client_input(client_name="client")
 async def remove_old_exports(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
     """Every night: what is older than EXPORT_RETENTION_DAYS."""
-    removed = await removal.remove_old(Operations(_storage(), client, _settings()))
+    removed = await removal.remove_old(Operations(_storage(), Durable(client, seconds=60), _settings()))
     logging.info("%d exports were older than the retention and were removed.", removed)

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 
+from local import permissions
 from local.chaos.kinds import KINDS
 
 
@@ -51,6 +52,14 @@ def _tenant(command: argparse.ArgumentParser, users: int) -> None:
     command.add_argument("--seed", type=int)
     command.add_argument("--latency-ms", type=float, help="of each of the tenant's answers")
     command.add_argument("--shape", help="of the simulated tenant")
+    command.add_argument(
+        "--permissions",
+        type=permissions.parse,
+        default=frozenset(),
+        metavar="NAMES",
+        help="what the app's tokens may do in the simulated tenant, with commas between: application permissions, and"
+        " keys of infra/graph-permissions.json (default: all that the deployment can grant)",
+    )
 
 
 def _work(command: argparse.ArgumentParser) -> None:

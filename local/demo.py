@@ -76,6 +76,8 @@ def demo(options: argparse.Namespace) -> None:
     for name in ("users", "seed", "latency_ms", "shape", "durable_host", "durable_hosts", "host_json"):
         if (value := getattr(options, name)) is not None:
             arguments += [f"--{name.replace('_', '-')}", str(value)]
+    if options.permissions:
+        arguments += ["--permissions", ",".join(options.permissions)]
     folder = Path(tempfile.mkdtemp(prefix="entra-user-export-"))
     try:
         print(f"Starting a simulated tenant of {options.users:,} users ...", flush=True)

@@ -16,19 +16,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import azure.functions as func
 from aiohttp import web
 from azure.functions.http import HttpRequest
 from azure.functions.timer import TimerRequest
 
-from local import durable_http, easy_auth, host_functions, identity
+from local import durable_http, easy_auth, host_functions, identity, permissions
 from local.extension import NotReadyError, written_binding
 from local.host_functions import App, Function
 from local.host_timers import run_timers
 from local.processes import die_with_parent, serve_until_stopped
-from shared.settings import LOOPBACK
+from local.this_machine import only_this_machine
 
 log = logging.getLogger("local.host")
 
@@ -57,10 +57,12 @@ def make_server(
     threads = ThreadPoolExecutor(THREADS, "function")
     hub = app.setting("extensions", "durableTask", "hubName", default="local")
     own = durable_http.client_binding(base, hub)
-    server = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_only_this_machine(environment)])
+    own_machine = only_this_machine(environment.get("EXPORT_PUBLIC_URL", ""), LOOPBACK_ONLY)
+    server = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[own_machine])
     if not extension:
         durable_http.add_routes(server, app, data / "durable.db")
-    server.add_routes([identity.route(environment.get("IDENTITY_HEADER", ""))])
+    carried = permissions.parse(environment.get(identity.ROLES, ""))
+    server.add_routes([identity.route(environment.get("IDENTITY_HEADER", ""), carried)])
     administrator = easy_auth.local_administrator(environment)
 
     async def invoke(function: Function, value: Any) -> Any:
@@ -179,43 +181,6 @@ def _admin(app: App, invoke: Invoke) -> durable_http.Handler:
         return web.Response(status=404)
 
     return handler
-
-
-def _only_this_machine(environment: Mapping[str, str]) -> Any:
-    """Refuses what other machines and other sites' pages send: a caller here is an administrator without a sign-in."""
-    public = urlsplit(environment.get("EXPORT_PUBLIC_URL", "")).netloc
-
-    @web.middleware
-    async def middleware(request: web.Request, handler: durable_http.Handler) -> web.StreamResponse:
-        # A page whose site's name was made to lead here (DNS rebinding) sends its own name.
-        if _name_of(request.host) not in LOOPBACK and not (public and request.host == public):
-            text = f"The Host header {request.host!r} is not this machine's: call localhost, or set EXPORT_PUBLIC_URL."
-            return web.Response(status=403, text=text)
-        # The real host wants a key for these; here they are simply not for others.
-        if request.path.startswith(LOOPBACK_ONLY) and not _is_own(request):
-            return web.Response(status=403)
-        return await handler(request)
-
-    return middleware
-
-
-def _is_own(request: web.Request) -> bool:
-    """Whether a program on this machine sends it, or a page of this server."""
-    site, origin = request.headers.get("Sec-Fetch-Site", "none"), request.headers.get("Origin")
-    return (
-        request.remote in LOOPBACK
-        and _name_of(request.host) in LOOPBACK
-        and site in {"none", "same-origin"}
-        and origin in {None, f"http://{request.host}"}
-    )
-
-
-def _name_of(host: str) -> str:
-    """The name in a Host header; empty when it is none."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
 
 
 def _background(app: App, invoke: Invoke) -> Callable[[web.Application], Any]:

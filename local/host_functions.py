@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from azure.functions._durable_functions import df_dumps, df_loads
+from azure.durable_functions.models.utils.df_serialization import df_dumps, df_loads
 
 T = TypeVar("T")
 
@@ -123,4 +123,4 @@ async def call(function: Function, arguments: dict[str, Any], threads: Executor,
 async def call_activity(function: Function, text: str | None, threads: Executor, directory: Path) -> str:
     """Run an activity on the JSON text that the orchestrator passed; JSON text comes back."""
     value = None if text is None else df_loads(text)
-    return df_dumps(await call(function, {function.trigger.name: value}, threads, directory))
+    return str(df_dumps(await call(function, {function.trigger.name: value}, threads, directory)))

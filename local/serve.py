@@ -125,7 +125,7 @@ def _serve(options: argparse.Namespace, data: Path, stack: ExitStack) -> None:
     graph = options.graph or _start_tenant(children, options, environment, data)
     environment["GRAPH_ENDPOINT"] = graph
     if identity.is_loopback(graph):
-        environment |= identity.environment(base, secrets.token_urlsafe(24))
+        environment |= identity.environment(base, secrets.token_urlsafe(24), options.permissions)
 
     common = ["--app", options.app, "--data", str(data), "--parent-pid", str(os.getpid())]
     host = ["host", "--fd", str(listener.fileno()), *common] + ["--extension"] * extension

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Sequence
 from contextlib import suppress
 
+from local import permissions
 from local.tenant.directory import SHAPES
 from local.tenant.metadata import ABSENT
 from local.tenant.server import serve
@@ -27,7 +28,11 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--method-errors", type=float, default=0.0, help="share of users whose methods answer 403, 404 or 500"
     )
     parser.add_argument(
-        "--deny", action="append", default=[], choices=("authentication", "signin"), help="a permission that is missing"
+        "--permissions",
+        type=permissions.parse,
+        metavar="NAMES",
+        help="of tokens that name none themselves, with commas between: application permissions, and keys of"
+        " infra/graph-permissions.json (default: every one)",
     )
     parser.add_argument("--no-premium", action="store_true", help="a tenant without a P1 licence")
     parser.add_argument("--fractions", action="store_true", help="creation times have hidden milliseconds")
@@ -47,7 +52,7 @@ async def run(options: argparse.Namespace) -> None:
         units=options.units,
         method_limit=options.method_limit,
         sign_in_limit=options.sign_in_limit,
-        deny=tuple(options.deny),
+        permissions=options.permissions,
         premium=not options.no_premium,
         method_errors=options.method_errors,
         fractions=options.fractions,

@@ -1,15 +1,18 @@
 """A request and its answer, without sockets; the shapes that the rest of Graph's routes share."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
-from local.tenant.errors import GraphError
+from local.tenant.errors import GraphError, bad_request
 from local.tenant.faults import Rule
+from local.tenant.routes import Route
 
 JSON = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
+_LEVEL = re.compile(r"odata\.metadata=(none|minimal|full)", re.IGNORECASE)
 _PLAIN = "$(),:'"  # need no escape within a query
 
 
@@ -36,15 +39,43 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A call, taken apart."""
+    """A call, taken apart: its route, the key in its path, its options (names in lower case), what its token may do."""
 
     call: Call
-    path: tuple[str, ...]
+    route: Route
+    key: str
     params: dict[str, str]
+    roles: Collection[str] = ()
     faults: tuple[Rule, ...] = ()
+
+    @property
+    def eventual(self) -> bool:
+        return self.call.headers.get("consistencylevel", "").lower() == "eventual"
+
+    @property
+    def length(self) -> int:
+        """Characters of the URL."""
+        return len(self.call.base) + len(self.call.target)
+
+    def allow(self, *options: str) -> None:
+        """Refuses any other query option."""
+        for name in self.params:
+            if name.startswith("$") and name not in options:
+                raise bad_request(f"'{name}' is not supported by the service.")
 
     def fault(self, kind: str) -> Rule | None:
         return next((rule for rule in self.faults if rule.kind == kind), None)
+
+
+def read_options(query: str) -> dict[str, str]:
+    """The options of a query, those of OData in lower case; twice the same is a 400."""
+    found: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        known = name.lower() if name.startswith("$") else name
+        if known.startswith("$") and known in found:
+            raise GraphError(400, "BadRequest", f"Query option '{known}' was specified more than once.")
+        found[known] = value
+    return found
 
 
 def read_body(asked: Asked) -> dict[str, Any]:
@@ -64,8 +95,49 @@ def dump(value: object) -> bytes:
         return json.dumps(value, separators=(",", ":")).encode()
 
 
+def joined(one: bytes, other: bytes) -> bytes:
+    """Two JSON objects as one."""
+    return one[:-1] + (b"," if len(one) > 2 and len(other) > 2 else b"") + other[1:]
+
+
+def listed(head: object, shown: Iterable[bytes], slow: bool = False) -> Answer:
+    """A list: its head, such as the context and the next link, and its objects."""
+    body = dump(head)[:-1] + b',"value":[' + b",".join(shown) + b"]}"
+    return Answer(200, body, {"Content-Type": JSON}, slow=slow)
+
+
 def json_answer(value: object, status: int = 200, slow: bool = False) -> Answer:
     return Answer(status, dump(value), {"Content-Type": JSON}, slow=slow)
+
+
+def metadata_as_asked(found: Answer, call: Call) -> Answer:
+    """The answer with as much of OData's metadata as `Accept` asks for: `odata.metadata=none`, minimal or full."""
+    asked = _LEVEL.search(call.headers.get("accept", ""))
+    kind = found.headers.get("Content-Type", "")
+    if asked is None or asked[1] == "minimal" or kind != JSON:
+        return found
+    headers = {**found.headers, "Content-Type": kind.replace("=minimal", f"={asked[1]}", 1)}
+    body = json.loads(found.body)
+    if asked[1] == "none":
+        return replace(found, body=dump(_without_metadata(body)), headers=headers)
+    for each in body.get("value", [body]):
+        if "id" in each:
+            each.setdefault("@odata.type", "#microsoft.graph.user")
+            each["@odata.id"] = f"{call.base}/v1.0/directoryObjects/{each['id']}/Microsoft.DirectoryServices.User"
+    return replace(found, body=dump(body), headers=headers)
+
+
+def _without_metadata(value: Any) -> Any:
+    """Links and counts stay: a client can't go on without."""
+    if isinstance(value, list):
+        return [_without_metadata(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: _without_metadata(own)
+        for name, own in value.items()
+        if not name.endswith(("@odata.context", "@odata.type"))
+    }
 
 
 def link_to(asked: Asked, params: Mapping[str, str]) -> str:

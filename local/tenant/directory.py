@@ -45,6 +45,7 @@ class Directory:
     created: "array[int]"  # milliseconds since 1970; meaningless below `nulls`
     bits: "array[int]"
     upns: list[str]
+    deleted_at: int | None = None  # of a bin: its users were deleted in the 30 days before
     edited: dict[int, User | None] = field(default_factory=dict)  # None: deleted since
     cache: dict[Any, Any] = field(default_factory=dict)  # what listing.py remembers about filters
     _formats: dict[Shape, list[str | None]] = field(default_factory=dict)
@@ -181,6 +182,7 @@ def facts(directory: Directory, position: int) -> dict[str, object]:
     surname = culture.surnames[(own >> 23 & 4095) % len(culture.surnames)][0]
     upn = directory.upns[position]
     number = own >> 35
+    deleted_at = directory.deleted_at
     return {
         "id": user_id(directory, position),
         "upn": upn,
@@ -189,6 +191,7 @@ def facts(directory: Directory, position: int) -> dict[str, object]:
         "surname": surname,
         "sam": f"{given[1]}{position}",
         "created": "null" if position < directory.nulls else f'"{timestamp(directory.created[position] // 1000)}"',
+        "deleted": "null" if deleted_at is None else f'"{timestamp(deleted_at - number % 2_500_000)}"',
         "number": 100_000 + position,
         "d3": 100 + number % 900,
         "d4": 1000 + number % 9000,
@@ -270,6 +273,11 @@ def methods_text(directory: Directory, position: int) -> str:
     if position >= len(directory):
         return "[]"
     return directory.kinds[directory.bits[position] & 2047].methods % facts(directory, position)
+
+
+def exists(directory: Directory, position: int) -> bool:
+    """Whether there is a user at this position now."""
+    return directory.edited.get(position, position < len(directory)) not in (None, False)
 
 
 def living(directory: Directory) -> Iterator[int]:

@@ -7,8 +7,19 @@ import random
 
 from local.tenant.metadata import DATA, EXTENSION_APP
 
-GROUPS = {"02bd9fd6-8f93-4758-87c3-1fb73740a315": 3, "06f62f70-9827-4e6e-93ef-8e0f2d9b7b23": 0}
+GROUPS = {
+    "02bd9fd6-8f93-4758-87c3-1fb73740a315": 3,
+    "06f62f70-9827-4e6e-93ef-8e0f2d9b7b23": 0,
+    "0a53828f-36c9-44c3-be3d-99a7fce977ac": 7,
+    "e2e8ba4c-1b7a-4f0f-9d0a-3c5b6c7d8e9f": 5,
+}
 """Group -> every which user is in it (0: nobody)."""
+NESTED = {"02bd9fd6-8f93-4758-87c3-1fb73740a315": ("0a53828f-36c9-44c3-be3d-99a7fce977ac",)}
+"""Group -> the groups in it."""
+HIDDEN = "e2e8ba4c-1b7a-4f0f-9d0a-3c5b6c7d8e9f"
+"""A group with hidden membership."""
+UNITS = {"d087d78b-4c8f-4d28-8f3b-9e7d2a61c0f4": 4}
+"""Administrative unit -> every which user is in it."""
 LICENCES = json.loads((DATA / "licences.json").read_text())
 _STATES = ("Active",) * 18 + ("ActiveWithError", "Error")
 _PROJECTS = ("Baker", "Cascade", "Ångström", "=Delta+1")
@@ -32,7 +43,7 @@ def entitlements(rng: random.Random, kind: str) -> Json:
         "authorizationInfo": {"certificateUserIds": ["X509:<PN>%(upn)s"] if rng.random() < 0.05 else []},
         "onPremisesUserPrincipalName": "%(upn)s" if synced else None,
         "onPremisesSecurityIdentifier": "S-1-5-21-1004336348-1177238915-682003330-%(number)s" if synced else None,
-        "onPremisesProvisioningErrors": [_provisioning_error()] if synced and rng.random() < 0.02 else [],
+        "onPremisesProvisioningErrors": [_provisioning_error()] if synced and rng.random() < 0.1 else [],
         "securityIdentifier": "S-1-12-1-%(number)s-1105221-2867361-%(d4)s",
         "isResourceAccount": True if kind == "service" else rng.choice((None, False)),
         "preferredDataLocation": rng.choice((None, None, "EUR")),

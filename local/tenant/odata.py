@@ -8,13 +8,15 @@
 `not` binds tighter than `eq`. A path alone is a boolean; a condition may be compared with true and false.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from local.tenant import metadata
-from local.tenant.errors import GraphError, unsupported
+from local.tenant.errors import unsupported
+from local.tenant.odata_reader import KEYWORDS, Reader, invalid, tokens_of
+
+__all__ = ["And", "Any_", "Compare", "Guid", "In", "Literal", "Node", "Not", "Or", "invalid", "names", "parse", "walk"]
 
 
 class Guid(str):
@@ -81,27 +83,15 @@ class _Value:
 
 _Part = Node | _Path | _Value
 
-_TOKEN = re.compile(
-    r"""\s*(?:(?P<string>'(?:[^']|'')*')
-    |(?P<guid>[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})
-    |(?P<date>\d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d))?)
-    |(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.])
-    |(?P<name>\$?[^\W\d]\w*(?:[./]\$?[^\W\d]\w*)*)(?![\w./$'])
-    |(?P<sign>[(),:])
-    |(?P<end>\Z))""",
-    re.VERBOSE,
-)
 _FUNCTIONS = ("startswith", "endswith")
 _SWAPPED = {"eq": "eq", "ne": "ne", "ge": "le", "le": "ge", "gt": "lt", "lt": "gt"}
 _WORDS: dict[str, bool | None] = {"null": None, "true": True, "false": False}
-_KEYWORDS = (*_SWAPPED, *_WORDS, "and", "or", "not", "in", "has")
-_DEEPEST = 50
 _FARTHEST = timedelta(hours=14)  # from UTC
 
 
 def parse(text: str) -> Node:
     """The tree of a filter; raises GraphError 400 when it is none."""
-    reader = _Reader(_tokens(text))
+    reader = Reader(tokens_of(text))
     tree = _condition(_or(reader))
     reader.expect("end", "")
     return tree
@@ -121,55 +111,6 @@ def names(tree: Node) -> tuple[str, ...]:
     return tuple(sorted({node.name.partition("/")[0] for node in walk(tree) if isinstance(node, Compare | In | Any_)}))
 
 
-def invalid(message: str) -> GraphError:
-    return GraphError(400, "BadRequest", f"Invalid filter clause: {message}")
-
-
-def _tokens(text: str) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    at = 0
-    while not found or found[-1][0] != "end":
-        match = _TOKEN.match(text, at)
-        if match is None or match.lastgroup is None:
-            rest = text[at:].lstrip()
-            raise invalid(f"Syntax error: character '{rest[:1]}' is not valid at position {at} in '{text}'.")
-        kind, word, at = match.lastgroup, match[match.lastgroup], match.end()
-        found.append((kind, word.lower()) if word.lower() in _KEYWORDS else (kind, word))
-    return found
-
-
-@dataclass(slots=True)
-class _Reader:
-    tokens: list[tuple[str, str]]
-    at: int = 0
-    depth: int = 0
-
-    def next(self, ahead: int = 0) -> tuple[str, str]:
-        return self.tokens[min(self.at + ahead, len(self.tokens) - 1)]
-
-    def take(self) -> tuple[str, str]:
-        found = self.next()
-        self.at += found[0] != "end"
-        return found
-
-    def take_if(self, kind: str, *texts: str) -> str:
-        found = self.next()
-        return self.take()[1] if found[0] == kind and found[1] in texts else ""
-
-    def expect(self, kind: str, text: str) -> None:
-        if self.take() != (kind, text):
-            raise self.syntax()
-
-    def deeper(self, step: int) -> None:
-        self.depth += step
-        if self.depth > _DEEPEST:
-            raise invalid("Recursion depth exceeded allowed limit.")
-
-    def syntax(self) -> GraphError:
-        near = " ".join(text for _, text in self.tokens[max(0, self.at - 2) : self.at + 2])
-        return invalid(f"Syntax error at position {self.at} in '{near.strip()}'.")
-
-
 def _condition(part: _Part) -> Node:
     if isinstance(part, _Path):
         return Compare(part.name, "eq", value=True)
@@ -178,14 +119,14 @@ def _condition(part: _Part) -> Node:
     return part
 
 
-def _or(reader: _Reader) -> _Part:
+def _or(reader: Reader) -> _Part:
     parts = [_and(reader)]
     while reader.take_if("name", "or"):
         parts.append(_and(reader))
     return parts[0] if len(parts) == 1 else Or(_flat([_condition(part) for part in parts], Or))
 
 
-def _and(reader: _Reader) -> _Part:
+def _and(reader: Reader) -> _Part:
     parts = [_comparison(reader)]
     while reader.take_if("name", "and"):
         parts.append(_comparison(reader))
@@ -196,7 +137,7 @@ def _flat(items: list[Node], kind: type[And] | type[Or]) -> tuple[Node, ...]:
     return tuple(part for item in items for part in (item.items if isinstance(item, kind) else (item,)))
 
 
-def _comparison(reader: _Reader) -> _Part:
+def _comparison(reader: Reader) -> _Part:
     left = _unary(reader)
     while operator := reader.take_if("name", *_SWAPPED, "in"):
         left = _in(reader, left) if operator == "in" else _compared(left, operator, _unary(reader))
@@ -218,7 +159,7 @@ def _compared(left: _Part, operator: str, right: _Part) -> Node:
     return left if (operator == "eq") == right.value else Not(left)
 
 
-def _in(reader: _Reader, left: _Part) -> Node:
+def _in(reader: Reader, left: _Part) -> Node:
     reader.expect("sign", "(")
     found: list[Literal] = []
     while not (reader.take_if("sign", ")") and not found):
@@ -231,7 +172,7 @@ def _in(reader: _Reader, left: _Part) -> Node:
     return In(left.name, tuple(found))
 
 
-def _unary(reader: _Reader) -> _Part:
+def _unary(reader: Reader) -> _Part:
     reader.deeper(1)
     if reader.take_if("name", "not"):
         part: _Part = Not(_condition(_unary(reader)))
@@ -240,7 +181,7 @@ def _unary(reader: _Reader) -> _Part:
         reader.expect("sign", ")")
     elif reader.next()[0] != "name" or reader.next()[1] in _WORDS:
         part = _Value(_literal(reader))
-    elif reader.next()[1] in _KEYWORDS:
+    elif reader.next()[1] in KEYWORDS:
         raise reader.syntax()
     elif reader.next(1) == ("sign", "(") and not reader.next()[1].lower().endswith(("/any", "/all")):
         part = _call(reader)
@@ -250,7 +191,7 @@ def _unary(reader: _Reader) -> _Part:
     return part
 
 
-def _call(reader: _Reader) -> Compare:
+def _call(reader: Reader) -> Compare:
     name = reader.take()[1]
     if name.lower() == "contains":
         raise unsupported("Unsupported property filter clause operator 'Contains'.")
@@ -267,9 +208,9 @@ def _call(reader: _Reader) -> Compare:
     return Compare(path.name, name.lower(), value)
 
 
-def _path_or_lambda(reader: _Reader) -> _Part:
+def _path_or_lambda(reader: Reader) -> _Part:
     kind, text = reader.take()
-    if kind != "name" or text in _KEYWORDS:
+    if kind != "name" or text in KEYWORDS:
         raise reader.syntax()
     path = text.split("/")
     if len(path) > 1 and (path[0] == "$it" or "." in path[0]):  # the user itself, as OData has it
@@ -280,7 +221,7 @@ def _path_or_lambda(reader: _Reader) -> _Part:
     return _Path("/".join(path))
 
 
-def _lambda(reader: _Reader, name: str, quantifier: str) -> Node:
+def _lambda(reader: Reader, name: str, quantifier: str) -> Node:
     reader.expect("sign", "(")
     if quantifier == "any" and reader.take_if("sign", ")"):
         return Any_(name, None)
@@ -306,7 +247,7 @@ def _within(node: Node, variable: str) -> Node:
     return replace(node, name=rest)
 
 
-def _literal(reader: _Reader) -> Literal:
+def _literal(reader: Reader) -> Literal:
     kind, text = reader.take()
     if kind == "string":
         return text[1:-1].replace("''", "'")

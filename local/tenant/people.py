@@ -97,7 +97,7 @@ _ALIASES = (
 )
 # Legal in a UPN and no letter: a split by first letter without a catch-all loses these people.
 _ODD_ALIASES = ("_svc-{g}", "#room.{s}", "~{g}", "'{s}", "-{g}.{s}", "!{g}", "^{s}", "_{n}", "7{g}")
-_RAW = ("created",)
+_RAW = ("created", "deleted")
 _KINDS = ("cloud", "synced", "guest", "minor", "service")
 _ENTITLEMENTS = 40  # different ones for each kind
 _NOTHING = {name: "[]" if is_list(name) else "null" for name in PROPERTIES}
@@ -211,6 +211,7 @@ def _names_of(rng: random.Random, kind: str, culture: int, home: str) -> dict[st
         "proxyAddresses": [f"SMTP:{mail}", "smtp:%(sam)s@" + TENANT] if mail and kind != "guest" else [],
         "imAddresses": [mail] if mail and kind == "cloud" else [],
         "createdDateTime": "%(created)s",
+        "deletedDateTime": "%(deleted)s",
         "preferredLanguage": rng.choice((None, here.language, here.language)),
         "identities": _identities(rng, kind),
     }

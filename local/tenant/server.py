@@ -3,6 +3,7 @@ faults, changes and statistics.
 """
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -19,6 +20,7 @@ from local.tenant.spoil import huge
 from local.tenant.tenant import Tenant, change
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_LEAST_TO_COMPRESS = 2048
 _LARGEST_BODY = 64 * 1024 * 1024
 
 
@@ -71,7 +73,10 @@ def _graph(tenant: Tenant, latency: float) -> Handler:
 
 
 async def _send(request: web.Request, found: Answer) -> web.StreamResponse:
-    body = found.body
+    body, headers = found.body, dict(found.headers)
+    if len(body) >= _LEAST_TO_COMPRESS and "gzip" in request.headers.get("Accept-Encoding", ""):
+        body = await asyncio.to_thread(gzip.compress, body, 1)
+        headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
     for rule in found.wire:
         if rule.kind == "hang":
             await asyncio.sleep(rule.seconds)
@@ -81,7 +86,7 @@ async def _send(request: web.Request, found: Answer) -> web.StreamResponse:
             return await _send_huge(request, rule)
         if rule.kind == "truncate":
             body = body[: len(body) * 2 // 3]
-    return web.Response(status=found.status, body=body, headers=dict(found.headers))
+    return web.Response(status=found.status, body=body, headers=headers)
 
 
 async def _send_huge(request: web.Request, rule: Rule) -> web.StreamResponse:

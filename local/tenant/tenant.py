@@ -5,14 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from local.tenant import metadata, permissions
 from local.tenant.directory import Directory, User, find, living, make_directory, put, timestamp, values
-from local.tenant.entitlements import GROUPS
+from local.tenant.entitlements import GROUPS, HIDDEN, NESTED, UNITS
 from local.tenant.faults import Faults
-from local.tenant.listing import Domain
-from local.tenant.metadata import ABSENT
+from local.tenant.query import Domain
 from local.tenant.throttle import Bucket
 
-__all__ = ["GROUPS", "Tenant", "change", "create_user", "delete_user", "update_user"]
+__all__ = ["GROUPS", "HIDDEN", "NESTED", "UNITS", "Tenant", "change", "create_user", "delete_user", "update_user"]
 
 
 @dataclass(slots=True)
@@ -35,11 +35,15 @@ class Tenant:
     """A simulated tenant. The same settings make the same people.
 
     `shape` is one of normal, burst, oneday, null90, b2c. `units` are resource units per 10 s, `method_limit` requests
-    for authentication methods per 10 s, `sign_in_limit` requests with signInActivity per minute (None: no limit).
-    `deny` names permissions that are missing: "authentication", "signin". `premium` False: no P1 licence.
+    for authentication methods per 10 s, `report_limit` those for the registration report, `sign_in_limit` requests with
+    signInActivity per `sign_in_window` seconds (None: no limit). `permissions` are those of tokens that name none
+    themselves; `deny` names those that are missing of all: "authentication" and "signin" for what opens these.
+    `premium` False: no P1 licence. `cloud` names a national one, whose users lack some properties (metadata.ABSENT).
     `method_errors` is the share of users whose methods answer 403, 404 or 500. `fractions` hides milliseconds behind
     the creation times. `batch_text` says how a plain number (`/users/$count`) comes back within a batch, as no
-    document says it: "number" or "base64". `cloud` is a national cloud whose users lack properties, such as USNat.
+    document says it: "number" or "base64". Unknown too: `expand_page`, the most users of a page with $expand;
+    `expand_eventual`, what becomes of $expand in an advanced query ("taken", "refused", "ignored"); `hidden_members`,
+    what one without Member.Read.Hidden sees of a hidden group ("refused", "nobody").
     """
 
     users: int = 1000
@@ -48,12 +52,18 @@ class Tenant:
     units: float | None = None
     method_limit: float | None = None
     sign_in_limit: float | None = None
+    sign_in_window: float = 60.0
+    report_limit: float | None = None
+    permissions: frozenset[str] | None = None
     deny: tuple[str, ...] = ()
     premium: bool = True
     method_errors: float = 0.0
     fractions: bool = False
     batch_text: str = "number"
     cloud: str = ""
+    expand_page: int | None = None
+    expand_eventual: str = "taken"
+    hidden_members: str = "refused"
     clock: Callable[[], float] = time.monotonic
     faults: Faults = field(default_factory=Faults)
     stats: Stats = field(default_factory=Stats)
@@ -65,21 +75,38 @@ class Tenant:
 
     def __post_init__(self) -> None:
         self.faults.seed = self.seed
-        undated = "createdDateTime" in ABSENT.get(self.cloud, ())
+        undated = "createdDateTime" in self.absent
         self.directory = make_directory(self.users, self.seed, self.shape, self.fractions, undated=undated)
         self.bin = make_directory(self.users // 100, self.seed, salt=1000)
+        self.bin.deleted_at = int(time.time())
         self.buckets = {
             "identity": Bucket(self.units, self.clock),
             "methods": Bucket(self.method_limit, self.clock),
-            "signin": Bucket(self.sign_in_limit, self.clock, window=60.0),
+            "registration": Bucket(self.report_limit, self.clock),
+            "signin": Bucket(self.sign_in_limit, self.clock, window=self.sign_in_window),
         }
+
+    @property
+    def granted(self) -> frozenset[str]:
+        """The permissions of a token that names none."""
+        return permissions.without(self.deny) if self.permissions is None else self.permissions
+
+    @property
+    def absent(self) -> frozenset[str]:
+        return frozenset(metadata.ABSENT.get(self.cloud, ()))
 
     @property
     def b2c(self) -> bool:
         return self.shape == "b2c"
 
     def everyone(self) -> Domain:
-        return Domain(self.directory, no_advanced=self.b2c)
+        return Domain(
+            self.directory,
+            no_advanced=self.b2c,
+            absent=self.absent,
+            expand_page=self.expand_page,
+            expand_eventual=self.expand_eventual,
+        )
 
     def all_users(self) -> list[User]:
         """The truth: every user there is now, with all properties."""
@@ -107,7 +134,7 @@ def update_user(tenant: Tenant, name: str, properties: User) -> User:
 def delete_user(tenant: Tenant, name: str) -> None:
     """Moves a user, named by id or UPN, to the deleted ones."""
     at = _position(tenant, name)
-    put(tenant.bin, values(tenant.directory, at))
+    put(tenant.bin, values(tenant.directory, at) | {"deletedDateTime": timestamp(int(time.time()))})
     tenant.directory.edited[at] = None
     tenant.changes.append(at)
 

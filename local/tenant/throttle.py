@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from local.tenant.errors import GraphError
 
 WINDOW = 10.0
-_COSTS = {"users": 2, "members": 3, "getByIds": 5, "deletedItems": 2}
+_COSTS = {
+    "users": 2,
+    "members": 3,
+    "unitMembers": 3,
+    "transitiveMembers": 5,
+    "getByIds": 5,
+    "deletedItems": 2,
+    "subscribedSkus": 3,
+}
 
 
 @dataclass(slots=True)

@@ -9,9 +9,10 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from shared.api.access import Caller
+from shared.api.durable import DurableClient
 from shared.api.progress import is_running, progress_of, running_status
 from shared.export.context import Record, find_record
 from shared.export.messages import Json
@@ -25,22 +26,6 @@ from shared.storage.names import cancelled_name, deleted_name, plan_name, work_n
 
 RETRY_AFTER = 5
 """Seconds between two polls."""
-
-
-class DurableClient(Protocol):
-    """What is called of DurableOrchestrationClient."""
-
-    async def start_new(self, orchestration_function_name: str, instance_id: str, client_input: Any) -> str: ...
-
-    async def get_status(self, instance_id: str) -> Any: ...
-
-    async def get_status_by(self, *, instance_id_prefix: str) -> list[Any]: ...
-
-    async def raise_event(self, instance_id: str, event_name: str, event_data: Any) -> None: ...
-
-    async def terminate(self, instance_id: str, reason: str) -> Any: ...
-
-    async def purge_instance_history(self, instance_id: str) -> Any: ...
 
 
 def utc_now() -> datetime:

@@ -3,6 +3,7 @@
 Errors are application/problem+json (RFC 9457); each problem of a request with its JSON pointer.
 """
 
+import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,14 +17,22 @@ import msgspec
 from shared import page
 from shared.api import keys, limit, listing, operations, removal, request, sites, start
 from shared.api.access import Caller, Refused, caller_of
+from shared.api.durable import DurableFailure
 from shared.api.operations import Operations, Shown
 from shared.api.request import BadRequest, Problem
 from shared.files.columns import AUTHENTICATION, COLUMN_SETS, COLUMNS
 from shared.files.results import STATUSES
 from shared.settings import Settings, SettingsError
+from shared.storage import blobs
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 MAX_TOP = 200
+RETRY_AFTER = 15
+"""Seconds until what can't be done now is tried again."""
+AWAY = (
+    "{} does not answer, or refuses this app. Send the same again in a moment (a POST with its Idempotency-Key); if it"
+    " stays so, look at {} and at the app's log. Running exports wait and go on by themselves."
+)
 _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 _CONTRACT = Path(__file__).parent / "openapi.json"
 # Answers hold links that are secrets, and states that change.
@@ -54,14 +63,26 @@ class Outgoing:
 Connect = Callable[[], Operations]
 Read = Callable[[], Settings]
 Body = Callable[[Incoming, Caller, Operations], Awaitable[Outgoing]]
+BodyAlone = Callable[[Incoming, Caller], Awaitable[Outgoing]]
 
 
 async def answer(body: Body, incoming: Incoming, read_settings: Read, connect: Connect) -> Outgoing:
     """Runs one of the operations below for a caller who may; everything that is wrong becomes a problem."""
+
+    async def run(incoming: Incoming, caller: Caller) -> Outgoing:
+        return await body(incoming, caller, connect())
+
+    return await answer_alone(run, incoming, read_settings)
+
+
+async def answer_alone(  # noqa: PLR0911 - one for each kind of problem
+    body: BodyAlone, incoming: Incoming, read_settings: Read
+) -> Outgoing:
+    """The same for what needs no storage: to connect takes a third of a second of a new instance."""
     try:
         settings = read_settings()
         sites.refuse_others(incoming.method, incoming.url, incoming.headers, incoming.body, settings.public_url)
-        return await body(incoming, caller_of(incoming.headers, settings), connect())
+        return await body(incoming, caller_of(incoming.headers, settings))
     except SettingsError as problem:
         return _problem(503, "The app is not set up", str(problem))
     except Refused as problem:
@@ -75,6 +96,18 @@ async def answer(body: Body, incoming: Incoming, read_settings: Read, connect: C
     except BadRequest as problem:
         title = {411: "", 403: "A role is missing"}.get(problem.status, "The request can't be taken")
         return _problem(problem.status, title, str(problem), problem.problems)
+    except DurableFailure as problem:
+        # Its text may hold a stack trace with paths of the host.
+        logging.warning("Durable Functions did not answer a caller: %s", str(problem).partition("\n")[0][:200])
+        return _problem(503, "Durable Functions can't be reached", AWAY.format("Durable Functions", "its storage"))
+    except Exception as problem:
+        if not blobs.is_away(problem):
+            raise
+        code = getattr(problem, "error_code", None) or type(problem).__name__
+        logging.warning("The storage did not answer a caller: %s", code)
+        return _problem(
+            503, "The storage can't be reached", AWAY.format("Blob Storage", f"the storage account ({code})")
+        )
 
 
 async def start_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
@@ -135,7 +168,7 @@ async def delete_export(incoming: Incoming, caller: Caller, on: Operations) -> O
     return _shown(incoming, on.settings, await removal.delete(on, _export_id(incoming), caller))
 
 
-async def list_columns(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
+async def list_columns(incoming: Incoming, caller: Caller) -> Outgoing:
     """GET /columns: what a request may name; `perUser` columns cost Graph a call for each user."""
     columns = [
         {"header": column.header, "source": column.source, "perUser": column.source == AUTHENTICATION}
@@ -203,4 +236,6 @@ def _problem(
     if problems:
         body["errors"] = [{"pointer": problem.pointer, "detail": problem.detail} for problem in problems]
     sent = {**_HEADERS, "Content-Type": "application/problem+json", **(headers or {})}
+    if status == 503:
+        sent["Retry-After"] = str(RETRY_AFTER)
     return Outgoing(status, msgspec.json.encode(body), sent)

@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from shared.export import check, clean, notify, plan, publish, read
+from shared.errors import ExportError
+from shared.export import check, clean, notify, plan, publish, read, words
 from shared.export.context import Edges
 from shared.export.messages import (
     CheckTask,
@@ -28,8 +29,18 @@ _BODIES: dict[str, tuple[Body, Any]] = {
     "clean": (clean.clean, CleanTask),
 }
 
+_ASK_GRAPH = frozenset({"plan", "export", "check"})
+
 
 async def run(edges: Edges, name: str, task: Any) -> Any:
-    """Runs an activity: JSON in, JSON out."""
+    """Runs an activity: JSON in, JSON out. No words of Graph are in what it returns or raises."""
     body, kind = _BODIES[name]
-    return sent(await body(edges, received(task, kind)))
+    asked = received(task, kind)
+    if name not in _ASK_GRAPH:
+        return sent(await body(edges, asked))
+    try:
+        return await words.put_away(edges.storage, asked.id, sent(await body(edges, asked)))
+    except ExportError as problem:
+        failed = problem
+    # Not within the handler: what is raised there tells what was handled, too.
+    raise await words.put_away_of(edges.storage, asked.id, failed)

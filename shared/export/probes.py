@@ -12,6 +12,7 @@ from shared.graph.pages import Query
 Unreadable = dict[str, list[Json]]
 """Source of columns -> what the results say of it: nothing where no column was asked for."""
 
+_FOR_ALL = ({400}, {403})
 _UNKNOWN = re.compile(r"property named '([^']+)'")
 
 
@@ -70,12 +71,15 @@ def _refused(problem: GraphError, select: tuple[str, ...]) -> str:
 
 
 async def unreadable_methods(graph: Graph, columns: list[Column], tally: Tally) -> Unreadable:
-    """When the first users all are refused for the same reason, a permission is missing: said once, not per user."""
+    """When the first users all are refused for the same reason, it holds for all users and is said once.
+
+    403: a permission is missing. 400: this cloud has no authentication methods.
+    """
     headers = [column.header for column in columns if column.source == AUTHENTICATION]
     if not headers:
         return {}
     page = await anext(pages.chain(graph, Query(("id",), top=batches.BATCH), tally))
     _, failed = await authentication.add_methods(graph, page.value, tally)
-    if not failed or len(failed) < len(page.value) or {problem.status for _, problem in failed} != {403}:
+    if not failed or len(failed) < len(page.value) or {problem.status for _, problem in failed} not in _FOR_ALL:
         return {}
     return {AUTHENTICATION: [{**failed[0][1].as_dict(), "column": ", ".join(headers)}]}

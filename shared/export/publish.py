@@ -4,7 +4,7 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.export import verdict
+from shared.export import verdict, words
 from shared.export.context import Edges, Record, progress, read_record
 from shared.export.messages import Failure, Json, Published, PublishTask, Staged, sent
 from shared.files import csv_rows, results
@@ -29,7 +29,7 @@ async def publish(edges: Edges, task: PublishTask) -> Published:
     if not failed and not task.cancelled:
         file, failed = await _publish_csv(edges, record, task.parts, staged)
     listed = task.parts if verdict.lists_errors(staged) else []
-    found = [*task.found, *([sent(failed)] if failed else [])]
+    found = await words.put_back(edges.storage, record.id, [*task.found, *([sent(failed)] if failed else [])])
     errors = len(found) + sum(each.errors for each in listed)
     status = verdict.status(failed, errors, cancelled=bool(task.cancelled))
     # Without a file it only says how far the export came: also what was read of ranges that did not end.

@@ -6,6 +6,7 @@ export reports that.
 """
 
 import re
+from functools import lru_cache
 from urllib.parse import quote
 
 from shared.graph.odata_grammar import Clause, parse
@@ -122,6 +123,7 @@ def mentions(text: str, name: str) -> bool:
     return any(_first(path) == name.lower() for path in paths(text))
 
 
+@lru_cache(maxsize=16)  # each range's query asks
 def _clauses(text: str) -> tuple[Clause, ...]:
     return parse(text) if text else ()
 

@@ -215,7 +215,7 @@ def _operand(cursor: _Cursor, wanted: str) -> _Operand:
     if not token.is_name:
         raise _expected(wanted, token)
     if cursor.is_call and token.text.lower() not in _FUNCTIONS:
-        instead = _INSTEAD.get(token.text.lower(), "startsWith(property,'text'), endsWith and contains are possible")
+        instead = _INSTEAD.get(token.text.lower(), "write startsWith(property,'text') or endsWith(property,'text')")
         raise error(token.at, f"Microsoft Graph knows no function {token.text[:40]!r} in a filter; {instead}")
     return _Operand("property", _resolved(cursor, cursor.take().text), token.at)
 

@@ -75,8 +75,8 @@ def _no_token(text: str, at: int) -> FilterError:
     rest = repr(text[at : at + 30])
     if text[at] == "'":
         return error(at, f"this text has no end (a quote inside of it is written twice): {rest}")
-    if text[at] == '"':
-        return error(at, f"a text is written in single quotes: {rest}")
+    if text[at] in '"\u2018\u2019\u201c\u201d`\u00b4':
+        return error(at, f"a text is written in straight single quotes: {rest}")
     if re.match(r"datetime(?:offset)?'|'?\d{4}-\d\d-\d\d", text[at:], re.IGNORECASE):
         return error(at, f"a time is written as 2024-01-31T00:00:00Z, without quotes: {rest}")
     if re.match(r"\w+'", text[at:]):

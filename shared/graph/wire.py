@@ -4,7 +4,9 @@ A package for this exists (httpx-aiohttp), but it writes each URL anew, and a ne
 also decompress whatever comes: 600 KB of gzip can be 600 MB of text. Here the text is bounded while it is made.
 """
 
+import asyncio
 import zlib
+from contextlib import AsyncExitStack
 
 import aiohttp
 import httpx
@@ -14,6 +16,8 @@ from shared.errors import GraphError
 
 MOST = 64 * 1024 * 1024
 """Bytes of an answer, as sent and as text. A page of 999 users has 1.5 MB."""
+LARGE = 4 * 1024 * 1024
+"""Bytes from which on answers are read one at a time: many at once, each below MOST, would be too much together."""
 ACCEPT = {"Accept-Encoding": "gzip"}
 """Nothing else is unpacked here. What a gateway sends in another encoding is no JSON then."""
 
@@ -27,6 +31,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     def __init__(self, timeout: aiohttp.ClientTimeout) -> None:
         self._timeout = timeout
         self._session: aiohttp.ClientSession | None = None
+        self._large = asyncio.Lock()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         async with self._opened().request(
@@ -36,7 +41,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             data=request.content or None,
             allow_redirects=False,
         ) as answer:
-            return await _read(answer)
+            return await _read(answer, self._large)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:  # Not before: it belongs to the event loop that runs.
@@ -53,15 +58,18 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             await self._session.close()
 
 
-async def _read(answer: aiohttp.ClientResponse) -> httpx.Response:
+async def _read(answer: aiohttp.ClientResponse, large: asyncio.Lock) -> httpx.Response:
     chunks: list[bytes] = []
     size = 0
-    async for chunk in answer.content.iter_any():
-        size += len(chunk)
-        if size > MOST:
-            raise _too_large(answer)
-        chunks.append(chunk)
-    content = b"".join(chunks)
+    async with AsyncExitStack() as stack:
+        async for chunk in answer.content.iter_any():
+            if size <= LARGE < size + len(chunk):
+                await stack.enter_async_context(large)
+            size += len(chunk)
+            if size > MOST:
+                raise _too_large(answer)
+            chunks.append(chunk)
+        content = b"".join(chunks)
     del chunks
     headers = answer.raw_headers
     if content and answer.headers.get("Content-Encoding", "").lower() in {"gzip", "x-gzip"}:

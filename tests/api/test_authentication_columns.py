@@ -21,6 +21,7 @@ from shared.api import routes
 from shared.api.operations import Operations
 from shared.api.routes import Incoming
 from shared.export.context import Edges, Record
+from shared.export.messages import Notified, NotifyTask
 from shared.export.notify import notify
 from shared.settings import USER_ADMINISTRATOR
 from shared.storage import blobs
@@ -106,7 +107,7 @@ async def test_a_callback_gives_no_such_link_where_not_everyone_may_have_it(
     async with strict(serving, roles) as (edges, _):
         export_id = (await run_export(edges, columns=COLUMNS)).id
         await blobs.write(edges.storage, work_name(export_id, "callback"), URL.encode())
-        assert await notify(edges, {"id": export_id}, told) == {}
+        assert await notify(edges, NotifyTask(export_id), told) == Notified()
     ((_, body),) = told.posted
     validate(body, ENDED)
     assert ("csv" in body["download"]) == given

@@ -22,7 +22,9 @@ from truth import rows_of
 from local.processes import free_port
 from local.serve import Serving
 from local.tenant import Tenant
+from shared.export import activities
 from shared.export.context import Edges
+from shared.export.messages import Notified, NotifyTask, received, sent
 from shared.export.notify import notify, post_json
 from shared.storage import blobs
 from shared.storage.names import results_name, work_name
@@ -61,7 +63,7 @@ async def ended(serving: Serving, *, url: str = URL) -> AsyncIterator[tuple[Edge
 async def test_it_gets_the_results_with_links_that_work(serving: Serving, status: int) -> None:
     post = Post([status])
     async with ended(serving) as (edges, export_id), httpx.AsyncClient() as http:
-        assert await notify(edges, {"id": export_id}, post) == {}
+        assert await notify(edges, NotifyTask(export_id), post) == Notified()
         ((url, body),) = post.posted
         files = [await http.get(body["download"][name]) for name in ("csv", "results")]
     assert url == URL
@@ -73,9 +75,10 @@ async def test_it_gets_the_results_with_links_that_work(serving: Serving, status
 @pytest.mark.parametrize("status", [301, 307, 400, 401, 404, 410])
 async def test_a_refusal_is_a_warning_and_is_not_asked_again(serving: Serving, status: int) -> None:
     async with ended(serving) as (edges, export_id):
-        told = await notify(edges, {"id": export_id}, Post([status]))
-    assert told["warning"]["code"] == "CallbackFailed"
-    assert f"{HOST} answered {status}" in told["warning"]["reason"]
+        told = await notify(edges, NotifyTask(export_id), Post([status]))
+    assert told.warning
+    assert told.warning.code == "CallbackFailed"
+    assert f"{HOST} answered {status}" in told.warning.reason
     assert SECRET not in str(told)
 
 
@@ -84,8 +87,8 @@ async def test_what_may_pass_is_left_to_durable_which_asks_again(serving: Servin
     post = Post([status, 200])
     async with ended(serving) as (edges, export_id):
         with pytest.raises(ConnectionError) as raised:
-            await notify(edges, {"id": export_id}, post)
-        assert await notify(edges, {"id": export_id}, post) == {}
+            await notify(edges, NotifyTask(export_id), post)
+        assert await notify(edges, NotifyTask(export_id), post) == Notified()
     assert SECRET not in str(raised.value)
     assert len(post.posted) == 2
 
@@ -94,14 +97,15 @@ async def test_a_host_that_is_not_allowed_any_more_gets_nothing(serving: Serving
     post = Post([])
     async with ended(serving) as (edges, export_id):
         narrowed = settings_for(serving.storage, EXPORT_CALLBACK_HOSTS="*.contoso.com")
-        told = await notify(replace(edges, settings=narrowed), {"id": export_id}, post)
+        told = await notify(replace(edges, settings=narrowed), NotifyTask(export_id), post)
     assert post.posted == []
-    assert "EXPORT_CALLBACK_HOSTS" in told["warning"]["reason"]
+    assert told.warning
+    assert "EXPORT_CALLBACK_HOSTS" in told.warning.reason
 
 
 async def test_an_export_without_a_callback_tells_nobody(serving: Serving) -> None:
     async with connected(serving.storage, Tenant(users=3)) as edges:
-        assert await notify(edges, {"id": (await run_export(edges)).id}, Post([])) == {}
+        assert await notify(edges, NotifyTask((await run_export(edges)).id), Post([])) == Notified()
 
 
 @dataclass(eq=False)
@@ -118,15 +122,18 @@ class WithCallback(Context):
 async def test_whether_it_is_reached_or_not_the_export_is_completed_and_the_url_is_nowhere(
     serving: Serving,
     answers: list[int | Exception],
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
     post = Post(list(answers))
-    told = {**runner.ACTIVITIES, "notify": lambda edges, task: notify(edges, task, post)}
-    monkeypatch.setattr(runner, "ACTIVITIES", told)  # the tests' own runner, which has no network
+
+    async def run(edges: Edges, name: str, task: dict[str, Any]) -> Any:
+        if name == "notify":
+            return sent(await notify(edges, received(task, NotifyTask), post))
+        return await activities.run(edges, name, task)
+
     async with connected(serving.storage, Tenant(users=3)) as edges:
-        done = await run_export(edges, context=WithCallback(edges, {}), callback_host=HOST)
+        done = await run_export(edges, context=WithCallback(edges, {}, run), callback_host=HOST)
         file = json.loads(await blobs.read(edges.storage, results_name(done.id)) or b"")
         everything = [await blobs.read(edges.storage, blob.name) or b"" async for blob in blobs.listing(edges.storage)]
     VALIDATOR.validate(file)

@@ -47,7 +47,7 @@ TRIGGERS = {
     "activityTrigger": {"plan", "export", "check", "publish", "notify", "clean"},
     "timerTrigger": {"remove_old_exports"},
 }
-WITH_CLIENT = {"start_export", "list_exports", "show_export", "delete_export", "cancel_export", "list_columns"}
+WITH_CLIENT = {"start_export", "list_exports", "show_export", "delete_export", "cancel_export"}
 
 
 @dataclass(slots=True)

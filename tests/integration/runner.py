@@ -6,7 +6,7 @@ counts, the other one is a zombie.
 
 import asyncio
 import random
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -44,6 +44,7 @@ class Context:
 
     edges: Edges
     input: Json
+    run: Callable[[Edges, str, Json], Awaitable[Any]] = activities.run
     twice: float = 0.0
     chance: random.Random = field(default_factory=random.Random)
     cancel: asyncio.Event = field(default_factory=asyncio.Event)
@@ -91,10 +92,10 @@ class Context:
         for attempt in range(attempts):
             try:
                 if self.chance.random() < self.twice:
-                    other = asyncio.create_task(activities.run(self.edges, name, task))
+                    other = asyncio.create_task(self.run(self.edges, name, task))
                     self.zombies.append(other)
                     await asyncio.sleep(self.chance.random() / 50)
-                result = await activities.run(self.edges, name, task)
+                result = await self.run(self.edges, name, task)
                 self.calls.append((name, task, result))
                 return msgspec.json.decode(msgspec.json.encode(result))
             except Exception as problem:

@@ -62,6 +62,17 @@ async def test_a_cloud_without_sign_ins_exports_the_rest(connected):
     assert codes(done) == []
 
 
+@pytest.mark.parametrize("cloud", ["Bleu", "Delos", "GovSG"])
+async def test_a_cloud_without_authentication_methods_says_so_once_and_not_for_each_user(connected, cloud):
+    tenant = Tenant(users=300, cloud=cloud)
+    async with connected(tenant) as edges:
+        done = await run_export(edges, columns="documented")
+    check_results(done.results, "CompletedWithErrors")
+    check_complete(done.csv, tenant)
+    assert len(done.results["errors"]) == 1
+    assert "authenticationEmail" in done.results["errors"][0]["column"]
+
+
 async def test_selected_users_are_read_there_too(connected):
     tenant = Tenant(users=100, cloud="USNat")
     named = [user["userPrincipalName"] for user in tenant.all_users()]

@@ -22,6 +22,8 @@ def unchecked(done):
         ({}, [REFUSED], {"filter": "accountEnabled in (true,false)"}),
         ({}, [REFUSED], {"filter": "department ne 'x'"}),
         ({"cloud": "USNat"}, [REFUSED], {}),
+        # Too long for the URL of a count, which is an advanced query.
+        ({}, [], {"filter": f"accountEnabled in (true,false) or department eq '{'ü' * 600}'"}),
     ],
 )
 async def test_a_chain_that_ends_too_early_is_not_called_complete_where_nothing_can_check_it(

@@ -71,6 +71,53 @@ async def test_what_passes_is_survived(connected, fault):
     check_complete(done.csv, tenant)
 
 
+@pytest.mark.parametrize("match", ["/authentication/methods", "$select=", "/users/$count"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *({"status": status} for status in (401, 409, 423, 502, 520)),
+        {"status": 429, "retry_after": "0,120"},
+        {"status": 509, "times": 60},
+        *({"status": status, "body": HTML} for status in (200, 400, 403, 404)),
+        {"status": 200, "body": {"error": {"code": None, "message": "Try again."}}},
+        {"status": 200, "body": {"error": "busy"}},
+    ],
+    ids=lambda fault: " ".join(str(value) for value in fault.values()),
+)
+async def test_what_passes_in_a_part_of_a_batch_is_survived(connected, match, fault):
+    tenant = Tenant(users=60)
+    # Of a part that fails three times is said so: fewer than that for any of them.
+    tenant.faults.add("status", match=match, **{"times": 2, **fault})
+    users = [] if match == "/users/$count" else [user["id"] for user in tenant.all_users()]
+    async with connected(tenant) as edges:
+        done = await run_export(edges, columns=["objectId", "authenticationPhoneNumber"], users=users)
+    assert tenant.faults.applied["status"] == fault.get("times", 2)
+    check_results(done.results, "Completed")
+    check_complete(done.csv, tenant)
+    assert done.results["counts"]["expected"] == 60
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "reason"),
+    [
+        ({"code": None, "message": "No phone for you."}, "HTTP403", "No phone for you."),
+        ({"code": 17, "message": "No phone for you."}, "17", "No phone for you."),
+        ("No phone for you.", "HTTP403", "No phone for you."),
+    ],
+    ids=["code null", "code a number", "error a text"],
+)
+async def test_graphs_words_are_in_the_results_whatever_their_form(connected, error, code, reason):
+    tenant = Tenant(users=30)
+    user = tenant.all_users()[7]["id"]
+    tenant.faults.add("status", status=403, match=f"{user}/authentication", body={"error": error}, rate=1.0)
+    async with connected(tenant) as edges:
+        done = await run_export(edges, columns=["objectId", "authenticationPhoneNumber"])
+    check_results(done.results, "CompletedWithErrors")
+    check_complete(done.csv, tenant)
+    [entry] = done.results["errors"]
+    assert (entry["code"], entry["reason"], entry["user"]) == (code, reason, user)
+
+
 @pytest.mark.parametrize(
     ("fault", "code"),
     [

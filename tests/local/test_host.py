@@ -16,6 +16,7 @@ from azure.identity.aio import DefaultAzureCredential
 from local import easy_auth, identity, serve
 from local.host import route_pattern
 from local.host_timers import next_time
+from local.tenant.permissions import carried
 from shared.api.access import caller_of
 from shared.settings import AZURE, USER_ADMINISTRATOR, Settings
 from tests.local.toy_host import Host
@@ -125,6 +126,14 @@ def test_another_name_than_this_machines_is_refused(host: Host, name: str, path:
     assert host.http.post(path, headers={"Host": name}).status_code in {400, 403}
 
 
+@pytest.mark.parametrize("mark", ["", "Accept-Language", "Origin", "Referer", "Sec-Fetch-Site"])
+def test_a_browser_with_another_name_is_refused_whoever_it_says_it_is(host: Host, mark: str) -> None:
+    """A program that names its caller may use the name of a gateway."""
+    headers = {"Host": "exports.contoso.com", easy_auth.HEADER: "eyJ9"} | ({mark: "en"} if mark else {})
+    assert host.http.post("/api/echo/x", headers=headers).status_code == (403 if mark else 201)
+    assert host.http.post("/admin/functions/nightly", headers=headers).status_code == 403
+
+
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1:80", "[::1]:7071", "LOCALHOST:7071"])
 def test_the_names_of_this_machine_are_taken(host: Host, name: str) -> None:
     assert host.http.post("/api/echo/x", headers={"Host": name}).status_code == 201
@@ -197,7 +206,7 @@ def test_routes_take_optional_and_catch_all_parameters() -> None:
 
 async def test_the_default_credential_takes_its_token_here(monkeypatch: pytest.MonkeyPatch) -> None:
     server = web.Application()
-    server.add_routes([identity.route("secret")])
+    server.add_routes([identity.route("secret", ["User.Read.All"])])
     runner = web.AppRunner(server)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -217,6 +226,7 @@ async def test_the_default_credential_takes_its_token_here(monkeypatch: pytest.M
         await runner.cleanup()
 
     assert len(set(tokens)) == 2
+    assert {carried(token, ()) for token in tokens} == {frozenset(["User.Read.All"])}
     assert time.monotonic() - begin < 3
 
 

@@ -36,7 +36,7 @@ def test_tenants_of_any_size_are_paged_whole(number: int) -> None:
 
 def test_upns_are_unique_whatever_the_case_and_of_legal_letters() -> None:
     for shape in ("normal", "b2c"):
-        upns = [user["userPrincipalName"] for user in Tenant(users=20_000, shape=shape).all_users()]
+        upns = Tenant(users=20_000, shape=shape).directory.upns
         assert len({upn.lower() for upn in upns}) == 20_000
         assert all(re.fullmatch(r"[A-Za-z0-9'.\-_!#^~]+@[A-Za-z0-9.\-]+", upn) for upn in upns)
 
@@ -95,8 +95,8 @@ def test_a_page_with_sign_in_activity_has_500_users_at_most(tenant: Tenant) -> N
     assert error(users(tenant, select="id,signInActivity", top=501)) == (400, "Request_UnsupportedQuery")
 
 
-@pytest.mark.parametrize("option", ["skip", "expand", "search"])
-def test_skip_expand_and_search_are_refused(tenant: Tenant, option: str) -> None:
+@pytest.mark.parametrize("option", ["skip", "search"])
+def test_skip_and_search_are_refused(tenant: Tenant, option: str) -> None:
     assert error(users(tenant, **{option: "1"})) == (400, "Request_BadRequest")
 
 
@@ -308,7 +308,7 @@ def test_get_by_ids_leaves_out_what_it_does_not_find(tenant: Tenant) -> None:
 
 
 def test_members_of_a_group_are_filtered_by_advanced_queries_only(tenant: Tenant) -> None:
-    staff, empty = (f"/v1.0/groups/{group}/members/microsoft.graph.user" for group in GROUPS)
+    staff, empty = (f"/v1.0/groups/{group}/members/microsoft.graph.user" for group in list(GROUPS)[:2])
     assert len(set(ids(tenant, staff))) == 1000
     assert ids(tenant, empty) == []
     assert ask(tenant, staff + "?$filter=accountEnabled%20eq%20true")[0] == 400

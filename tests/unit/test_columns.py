@@ -36,7 +36,7 @@ OTHER_SOURCES = {
     "lastNonInteractiveSignInDateTime": SIGN_IN,
     "lastSuccessfulSignInDateTime": SIGN_IN,
 }
-PROPERTIES = {field.encode_name for field in msgspec.structs.fields(User)} - {"authenticationMethods"}
+PROPERTIES = {field.encode_name for field in msgspec.structs.fields(User)} - {"authenticationMethods", "@odd"}
 
 
 def full() -> User:

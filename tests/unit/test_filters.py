@@ -98,6 +98,7 @@ BROKEN = [
     ("createdDateTime ge 2023-01-01T00:00:00+15:00", 20, "no such time"),
     ("createdDateTime ge 0000-01-01T00:00:00Z", 20, "no such time"),
     ('displayName eq "x"', 16, "single quotes"),
+    ("displayName eq \u2018x\u2019", 16, "straight single quotes"),
     ("userType eq 'Guest' and", 24, "a property"),
     ("userType eq 'Guest' or or a eq 1", 24, "a property"),
     ("userType eq 'Guest')", 20, "'and' or 'or'"),

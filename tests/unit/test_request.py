@@ -392,11 +392,11 @@ def test_arbitrary_texts_give_a_request_or_a_refusal(value: Any) -> None:
 
 
 def test_many_columns_are_refused_quickly() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     assert "/columns" in refused({"columns": ["id"] * 50_000})
     assert "/columns" in refused({"columns": [f"x{at}" for at in range(50_000)]})
     refused({f"x{at}": 1 for at in range(50_000)})
-    assert time.perf_counter() - began < 1.5
+    assert time.process_time() - began < 1.5
 
 
 @pytest.mark.parametrize(

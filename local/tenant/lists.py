@@ -1,0 +1,209 @@
+"""Lists of users: everyone, deleted ones, members of groups and administrative units; counts, getByIds, delta."""
+
+import base64
+import json
+import uuid
+from dataclasses import replace
+from typing import Any
+
+from local.tenant import listing, permissions, query, relations
+from local.tenant.calls import Answer, Asked, dump, joined, json_answer, link_to, listed, read_body
+from local.tenant.directory import find, rows, user_id
+from local.tenant.entitlements import GROUPS
+from local.tenant.errors import GraphError, bad_request, not_found, unsupported
+from local.tenant.query import Domain, Query
+from local.tenant.tenant import HIDDEN, NESTED, UNITS, Tenant
+
+_MOST_IDS = 1000
+_DELTA_PAGE = 200
+_SOUND_SIGN_INS = 120  # users on a page of an advanced query; above, signInActivity came back empty for some (2023)
+
+
+def list_users(tenant: Tenant, asked: Asked) -> Answer:
+    domain = _domain(tenant, asked)
+    found = query.parse_query(asked.params, asked.call.headers, asked.length, domain)
+    check_seen(tenant, asked, found.select, found.filter)
+    if asked.fault("ignore_filter"):  # forgotten for the whole chain, as its links carry the query
+        found = replace(found, filter=None)
+    return _page(tenant, asked, domain, found)
+
+
+def count_users(tenant: Tenant, asked: Asked) -> Answer:
+    if not asked.eventual:
+        raise bad_request("$count is not currently supported.")
+    if tenant.b2c:
+        raise unsupported("This request is not supported by the service.")
+    asked.allow("$filter")
+    domain, text = _domain(tenant, asked), asked.params.get("$filter")
+    if asked.length > query.LONGEST_ADVANCED_URL:
+        raise bad_request(f"The URL of an advanced query may have {query.LONGEST_ADVANCED_URL} characters.")
+    query.check_filter(text, domain)
+    check_seen(tenant, asked, (), text)
+    lag = asked.fault("count_lag")
+    number = listing.count(domain, None if asked.fault("ignore_filter") else text)
+    number = round(number * (1 + (lag.share if lag else 0)))
+    if (purged := asked.fault("purged_users")) and query.SIGN_IN in query.filtered_properties(text):
+        number += purged.users
+    return Answer(200, str(number).encode(), {"Content-Type": "text/plain"})
+
+
+def check_seen(tenant: Tenant, asked: Asked, select: tuple[str, ...], text: str | None = None) -> None:
+    """Raises the 403 for a property, selected or filtered on, that this token, or this tenant, does not get."""
+    filtered = query.filtered_properties(text)
+    permissions.check_properties(select, filtered, asked.roles)
+    if query.SIGN_IN in (*select, *filtered) and (not tenant.premium or tenant.b2c):
+        message = "Neither tenant is B2C or tenant doesn't have premium license"
+        raise GraphError(403, "Authentication_RequestFromNonPremiumTenantOrB2CTenant", message)
+
+
+def hidden(asked: Asked) -> frozenset[str]:
+    """The properties that come as null, without an error."""
+    name = permissions.ATTRIBUTES
+    return frozenset(() if permissions.may_see(name, asked.roles) else (name,))
+
+
+def context(asked: Asked, kind: str, select: tuple[str, ...]) -> str:
+    chosen = f"({','.join(select)})" if "$select" in asked.params else ""
+    return f"{asked.call.base}/v1.0/$metadata#{kind}{chosen}"
+
+
+def _domain(tenant: Tenant, asked: Asked) -> Domain:
+    """Whom the path is about."""
+    pattern = asked.route.pattern
+    if pattern.startswith("/users"):
+        return tenant.everyone()
+    if "deleteditems" in pattern:
+        return replace(tenant.everyone(), directory=tenant.bin)
+    if "administrativeunits" in pattern:
+        if asked.key not in UNITS:
+            raise not_found(asked.key)
+        return replace(tenant.everyone(), every=(UNITS[asked.key],), only_advanced=True)
+    if asked.key not in GROUPS:
+        raise not_found(asked.key)
+    every: tuple[int, ...] = (GROUPS[asked.key],)
+    if asked.key == HIDDEN and permissions.HIDDEN_MEMBERS not in asked.roles:
+        if tenant.hidden_members == "refused":
+            raise permissions.insufficient()
+        every = (0,)
+    transitive = "transitivemembers" in pattern
+    if transitive:
+        every += tuple(GROUPS[group] for group in NESTED.get(asked.key, ()))
+    return replace(tenant.everyone(), every=every, only_advanced_filters=True, only_advanced=transitive)
+
+
+def _page(tenant: Tenant, asked: Asked, domain: Domain, found: Query) -> Answer:
+    positions, more = listing.page_positions(domain, found)
+    following = replace(found, start=found.start + found.top, page=found.page + 1)
+    if asked.fault("empty_page"):
+        positions, more, following = [], True, replace(found, page=found.page + 1)
+    if asked.fault("duplicate_user"):
+        before = replace(found, start=max(0, found.start - 1), top=1)
+        positions = listing.page_positions(domain, before)[0] + positions
+    shown = rows(domain.directory, positions, found.select, hidden=hidden(asked))
+    if found.expand is not None:
+        relation, inner = query.parse_expand(found.expand)
+        added = (relations.expanded(domain.directory, at, relation, inner) for at in positions)
+        shown = [joined(row, extra) for row, extra in zip(shown, added, strict=True)]
+    purged = asked.fault("purged_users")
+    if purged and query.SIGN_IN in query.filtered_properties(found.filter):
+        gone = _purged(tenant, found, purged.users)
+        shown[1:1] = gone[::2]
+        shown += gone[1::2]
+    if asked.fault("empty_sign_ins") and found.advanced and found.top > _SOUND_SIGN_INS:
+        shown[::3] = [dump(json.loads(row) | {"signInActivity": None}) for row in shown[::3]]
+    wrong = asked.fault("wrong_type")
+    if wrong and shown:
+        first = json.loads(shown[0])
+        shown[0] = dump(first | {wrong.property or found.select[0]: wrong.value})
+    tenant.stats.users += len(shown)
+    kind = "users" if asked.route.name in ("users", "delta") else "directoryObjects"
+    head: dict[str, object] = {"@odata.context": context(asked, kind, found.select)}
+    if found.count and found.page == 1:
+        lag = asked.fault("count_lag")
+        head["@odata.count"] = round(listing.count(domain, found.filter) * (1 + (lag.share if lag else 0)))
+    link = link_to(asked, query.next_params(asked.params, following)) if more else None
+    if asked.fault("lose_link"):
+        link = None
+    if asked.fault("repeat_link"):
+        link = asked.call.base + asked.call.target
+    if foreign := asked.fault("foreign_link"):
+        link = foreign.host + (link or link_to(asked, query.next_params(asked.params, following))).removeprefix(
+            asked.call.base
+        )
+    if link:
+        head["@odata.nextLink"] = link
+    return listed(head, shown, slow=True)
+
+
+def _purged(tenant: Tenant, found: Query, users: int) -> list[bytes]:
+    """Objects of users that are gone from the tenant: nothing but an id, and signInActivity where it was selected."""
+    activity = {"signInActivity": {"lastSignInDateTime": "2019-04-01T08:15:00Z", "lastSignInRequestId": None}}
+    shown = {name: value for name, value in activity.items() if name in found.select}
+    ids = (uuid.uuid5(uuid.NAMESPACE_OID, f"{tenant.seed} {found.start} {number}") for number in range(users))
+    return [dump({"id": str(each), **shown}) for each in ids]
+
+
+def get_by_ids(tenant: Tenant, asked: Asked) -> Answer:
+    """Users by id, or nothing when `types` names other kinds of objects only; unknown ids are left out."""
+    body = read_body(asked)
+    ids, types = body.get("ids"), body.get("types")
+    if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
+        raise bad_request("Missing or invalid value for 'ids'.")
+    if types is not None and (not isinstance(types, list) or not all(isinstance(each, str) for each in types)):
+        raise bad_request("Missing or invalid value for 'types'.")
+    if len(ids) > _MOST_IDS:
+        raise bad_request(f"The number of ids exceeds the maximum of {_MOST_IDS}.")
+    for each in ids:
+        try:
+            uuid.UUID(each)
+        except ValueError:
+            raise bad_request(f"Invalid GUID:{each}") from None
+    select = query.parse_select(asked.params.get("$select"), tenant.absent)
+    check_seen(tenant, asked, select)
+    wanted = not types or {"user", "directoryobject"} & {each.lower() for each in types}
+    places = (find(tenant.directory, each) for each in dict.fromkeys(ids if wanted else ()))
+    found = [at for at in places if at is not None]
+    tenant.stats.users += len(found)
+    shown = (relations.marked(row) for row in rows(tenant.directory, found, select, hidden=hidden(asked)))
+    return listed({"@odata.context": f"{asked.call.base}/v1.0/$metadata#directoryObjects"}, shown, slow=True)
+
+
+def delta(tenant: Tenant, asked: Asked) -> Answer:
+    """`latest` gives a link from now on; that link gives the users changed since; without a token everyone comes
+    first, page by page.
+    """
+    params = asked.params
+    for name, asked_for in params.items():
+        allowed = name in ("$select", "$deltatoken", "$skiptoken") or (
+            name == "$filter" and asked_for.startswith("id eq ")
+        )
+        if name.startswith("$") and not allowed:
+            raise bad_request(f"The query option '{name}' is not supported with delta.")
+    domain, kept = tenant.everyone(), {name: value for name, value in params.items() if name in ("$select", "$filter")}
+    latest = link_to(asked, kept | {"$deltatoken": _delta_token(len(tenant.changes))})
+    mark = params.get("$deltatoken")
+    size = query.preferred_size(asked.call.headers) or _DELTA_PAGE
+    if mark is None:
+        found = query.parse_query(kept | params, asked.call.headers, 0, domain)
+        page = json.loads(_page(tenant, asked, domain, replace(found, top=min(size, 999))).body)
+        return json_answer(page if "@odata.nextLink" in page else page | {"@odata.deltaLink": latest}, slow=True)
+    select = query.parse_select(params.get("$select"), tenant.absent)
+    since = len(tenant.changes) if mark == "latest" else _since(mark)
+    value: list[dict[str, Any]] = []
+    for at in dict.fromkeys(tenant.changes[since:]):
+        removed = tenant.directory.edited.get(at, {}) is None
+        gone = {"id": user_id(tenant.directory, at), "@removed": {"reason": "changed"}}
+        value.append(gone if removed else json.loads(rows(tenant.directory, [at], select, hidden=hidden(asked))[0]))
+    where = f"{asked.call.base}/v1.0/$metadata#users/$delta"
+    return json_answer({"@odata.context": where, "@odata.deltaLink": latest, "value": value}, slow=True)
+
+
+def _delta_token(version: int) -> str:
+    return base64.urlsafe_b64encode(f"delta {version}".encode()).decode().rstrip("=")
+
+
+def _since(token: str) -> int:
+    try:
+        return int(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).removeprefix(b"delta "))
+    except ValueError:
+        raise bad_request("The delta token is not valid.") from None

@@ -1,0 +1,110 @@
+"""What is asked of the tenant as a whole: the organization, its subscriptions, its directory roles."""
+
+from typing import Any
+
+from local.tenant import odata
+from local.tenant.calls import Answer, Asked, json_answer
+from local.tenant.directory import user_id
+from local.tenant.entitlements import GROUPS, LICENCES, UNITS
+from local.tenant.errors import GraphError, unsupported
+from local.tenant.match import predicate
+from local.tenant.people import TENANT
+from local.tenant.tenant import Tenant
+
+TENANT_ID = "7d1c5a52-9c3e-4c1b-8d3f-5a0f6b1e2c34"
+ROLES = {
+    "62e90394-69f5-4237-9190-012177145e10": "Global Administrator",
+    "fe930be7-5e62-47db-91af-98c3a49a38b1": "User Administrator",
+    "f2ef992c-3afb-46b9-b7cf-a126ee74c451": "Global Reader",
+    "f28a1f50-f6e7-4571-818b-6a12f2af6b6c": "SharePoint Administrator",
+}
+Json = dict[str, Any]
+
+
+def organization(tenant: Tenant, asked: Asked) -> Answer:
+    asked.allow("$select", "$top", "$expand", "$filter")
+    domains = [{"name": TENANT, "isDefault": True, "isInitial": True, "type": "Managed", "capabilities": "Email"}]
+    one = {
+        "id": TENANT_ID,
+        "displayName": "Contoso",
+        "createdDateTime": "2012-01-01T00:00:00Z",
+        "countryLetterCode": "NL",
+        "defaultUsageLocation": "NL",
+        "onPremisesSyncEnabled": True,
+        "onPremisesLastSyncDateTime": "2026-09-01T04:00:00Z",
+        "preferredLanguage": "en",
+        "tenantType": "AAD B2C" if tenant.b2c else "AAD",
+        "technicalNotificationMails": [],
+        "verifiedDomains": domains,
+        "assignedPlans": [],
+    }
+    return _list(asked, "organization", [one])
+
+
+def subscribed_skus(tenant: Tenant, asked: Asked) -> Answer:
+    """One page with all of them; a product that is no longer subscribed is missing, though users still have it."""
+    asked.allow("$select")
+    value = [
+        {
+            "id": f"{TENANT_ID}_{sku['skuId']}",
+            "accountId": TENANT_ID,
+            "accountName": "Contoso",
+            "appliesTo": "User",
+            "capabilityStatus": "Enabled",
+            "consumedUnits": tenant.users // 2,
+            "prepaidUnits": {"enabled": tenant.users, "lockedOut": 0, "suspended": 0, "warning": 0},
+            "servicePlans": [_plan(name) for name in sku["plans"]],
+            "skuId": sku["skuId"],
+            "skuPartNumber": sku["skuPartNumber"],
+            "subscriptionIds": [],
+        }
+        for sku in LICENCES["skus"]
+        if sku["subscribed"]
+    ]
+    return _list(asked, "subscribedSkus", value)
+
+
+def _plan(name: str) -> Json:
+    plan, _ = LICENCES["plans"][name]
+    return {"appliesTo": "User", "provisioningStatus": "Success", "servicePlanId": plan, "servicePlanName": name}
+
+
+def role_assignments(tenant: Tenant, asked: Asked) -> Answer:
+    """A few users with roles, one of them within an administrative unit only, and a group with a role."""
+    asked.allow("$select", "$expand", "$filter", "$top", "$count")
+    people = [user_id(tenant.directory, at) for at in range(min(tenant.users, 4))]
+    principals = [*zip(people, [*ROLES][:3] + [*ROLES][1:2], strict=False), (next(iter(GROUPS)), [*ROLES][3])]
+    value: list[Json] = []
+    for number, (principal, role) in enumerate(principals):
+        scope = f"/administrativeUnits/{next(iter(UNITS))}" if number == 3 and principal in people else "/"
+        own = {"principalId": principal, "roleDefinitionId": role, "directoryScopeId": scope}
+        value.append({"id": f"assignment-{number}", **own})
+    if "$filter" in asked.params:
+        tree = odata.parse(asked.params["$filter"])
+        if not set(odata.names(tree)) <= {"principalId", "roleDefinitionId", "directoryScopeId"}:
+            raise unsupported("The filter is not supported for role assignments.")
+        matches = predicate(tree)
+        value = [each for each in value if matches(each, None)]
+    expand = asked.params.get("$expand")
+    if expand is not None and expand.partition("(")[0] != "roleDefinition":
+        raise GraphError(400, "BadRequest", "Only roleDefinition or principal can be expanded.")
+    if expand is not None:
+        value = [each | {"roleDefinition": _role(each["roleDefinitionId"])} for each in value]
+    return _list(asked, "roleManagement/directory/roleAssignments", value)
+
+
+def role_definitions(tenant: Tenant, asked: Asked) -> Answer:
+    asked.allow("$select", "$filter", "$top")
+    return _list(asked, "roleManagement/directory/roleDefinitions", [_role(role) for role in ROLES])
+
+
+def _role(role: str) -> Json:
+    return {"id": role, "displayName": ROLES[role], "templateId": role, "isBuiltIn": True, "isEnabled": True}
+
+
+def _list(asked: Asked, kind: str, value: list[Json]) -> Answer:
+    chosen = asked.params.get("$select")
+    if chosen:
+        names = {name.strip().lower() for name in chosen.split(",")}
+        value = [{name: own for name, own in each.items() if name.lower() in names} for each in value]
+    return json_answer({"@odata.context": f"{asked.call.base}/v1.0/$metadata#{kind}", "value": value})

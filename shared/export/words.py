@@ -1,0 +1,51 @@
+"""The words of an error, which stay out of Durable's history: Graph puts parts of a filter or of users into them.
+
+An activity puts them into a blob of the export's work and passes on a token; `publish` puts the words back, and `clean`
+removes the blobs. So the history has the code and the request-id, and the results have all.
+"""
+
+import hashlib
+import re
+
+from shared.errors import ExportError
+from shared.export.messages import Json
+from shared.storage import blobs
+from shared.storage.blobs import Storage
+from shared.storage.names import work_name
+
+_TOKEN = re.compile(r"words-[0-9a-f]{32}")
+
+
+async def put_away(storage: Storage, export_id: str, answer: Json) -> Json:
+    """An activity's answer with tokens for the reasons in it."""
+    failed, found = answer.get("failed"), answer.get("found", [])
+    # StateLost is said by who outlives the export: nobody would remove what that writes.
+    for entry in [*([failed] if failed and failed["code"] != "StateLost" else []), *found]:
+        entry["reason"] = await _token(storage, export_id, entry["reason"])
+    return answer
+
+
+async def put_away_of(storage: Storage, export_id: str, problem: ExportError) -> ExportError:
+    """What to raise in place of the problem: Durable keeps its text, and that of what it was raised from."""
+    token = await _token(storage, export_id, problem.reason)
+    asked = f" (request-id {problem.request_id})" if problem.request_id else ""
+    return ExportError(problem.code, f"{token}{asked}")
+
+
+async def put_back(storage: Storage, export_id: str, entries: list[Json]) -> list[Json]:
+    """The entries of the results with their words."""
+    return [{**each, "reason": await _words(storage, export_id, each["reason"])} for each in entries]
+
+
+async def _token(storage: Storage, export_id: str, words: str) -> str:
+    # The same words give the same blob, also when an activity is run again.
+    token = f"words-{hashlib.blake2b(words.encode(), key=export_id.encode()[:64], digest_size=16).hexdigest()}"
+    await blobs.write(storage, work_name(export_id, token), words.encode())
+    return token
+
+
+async def _words(storage: Storage, export_id: str, text: str) -> str:
+    for token in set(_TOKEN.findall(text)):
+        found = await blobs.read(storage, work_name(export_id, token))
+        text = text.replace(token, found.decode() if found else "The reason is lost.")
+    return text

@@ -1,0 +1,47 @@
+"""Exports with exactly the permissions that a deployment grants; the tenant wants those of Microsoft's own list."""
+
+from runner import run_export
+from truth import check_complete, check_results, rows_of
+
+from local import permissions
+from local.tenant import Tenant
+from shared.files.columns import AUTHENTICATION, COLUMNS, SIGN_IN
+
+EVERY = list(COLUMNS)
+
+
+async def test_every_column_is_exported_with_what_the_deployment_grants(connected):
+    tenant = Tenant(users=400, permissions=permissions.deployed_whole())
+    async with connected(tenant, EXPORT_RANGE_USERS="150") as edges:
+        done = await run_export(edges, columns=EVERY)
+    check_results(done.results, "Completed")
+    check_complete(done.csv, tenant)
+    assert done.results["errors"] == []
+    rows = rows_of(done.csv)
+    assert list(rows[0]) == EVERY
+    assert [header for header in EVERY if not any(row[header] for row in rows)] == [], "columns that are empty for all"
+
+
+async def test_with_everything_switched_off_those_cells_are_empty_and_each_permission_is_missed_once(connected):
+    tenant = Tenant(users=400, permissions=permissions.deployed())
+    async with connected(tenant, EXPORT_RANGE_USERS="150") as edges:
+        done = await run_export(edges, columns=EVERY)
+    check_results(done.results, "CompletedWithErrors")
+    check_complete(done.csv, tenant)
+    missing = {AUTHENTICATION, SIGN_IN}
+    rows = rows_of(done.csv)
+    assert {COLUMNS[header].source for header in EVERY if not any(row[header] for row in rows)} == missing
+    errors = done.results["errors"]
+    assert len(errors) == len(missing)
+    assert all(error["reason"] and "user" not in error for error in errors)
+    named = {header for error in errors for header in error["column"].split(", ")}
+    assert named == {header for header in EVERY if COLUMNS[header].source in missing}
+
+
+async def test_without_any_permission_the_export_fails_with_graphs_reason(connected):
+    tenant = Tenant(users=10, permissions=frozenset())
+    async with connected(tenant) as edges:
+        done = await run_export(edges, columns=EVERY)
+    check_results(done.results, "Failed")
+    assert "Insufficient privileges" in done.results["errors"][0]["reason"]
+    assert done.csv is None
