@@ -9,6 +9,9 @@ import msgspec
 
 from shared.graph import odd
 
+LONGEST_NAME = 400
+"""Characters. A userPrincipalName has 113 at most (learn.microsoft.com: user resource), with room for what may come."""
+
 
 class Identity(msgspec.Struct, rename="camel", gc=False):
     """One of the ways a user signs in; the portal shows the issuer."""
