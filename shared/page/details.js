@@ -1,6 +1,6 @@
 // The details of one export: its request, counts, warnings and errors, its files, and what can be done with it.
 
-import { RUNNING, announce, bytes, call, confirm, download, duration, element, icon, nameOf, number, progressBar, showProblem, statusChip, time } from "./tools.js";
+import { FORMAT_TEXTS, RUNNING, announce, bytes, call, confirm, download, duration, element, icon, nameOf, number, progressBar, showProblem, statusChip, time } from "./tools.js";
 
 const FEW = 3;
 const dialog = document.getElementById("details");
@@ -70,7 +70,7 @@ function commands(operation) {
   return element(
     "div",
     { class: "commands", role: "group", "aria-label": "Commands" },
-    operation.download?.csv && button("Download CSV", "download", () => fetchFile("csv"), "primary"),
+    operation.download?.file && button(`Download ${FORMAT_TEXTS[operation.file.format] ?? "file"}`, "download", () => fetchFile("file"), "primary"),
     operation.download?.results && button("Download results.json", "download", () => fetchFile("results")),
     running && button("Cancel export", "stop", cancel),
     !running && button("Delete", "delete", remove),
@@ -148,9 +148,15 @@ function requestFacts({ request = {} }) {
     ["Users", users],
     ["Filter", request.filter ? element("code", {}, request.filter) : null],
     ["Columns", element("details", {}, element("summary", {}, `${columns.length} columns`), columns.join(", "))],
-    ["Safe for Excel", request.excel === false ? "No" : "Yes"],
+    ["Format", formatText(request)],
+    ["Safe for Excel", request.format !== "csv" ? null : request.excel === false ? "No" : "Yes"],
     ["Calls back", request.callbackHost || null],
   ];
+}
+
+function formatText({ format = "csv", separator, compress }) {
+  const parts = [FORMAT_TEXTS[format] ?? format, separator === ";" && "with semicolons", compress && "compressed"];
+  return parts.filter(Boolean).join(", ");
 }
 
 function runFacts({ counts, ...operation }) {

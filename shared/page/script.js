@@ -134,7 +134,7 @@ function fill(row, operation) {
 
 async function fetchFile(id) {
   try {
-    await download(id, "csv");
+    await download(id, "file");
     announce("The download starts");
     showProblem(find("problem"), null);
   } catch (problem) {

@@ -15,6 +15,8 @@ export const STATUS_TEXTS = {
   Cancelled: "Cancelled",
 };
 
+export const FORMAT_TEXTS = { csv: "CSV", xlsx: "workbook", jsonl: "JSON Lines" };
+
 // An answer that is no success. `status` 0: no answer at all.
 export class Problem extends Error {
   constructor(status, title, detail, errors = []) {
@@ -179,4 +181,6 @@ export function bytes(value) {
   return `${value.toLocaleString(undefined, { maximumFractionDigits: value < 10 && unit ? 1 : 0 })} ${units[unit]}`;
 }
 
-export const nameOf = (operation) => operation.file?.name ?? `${operation.request?.fileName ?? operation.id}.csv`;
+export function nameOf({ id, file, request = {} }) {
+  return file?.name ?? `${request.fileName ?? id}.${request.format ?? "csv"}${request.compress ? ".gz" : ""}`;
+}

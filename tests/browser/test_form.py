@@ -84,6 +84,19 @@ def test_single_columns_and_an_example_are_sent(form: Page) -> None:
     }
 
 
+def test_a_format_is_sent_with_what_belongs_to_it(form: Page) -> None:
+    form.get_by_label("Format").select_option("Excel workbook")
+    expect(form.get_by_label("Separator")).to_be_hidden()
+    expect(form.get_by_role("checkbox", name="Compress with gzip")).to_be_hidden()
+    assert sent_by(form) == {"format": "xlsx", "columns": "documented"}
+    form.get_by_label("Format").select_option("JSON Lines")
+    form.get_by_role("checkbox", name="Compress with gzip").check()
+    assert sent_by(form) == {"format": "jsonl", "compress": True, "columns": "documented"}
+    form.get_by_label("Format").select_option("CSV")
+    form.get_by_label("Separator").select_option("Semicolon")
+    assert sent_by(form) == {"excel": True, "separator": ";", "compress": True, "columns": "documented"}
+
+
 @pytest.mark.parametrize(
     ("text", "users"),
     [

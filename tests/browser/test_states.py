@@ -23,7 +23,7 @@ def listed(number: int, **more: Any) -> dict[str, Any]:
         "createdDateTime": "2026-03-01T10:00:00Z",
         "completedDateTime": "2026-03-01T11:01:05Z",
         "counts": {"exported": 1234567, "expected": 1234567, "errors": 0},
-        "file": {"name": f"file{number}.csv", "rows": 1234567, "bytes": 1, "columns": 26},
+        "file": {"name": f"file{number}.csv", "rows": 1234567, "bytes": 1, "columns": 26, "format": "csv"},
         **more,
     }
 
@@ -71,7 +71,7 @@ def test_markup_in_any_value_is_text(watched: Watched) -> None:
     hostile["request"] = {"fileName": HOSTILE, "filter": HOSTILE, "columns": [HOSTILE]}
     entry = dict.fromkeys(("code", "reason", "user", "userPrincipalName", "column", "requestId"), HOSTILE)
     answer(page, "**/api/exports?*", {"value": [hostile]})
-    links = {"csv": "javascript:alert(1)", "results": "data:text/html,x", "expiresOn": ""}
+    links = {"file": "javascript:alert(1)", "results": "data:text/html,x", "expiresOn": ""}
     answer(page, "**/api/exports/*", {**hostile, "errors": [entry] * 5, "warnings": [entry], "download": links})
     watched.open(f"#{hostile['id']}")
     expect(page.locator("#details .errors")).to_contain_text(HOSTILE)

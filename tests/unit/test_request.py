@@ -120,6 +120,61 @@ def test_columns_can_be_any_of_the_table_in_any_order() -> None:
     assert asked(columns=list(COLUMNS)[::-1]).columns == tuple(COLUMNS)[::-1]
 
 
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        ({"format": "xlsx", "compress": True}, {"/compress"}),
+        ({"format": "xlsx", "separator": ",", "excel": True}, {"/separator", "/excel"}),
+        ({"format": "jsonl", "excel": False}, {"/excel"}),
+        ({"format": "parquet"}, {"/format"}),
+        ({"format": ["csv"]}, {"/format"}),
+        ({"separator": "\t"}, {"/separator"}),
+        ({"compress": "yes"}, {"/compress"}),
+    ],
+)
+def test_what_a_format_does_not_have_is_refused(body: dict[str, Any], pointers: set[str]) -> None:
+    assert set(refused(body)) == pointers
+
+
+def test_a_format_that_is_nearly_right_is_told() -> None:
+    assert "did you mean xlsx?" in refused({"format": "XLS"})["/format"]
+
+
+@pytest.mark.parametrize(
+    ("body", "format_", "compress", "separator"),
+    [
+        ({"format": None, "compress": None, "separator": None, "excel": None}, "csv", False, ","),
+        ({"format": "xlsx", "compress": False, "separator": None, "excel": None}, "xlsx", False, ","),
+        ({"format": "jsonl", "compress": True}, "jsonl", True, ","),
+        ({"separator": ";", "compress": True}, "csv", True, ";"),
+    ],
+)
+def test_every_format_can_be_asked_for(body: dict[str, Any], format_: str, compress: bool, separator: str) -> None:
+    found = asked(**body)
+    assert (found.format, found.compress, found.separator) == (format_, compress, separator)
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "used"),
+    [
+        ("users.XLSX", {"format": "xlsx"}, "users"),
+        ("users.csv", {"format": "xlsx"}, "users.csv"),
+        ("users.jsonl", {}, "users.jsonl"),
+        ("users.jsonl.gz", {"format": "jsonl", "compress": True}, "users"),
+        ("users.csv", {"compress": True}, "users"),
+        ("users.csv.gz", {}, "users.csv.gz"),
+        ("users.gz", {"compress": True}, "users.gz"),
+    ],
+)
+def test_a_file_name_loses_the_ending_of_its_own_format_only(name: str, body: dict[str, Any], used: str) -> None:
+    assert asked(fileName=name, **body).file_name == used
+
+
+def test_a_long_file_name_is_measured_with_the_ending_of_its_format() -> None:
+    assert asked(fileName="a" * 251).file_name == "a" * 251
+    assert "/fileName" in refused({"fileName": "a" * 251, "compress": True})
+
+
 @pytest.mark.parametrize("columns", [[], "", {}, 1, True])
 def test_columns_that_are_no_set_and_no_list_are_refused(columns: Any) -> None:
     assert "/columns" in refused({"columns": columns})
@@ -349,11 +404,13 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
     max_leaves=8,
 )
-properties = st.sampled_from(["fileName", "columns", "filter", "users", "excel", "callbackUrl", "x"])
+properties = st.sampled_from(
+    ["fileName", "columns", "filter", "users", "excel", "format", "compress", "separator", "callbackUrl", "x"]
+)
 texts = st.one_of(
     st.text(),
     st.text(max_size=20).map(lambda text: f"https://{text}.logic.azure.com"),
-    st.sampled_from(["portal", "id", "a eq 1", "https://a.logic.azure.com", "https://[a"]),
+    st.sampled_from(["portal", "id", "a eq 1", "xlsx", ";", "https://a.logic.azure.com", "https://[a"]),
 )
 
 
