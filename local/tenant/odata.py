@@ -11,6 +11,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from local.tenant import metadata
 from local.tenant.errors import unsupported
@@ -89,6 +90,7 @@ _WORDS: dict[str, bool | None] = {"null": None, "true": True, "false": False}
 _FARTHEST = timedelta(hours=14)  # from UTC
 
 
+@lru_cache(maxsize=512)  # asked for several times in each request
 def parse(text: str) -> Node:
     """The tree of a filter; raises GraphError 400 when it is none."""
     reader = Reader(tokens_of(text))

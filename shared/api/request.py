@@ -16,6 +16,7 @@ import msgspec
 
 from shared.files.columns import COLUMN_SETS, COLUMNS, authentication_of, find_column
 from shared.graph import odata
+from shared.graph.users import LONGEST_NAME
 from shared.settings import Settings, host_matches
 
 MAX_BODY = 8 * 1024 * 1024
@@ -25,8 +26,6 @@ MAX_FILE_NAME = 255
 MAX_VALUES = MAX_USERS + 1_000
 """Of a body, and so many brackets: as Python objects, 8 MiB of empty lists would take 200 MB."""
 MAX_URL = 2_048
-MAX_TEXT = 10_000
-"""Characters of a user; no name has so many."""
 MAX_COLUMNS = 200
 """Those that all tenants have are half of it."""
 MAX_PROBLEMS = 20
@@ -220,10 +219,9 @@ def _users(given: Mapping[str, Any], problems: list[Problem]) -> tuple[str, ...]
             break
         if not isinstance(user, str) or not user.strip():
             problems.append(Problem(f"/users/{at}", "must be an object id or a userPrincipalName"))
-        elif len(user) > MAX_TEXT:
-            problems.append(Problem(f"/users/{at}", f"at most {MAX_TEXT} characters are possible"))
         else:
-            each_once.setdefault(user.strip().lower(), user.strip())
+            name = user.strip()[: LONGEST_NAME + 1]  # One more than Graph is asked for is enough to say so.
+            each_once.setdefault(name.lower(), name)
     return tuple(each_once.values())
 
 

@@ -20,7 +20,7 @@ from shared.files.columns import SIGN_IN
 from shared.graph import batches
 from shared.graph.batches import Answer
 from shared.graph.client import Graph, Tally
-from shared.graph.users import User, user_of
+from shared.graph.users import LONGEST_NAME, User, user_of
 from shared.ranges import keys
 from shared.ranges.ranges import Range
 from shared.storage import blobs
@@ -30,8 +30,6 @@ from shared.storage.names import elsewhere_name, ids_name
 SLICE = 1000
 STEP = batches.BATCH * batches.BATCHES_AT_ONCE
 """Users read at a time."""
-LONGEST_NAME = 400
-"""Characters. A userPrincipalName has 113 at most (learn.microsoft.com: user resource), with room for what may come."""
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _NO_NAME = re.compile(r"[\x00-\x1f\x7f/\\?%]")
@@ -115,7 +113,7 @@ def address(name: str) -> str:
     (learn.microsoft.com/graph/api/user-get). So is what has no `@`: `delta` as a segment is a function.
     """
     if len(name) > LONGEST_NAME:
-        raise ExportError("InvalidUser", f"A text of {len(name)} characters is no object id or userPrincipalName.")
+        raise ExportError("InvalidUser", f"More than {LONGEST_NAME} characters are no object id or userPrincipalName.")
     if _NO_NAME.search(name):
         reason = f"{name!r} is no object id or userPrincipalName: these have no / \\ ? % and control characters."
         raise ExportError("InvalidUser", reason)

@@ -11,7 +11,7 @@ from shared.errors import ExportError
 from shared.export.messages import Json
 from shared.storage import blobs
 from shared.storage.blobs import Storage
-from shared.storage.names import work_name
+from shared.storage.names import results_name, work_name
 
 _TOKEN = re.compile(r"words-[0-9a-f]{32}")
 
@@ -19,7 +19,7 @@ _TOKEN = re.compile(r"words-[0-9a-f]{32}")
 async def put_away(storage: Storage, export_id: str, answer: Json) -> Json:
     """An activity's answer with tokens for the reasons in it."""
     failed, found = answer.get("failed"), answer.get("found", [])
-    # StateLost is said by who outlives the export: nobody would remove what that writes.
+    # StateLost are our own words, of who has lost the export's work: it writes nothing there.
     for entry in [*([failed] if failed and failed["code"] != "StateLost" else []), *found]:
         entry["reason"] = await _token(storage, export_id, entry["reason"])
     return answer
@@ -40,7 +40,9 @@ async def put_back(storage: Storage, export_id: str, entries: list[Json]) -> lis
 async def _token(storage: Storage, export_id: str, words: str) -> str:
     # The same words give the same blob, also when an activity is run again.
     token = f"words-{hashlib.blake2b(words.encode(), key=export_id.encode()[:64], digest_size=16).hexdigest()}"
-    await blobs.write(storage, work_name(export_id, token), words.encode())
+    # Who outlives the export (a zombie) leaves nothing: nobody would remove it.
+    if not await blobs.exists(storage, results_name(export_id)):
+        await blobs.write(storage, work_name(export_id, token), words.encode())
     return token
 
 

@@ -38,6 +38,8 @@ BARREN_PAGES = 1000
 """So many in a row without a new user, and a chain has no end. Graph does send empty pages, but not like this."""
 FEW = 10_000
 """A count below says nothing about an end: users are created while they are read."""
+MAX_LINK = 32_768
+"""Characters of a nextLink; no server takes as many."""
 _BROKEN_TOKEN = frozenset({"directory_expiredpagetoken", "directorypagetokennotfoundexception"})
 
 
@@ -172,7 +174,7 @@ def _origin(url: str) -> tuple[str, str, int | None] | None:
         return None
     # Libraries differ in what they do about the others.
     plain = "@" not in parts.netloc and all("!" <= each <= "~" for each in parts.netloc) and min(url) >= " "
-    return (parts.scheme, parts.hostname, port) if parts.hostname and plain else None
+    return (parts.scheme, parts.hostname, port) if parts.hostname and plain and len(url) <= MAX_LINK else None
 
 
 async def _get(graph: Graph, url: str, query: Query, tally: Tally) -> Page:

@@ -26,6 +26,9 @@ from shared.graph.user_parts import (
     SignInActivity,
 )
 
+LONGEST_NAME = 400
+"""Characters. A userPrincipalName has 113 at most (learn.microsoft.com: user resource), with room for what may come."""
+
 
 class User(msgspec.Struct, rename="camel", gc=False):
     """One user. Fields whose name on the wire begins with @ are filled in later and never come with the list."""

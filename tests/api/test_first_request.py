@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from api_client import administrator
+from api_client import principal
+
+from shared.settings import USER_ADMINISTRATOR
 
 ROOT = Path(__file__).parents[2]
 ASK = """
@@ -29,6 +31,12 @@ print(json.dumps([answers, sorted(name for name in sys.modules if name.startswit
 
 def test_columns_contract_and_page_are_answered_without_importing_the_storage() -> None:
     env = os.environ | {"WEBSITE_AUTH_ENABLED": "True", "EXPORT_STORAGE": "UseDevelopmentStorage=true"}
-    command = [sys.executable, "-c", ASK, json.dumps(administrator())]
+    env["EXPORT_TENANT_ID"] = "ab1f708d-50f6-404c-a006-d71b2ac7a606"
+    command = [
+        sys.executable,
+        "-c",
+        ASK,
+        json.dumps(principal("admin", USER_ADMINISTRATOR, tid=env["EXPORT_TENANT_ID"])),
+    ]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == [[200, 200, 200, 200], []]

@@ -25,6 +25,7 @@ from shared.export import notify as notify_activity
 from shared.export import read as export_activity
 from shared.export import workflow
 from shared.export.context import read_plan
+from shared.export.messages import ExportTask, NotifyTask, received, sent
 
 LARGE = 200_000
 SPEED = 5000
@@ -63,7 +64,7 @@ async def _export(task: Any, asked: list[str]) -> Any:
         await asyncio.sleep(0.1)
     if "rounds" in asked:
         edges = replace(edges, clock=lambda: time.monotonic() * SPEED)
-    return await export_activity.export(edges, task)
+    return sent(await export_activity.export(edges, received(task, ExportTask)))
 
 
 async def _post(url: str, body: bytes) -> int:
@@ -71,7 +72,7 @@ async def _post(url: str, body: bytes) -> int:
 
 
 async def _notify(task: Any) -> Any:
-    return await notify_activity.notify(function_app._edges(), task, _post)
+    return sent(await notify_activity.notify(function_app._edges(), received(task, NotifyTask), _post))
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,10 +49,10 @@ def answer(turn: Json) -> Json:
 
 
 def without_words(value: Any) -> Any:
+    """A later version may leave out a count of 0, or add what is empty to the array of a staged range."""
     if isinstance(value, dict):
-        return {key: without_words(value[key]) for key in value if key not in WORDS}
+        return {key: without_words(value[key]) for key in value if key not in WORDS and value[key] != 0}
     if isinstance(value, list):
-        # What a later version has added to the array of a staged range, and is empty.
         return [without_words(each) for each in value if each != {}]
     return value
 

@@ -9,6 +9,7 @@ from runner import Context, run_export
 from truth import check_results
 
 from local.tenant import Tenant
+from shared.export import activities
 from shared.storage import blobs
 from shared.storage.names import work_name
 
@@ -66,3 +67,12 @@ async def test_why_columns_are_empty_is_in_the_results_alone(connected):
     check_results(done.results, "CompletedWithErrors")
     assert [each["reason"] for each in done.results["errors"]] == [WORDS]
     assert "ann.secret" not in "".join(context.history)
+
+
+async def test_who_fails_after_the_end_leaves_no_words(connected):
+    tenant = Tenant(users=30)
+    async with connected(tenant) as edges:
+        done = await run_export(edges)
+        task = {"id": done.id, "segment": 0, "ranges": [0]}
+        assert "failed" in await activities.run(edges, "export", task)
+        assert [blob async for blob in blobs.listing(edges.storage, work_name(done.id, ""))] == []

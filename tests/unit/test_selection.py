@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import ExportError
-from shared.export.selection import LONGEST_NAME, address
+from shared.export.selection import address
+from shared.graph.users import LONGEST_NAME
 
 GUID = "11111111-2222-3333-4444-555555555555"
 
