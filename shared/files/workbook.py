@@ -8,9 +8,9 @@ by U+FFFD, and what is longer than a cell is cut.
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Literal
 
-Kind = Literal["text", "boolean", "number", "time"]
+from shared.files.column import Kind
+
 Value = str | bool | int | float | None
 
 MAX_ROWS = 1_048_576

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from shared.files import deflate, workbook, zip64
 from shared.files.columns import Column
 from shared.files.deflate import Segment
-from shared.files.values import kind_of, value_of
 from shared.graph.users import User
 
 SHEET_USERS = workbook.MAX_ROWS - 1
@@ -26,9 +25,8 @@ _BUTTON = 4
 
 def rows(users: Sequence[User], columns: Sequence[Column]) -> tuple[bytes, dict[str, int]]:
     """A row per user, and how many cells were cut: by header, of those columns that have some."""
-    kinds = [kind_of(column) for column in columns]
-    given = [column.cell if kind == "text" else value_of(column) for column, kind in zip(columns, kinds, strict=True)]
-    data, cut = workbook.rows([[*map(value, users)] for value in given], kinds)
+    given = [column.cell if column.kind == "text" else column.value for column in columns]
+    data, cut = workbook.rows([[*map(value, users)] for value in given], [column.kind for column in columns])
     return data, {column.header: cells for column, cells in zip(columns, cut, strict=True) if cells}
 
 
@@ -73,4 +71,4 @@ def _sheets(blocks: Sequence[Segment], most: int) -> list[list[Segment]]:
 
 def _width(column: Column) -> int:
     text = _WIDE if column.header.lower().endswith(_WIDE_NAMES) else _NARROW
-    return max(_TIME if kind_of(column) == "time" else text, len(column.header) + _BUTTON)
+    return max(_TIME if column.kind == "time" else text, len(column.header) + _BUTTON)

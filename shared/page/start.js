@@ -14,6 +14,8 @@ const SETS = {
   documented: "What the portal's documentation lists, with the authentication columns",
   portal: "What the portal's own file has",
   profile: "Documented, without the authentication columns: the quickest",
+  preview: "What the portal's newer download can have, one value a cell",
+  people: "What an administrator reads first: manager, licenses, roles, sign-in",
 };
 const SHOWN_PROBLEMS = 5;
 
@@ -64,7 +66,7 @@ async function showColumns() {
     columnsShown = true;
     const names = Object.keys(sets);
     find("sets").replaceChildren(...names.map((name, at) => setChoice(name, sets[name], at === 0)));
-    find("columns").replaceChildren(...groups(sets, columns).map(([title, hint, group]) => columnGroup(title, hint, group)));
+    find("columns").replaceChildren(...groups(columns).map((group) => columnGroup(...group)), tenantColumns());
     showProblem(find("form-problem"), null);
   } catch (problem) {
     showProblem(find("form-problem"), problem, showColumns);
@@ -79,32 +81,34 @@ function setChoice(name, headers, checked) {
   return element("label", { class: "choice" }, element("input", { type: "radio", name: "columns", value: name, checked, ...ids }), element("span", {}, label, hint));
 }
 
-function groups(sets, columns) {
-  const signIn = columns.filter((column) => column.source === "signInActivity");
-  const perUser = columns.filter((column) => column.perUser);
-  const plain = columns.filter((column) => !signIn.includes(column) && !perUser.includes(column));
-  const documented = plain.filter((column) => sets.documented?.includes(column.header));
-  const portal = plain.filter((column) => sets.portal?.includes(column.header) && !documented.includes(column));
-  const rest = plain.filter((column) => !documented.includes(column) && !portal.includes(column));
-  return [
-    ["Documented", "", documented],
-    ["Authentication", "These cost a call to Graph for each user: an export of many users takes much longer.", perUser],
-    ["More of the portal's file", "", portal],
-    ["Sign-in", "Needs the permission AuditLog.Read.All and a P1 licence.", signIn],
-    ["More", "", rest],
-  ].filter(([, , group]) => group.length);
+const COSTS = {
+  page: "Graph sends fewer users a page with these: the export takes longer.",
+  report: "A list is read once for each export, which can take minutes.",
+  user: "These cost a call to Graph for each user: an export of many users takes much longer.",
+};
+
+function groups(columns) {
+  const byGroup = new Map();
+  for (const column of columns) byGroup.set(column.group, [...(byGroup.get(column.group) ?? []), column]);
+  return [...byGroup].map(([title, group]) => [title, hint(group), group]);
+}
+
+function hint(group) {
+  const permissions = [...new Set(group.map((column) => column.permission).filter(Boolean))];
+  const needs = permissions.length ? `The app needs ${permissions.join(" and ")}.` : "";
+  return [COSTS[group[0].cost], needs].filter(Boolean).join(" ");
 }
 
 // A group with a box for all of it, which shows when only some are chosen.
 function columnGroup(title, hint, columns) {
-  const boxes = columns.map(({ header }) => element("input", { type: "checkbox", name: "column", value: header }));
+  const boxes = columns.map(({ header, description }) => element("input", { type: "checkbox", name: "column", value: header, title: description }));
   const all = element("input", { type: "checkbox", "aria-label": `All of: ${title}` });
   const group = element(
     "fieldset",
     { class: "columns" },
     element("legend", {}, element("label", {}, all, title)),
     hint && element("p", { class: "hint" }, hint),
-    element("div", { class: "boxes" }, ...boxes.map((box) => element("label", { class: "choice" }, box, box.value))),
+    element("div", { class: "boxes" }, ...boxes.map((box) => element("label", { class: "choice", title: box.title }, box, box.value))),
   );
   group.addEventListener("change", ({ target }) => {
     if (target === all) for (const box of boxes) box.checked = all.checked;
@@ -113,6 +117,23 @@ function columnGroup(title, hint, columns) {
     all.indeterminate = count > 0 && count < boxes.length;
   });
   return group;
+}
+
+// Names that are in no list, because only this tenant knows them.
+function tenantColumns() {
+  const field = element("input", { type: "text", id: "tenant-columns", autocomplete: "off", spellcheck: "false", "aria-describedby": "tenant-columns-hint" });
+  const text = "Directory extensions (extension_APPID_NAME) and custom security attributes (customSecurityAttributes.SET.NAME), with commas between.";
+  return element(
+    "fieldset",
+    { class: "columns" },
+    element("legend", {}, element("label", { for: "tenant-columns" }, "Columns of your tenant")),
+    element("p", { class: "hint", id: "tenant-columns-hint" }, text),
+    field,
+  );
+}
+
+function tenantNames() {
+  return (find("tenant-columns")?.value ?? "").split(/[,;\s]+/).filter(Boolean);
 }
 
 function countUsers() {
@@ -144,7 +165,7 @@ function request() {
   if (chosen("scope") === "filter") body.filter = find("odata").value;
   if (chosen("scope") === "users") body.users = parseUsers(find("users").value);
   const set = chosen("columns");
-  body.columns = set || [...form.querySelectorAll("[name=column]:checked")].map((box) => box.value);
+  body.columns = set || [...[...form.querySelectorAll("[name=column]:checked")].map((box) => box.value), ...tenantNames()];
   if (!set && !columnsShown) delete body.columns;
   return body;
 }

@@ -88,7 +88,7 @@ def expected(tenant):
             days(user["createdDateTime"]),
             text_of(user["postalCode"]),
             user["onPremisesSyncEnabled"],
-            text_of("; ".join(filter(None, user["businessPhones"]))),
+            text_of("; ".join(sorted(filter(None, user["businessPhones"])))),
             days(user.get("employeeHireDate")),
         ]
         for user in tenant.all_users()
@@ -310,7 +310,7 @@ async def test_a_chain_that_goes_on_in_further_activities_keeps_what_filled_no_b
     if "format" in request_:
         (tmp_path / "users.xlsx").write_bytes(done.csv)
         assert is_whole(tmp_path / "users.xlsx")
-        rows = [*openpyxl.load_workbook(tmp_path / "users.xlsx", read_only=True).active.values]
+        rows = [*openpyxl.load_workbook(tmp_path / "users.xlsx").active.values]
         assert Counter(row[0] for row in rows[1:]) == Counter(ids)
     else:
         check_ids(gzip.decompress(done.csv), ids)

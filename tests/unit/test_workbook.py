@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.files import deflate, workbook, zip64
-from shared.files.workbook import Kind, Value
+from shared.files.column import Kind
+from shared.files.workbook import Value
 
 CHECK = os.environ.get("XLSX_CHECK")
 KINDS: tuple[Kind, ...] = ("text", "boolean", "number", "time", "text")
