@@ -36,9 +36,12 @@ def _send(deadline: float, method: str, url: Callable[[], str], **options: Any) 
     raise StageError(f"{method} {url()} got no answer ({problem})")
 
 
-def post(stage: Stage, deadline: float, key: str, columns: str, users: Sequence[str] = ()) -> str:
-    """Starts an export, of all users or of some, and returns its id; the same key again gives the same."""
-    body = {"fileName": "users", "columns": columns} | ({"users": users} if users else {})
+def post(stage: Stage, deadline: float, key: str, columns: str, users: Sequence[str] = (), **file: Any) -> str:
+    """Starts an export, of all users or of some, and returns its id; the same key again gives the same.
+
+    `file`: what the request says of the format.
+    """
+    body = {"fileName": "users", "columns": columns} | ({"users": users} if users else {}) | file
     answer = ask(stage, deadline, "POST", "/api/exports", json=body, headers={"Idempotency-Key": key})
     if answer.status_code != 202:
         raise StageError(f"POST answers {answer.status_code}: {answer.text[:500]}")
@@ -91,7 +94,7 @@ def evidence(
         columns=tuple(sets[columns]),
         code=answer.status_code,
         shown=shown,
-        csv=_download(links.get("csv")),
+        file=_download(links.get("file")),
         results=httpx.Response(200, content=results).json() if results is not None else None,
         blobs=tuple(name for name in _names(stage) if export_id in name),
         instances=stage.engine.instances(export_id),

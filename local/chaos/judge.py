@@ -1,11 +1,15 @@
 """Whether an export kept the promise: every user exactly once, or a clear failure. Evidence in, violations out."""
 
 import csv
+import gzip
 import io
+import json
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
+
+import openpyxl
 
 Json = dict[str, Any]
 
@@ -26,7 +30,7 @@ class Evidence:
     code: int
     """The HTTP status of `GET /api/exports/{id}`, and its body."""
     shown: Json
-    csv: bytes | None
+    file: bytes | None
     """What the links give; None where there is no link or nothing behind it."""
     results: Json | None
     blobs: tuple[str, ...]
@@ -70,10 +74,13 @@ def _list(seen: Evidence) -> list[str]:
 
 
 def _file(seen: Evidence) -> list[str]:
-    if seen.csv is None:
-        return ["the link to the CSV gives nothing"]
+    if seen.file is None:
+        return ["the link to the file gives nothing"]
     found = []
-    header, *rows = [*csv.reader(io.StringIO(seen.csv.decode("utf-8-sig"), newline=""))] or [[]]
+    try:
+        header, *rows = _table(str(seen.shown["file"]["name"]), seen.file) or [[]]
+    except Exception as problem:
+        return [f"the file can't be read: {type(problem).__name__}: {problem}"]
     if tuple(header) != seen.columns:
         return [f"the header is {header}"]
     if ragged := sum(len(row) != len(header) for row in rows):
@@ -82,13 +89,26 @@ def _file(seen: Evidence) -> list[str]:
     ids = Counter(row[place] for row in rows if len(row) > place)
     wanted = set(seen.users)
     for text, count in (
-        ("users are missing from the CSV", len(wanted - ids.keys())),
-        ("users are in the CSV more than once", sum(times > 1 for times in ids.values())),
-        ("users in the CSV are not the tenant's", len(ids.keys() - wanted)),
+        ("users are missing from the file", len(wanted - ids.keys())),
+        ("users are in the file more than once", sum(times > 1 for times in ids.values())),
+        ("users in the file are not the tenant's", len(ids.keys() - wanted)),
     ):
         if count:
             found.append(f"{count} {text}")
     return found
+
+
+def _table(name: str, data: bytes) -> list[list[Any]]:
+    """The file as rows, its header first, whatever its format."""
+    data = gzip.decompress(data) if name.endswith(".gz") else data
+    match name.removesuffix(".gz").rpartition(".")[2]:
+        case "xlsx":
+            sheets = [[[*row] for row in sheet.values] for sheet in openpyxl.load_workbook(io.BytesIO(data))]
+            return sheets[0][:1] + [row for sheet in sheets for row in sheet[1:]]
+        case "jsonl":
+            lines = [json.loads(line) for line in data.decode().split("\n") if line]
+            return [[*each] for each in lines[:1]] + [[*each.values()] for each in lines]
+    return [*csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""))]
 
 
 def _results(seen: Evidence) -> list[str]:
@@ -100,8 +120,8 @@ def _results(seen: Evidence) -> list[str]:
     exported = seen.results["counts"]["exported"]
     if (file.get("rows"), exported) != (users, users):
         found.append(f"the results count {file.get('rows')} rows of {users} users and {exported} as exported")
-    if file.get("bytes") != len(seen.csv or b""):
-        found.append(f"the results say {file.get('bytes')} bytes and the CSV has {len(seen.csv or b'')}")
+    if file.get("bytes") != len(seen.file or b""):
+        found.append(f"the results say {file.get('bytes')} bytes and the file has {len(seen.file or b'')}")
     if bool(seen.results["errors"]) != (seen.results["status"] == "CompletedWithErrors"):
         found.append(f"{seen.results['status']} with {len(seen.results['errors'])} errors")
     return found
@@ -125,8 +145,8 @@ def _no_file(seen: Evidence) -> list[str]:
         found.append("Failed without a reason")
     if seen.shown["status"] == "Cancelled" and not seen.cancelled:
         found.append("Cancelled, and nobody asked for it")
-    if seen.shown.get("file") or seen.csv is not None or "csv" in seen.shown.get("download", {}):
-        found.append(f"{seen.shown['status']}, but it offers a CSV")
+    if seen.shown.get("file") or seen.file is not None or "file" in seen.shown.get("download", {}):
+        found.append(f"{seen.shown['status']}, but it offers a file")
     if seen.results is not None and not _same(seen):
         found.append("results.json is not what GET shows")
     return found

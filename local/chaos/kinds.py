@@ -38,7 +38,10 @@ class Blow:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """A round. `columns` is a set's name; `range_users` and `parallel` are the app's settings of that kind."""
+    """A round. `columns` is a set's name; `range_users` and `parallel` are the app's settings of that kind.
+
+    `format` and `compress` are what the request says.
+    """
 
     kind: str
     seed: int
@@ -48,6 +51,8 @@ class Round:
     range_users: int
     parallel: int
     columns: str
+    format: str
+    compress: bool
     blows: tuple[Blow, ...]
     durable_host: str = ""
     """The program of Microsoft's extension; empty for the local engine."""
@@ -131,15 +136,22 @@ def draw(kind: str, seed: int, durable_host: str = "") -> Round:
     range_users, users, columns = rng.choice(
         ((40, 3000, "profile"), (100, 5000, "profile"), (1500, 9000, "profile"), (100, 800, "documented"))
     )
+    users += rng.randrange(200)
+    shape, latency_ms = rng.choice(("normal", "normal", "null90")), rng.randrange(100, 201)
+    blows = tuple(KINDS[kind][1](rng, (*TARGETS, ENGINE) if durable_host else TARGETS))
+    # After all else, so that a seed gives the blows that it has always given.
+    file, compress = rng.choice((("csv", False), ("csv", True), ("xlsx", False), ("xlsx", False), ("jsonl", True)))
     return Round(
         kind=kind,
         seed=seed,
-        users=users + rng.randrange(200),
-        shape=rng.choice(("normal", "normal", "null90")),
-        latency_ms=rng.randrange(100, 201),
+        users=users,
+        shape=shape,
+        latency_ms=latency_ms,
         range_users=range_users,
         parallel=8,
         columns=columns,
-        blows=tuple(KINDS[kind][1](rng, (*TARGETS, ENGINE) if durable_host else TARGETS)),
+        format=file,
+        compress=compress,
+        blows=blows,
         durable_host=durable_host,
     )

@@ -60,7 +60,7 @@ def play(played: Round, data: Path) -> Played:
         blows=tuple(blows),
         violations=tuple(violations),
     )
-    note = {"played": asdict(found), "seen": [asdict(replace(each, users=(), csv=None)) for each in seen]}
+    note = {"played": asdict(found), "seen": [asdict(replace(each, users=(), file=None)) for each in seen]}
     (data / "round.json").write_text(json.dumps(note, indent=1))
     return found
 
@@ -101,7 +101,8 @@ def _first_export(
 
 
 def _post(stage: Stage, deadline: float) -> str:
-    return caller.post(stage, deadline, KEY, stage.round.columns)
+    played = stage.round
+    return caller.post(stage, deadline, KEY, played.columns, format=played.format, compress=played.compress)
 
 
 def _export(stage: Stage, deadline: float) -> tuple[str, float]:

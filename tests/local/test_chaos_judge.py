@@ -1,8 +1,13 @@
 """The judge of the chaos rounds finds every way in which an export can break its promise."""
 
+import gzip
+import io
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import openpyxl
 import pytest
 
 from local.chaos.judge import Evidence, judge
@@ -25,14 +30,14 @@ RESULTS: dict[str, Any] = {
     "file": {"name": "users.csv", "rows": 3, "bytes": len(CSV)},
     "errors": [],
 }
-LINKS = {"csv": "https://...", "results": "https://..."}
+LINKS = {"file": "https://...", "results": "https://..."}
 COMPLETED = Evidence(
     id=ID,
     users=USERS,
     columns=HEADER,
     code=200,
     shown=RESULTS | {"download": LINKS},
-    csv=CSV,
+    file=CSV,
     results=RESULTS,
     blobs=(f"{ID}/request.json", f"{ID}/results.json", f"{ID}/users.csv"),
     instances={ID: "Completed", f"{ID}:0-0": "Completed"},
@@ -44,7 +49,7 @@ FAILED = replace(
     COMPLETED,
     code=500,
     shown=BROKEN | {"download": {"results": "https://..."}},
-    csv=None,
+    file=None,
     results=BROKEN,
     blobs=(f"{ID}/request.json", f"{ID}/results.json"),
     listed=({"id": ID, "status": "Failed"},),
@@ -67,10 +72,10 @@ NO_RESULTS = replace(
 )
 
 
-def with_file(csv: bytes) -> Evidence:
+def with_file(file: bytes) -> Evidence:
     """A file whose size at least is what the results say."""
-    results = RESULTS | {"file": RESULTS["file"] | {"bytes": len(csv)}}
-    return replace(COMPLETED, csv=csv, results=results, shown=results | {"download": LINKS})
+    results = RESULTS | {"file": RESULTS["file"] | {"bytes": len(file)}}
+    return replace(COMPLETED, file=file, results=results, shown=results | {"download": LINKS})
 
 
 def with_results(**changes: Any) -> Evidence:
@@ -93,14 +98,14 @@ def test_an_answer_may_show_only_the_first_errors() -> None:
 @pytest.mark.parametrize(
     ("seen", "violation"),
     [
-        (with_file(file_of("u1,Ann", "u2,Bob")), "1 users are missing from the CSV"),
-        (with_file(file_of("u1,Ann", "u2,Bob", "u2,Bob", "u3,Cy")), "1 users are in the CSV more than once"),
-        (with_file(file_of("u1,Ann", "u2,Bob", "u3,Cy", "u4,Di")), "1 users in the CSV are not the tenant's"),
+        (with_file(file_of("u1,Ann", "u2,Bob")), "1 users are missing from the file"),
+        (with_file(file_of("u1,Ann", "u2,Bob", "u2,Bob", "u3,Cy")), "1 users are in the file more than once"),
+        (with_file(file_of("u1,Ann", "u2,Bob", "u3,Cy", "u4,Di")), "1 users in the file are not the tenant's"),
         (with_file(file_of("u1,Ann", "u2,Bob", "u3")), "1 rows have not as many cells as the header"),
         (with_file(b"objectId\r\nu1\r\nu2\r\nu3\r\n"), "the header is ['objectId']"),
         (with_file(b""), "the header is []"),
-        (replace(COMPLETED, csv=None), "the link to the CSV gives nothing"),
-        (replace(COMPLETED, csv=CSV + b"\r\n"), f"the results say {len(CSV)} bytes and the CSV has {len(CSV) + 2}"),
+        (replace(COMPLETED, file=None), "the link to the file gives nothing"),
+        (replace(COMPLETED, file=CSV + b"\r\n"), f"the results say {len(CSV)} bytes and the file has {len(CSV) + 2}"),
         (replace(COMPLETED, results=None), "the link to the results gives nothing"),
         (replace(COMPLETED, results=RESULTS | {"warnings": [1]}), "results.json is not what GET shows"),
         (with_results(counts={"exported": 2}), "the results count 3 rows of 3 users and 2 as exported"),
@@ -119,9 +124,40 @@ def test_an_answer_may_show_only_the_first_errors() -> None:
         (replace(FAILED, blobs=(*FAILED.blobs, f"{ID}/users.csv")), f"a blob is left over: {ID}/users.csv"),
         (replace(CANCELLED, blobs=(*FAILED.blobs, f"{ID}/users.csv")), f"a blob is left over: {ID}/users.csv"),
         (replace(FAILED, shown=FAILED.shown | {"errors": []}, results=None), "Failed without a reason"),
-        (replace(FAILED, shown=FAILED.shown | {"download": {"csv": "https://..."}}), "Failed, but it offers a CSV"),
+        (replace(FAILED, shown=FAILED.shown | {"download": {"file": "https://..."}}), "Failed, but it offers a file"),
         (replace(CANCELLED, cancelled=False), "Cancelled, and nobody asked for it"),
     ],
 )
 def test_a_broken_promise_is_found(seen: Evidence, violation: str) -> None:
     assert any(violation in found for found in judge(seen)), judge(seen)
+
+
+def as_workbook(*rows: tuple[str, ...]) -> bytes:
+    book, file = openpyxl.Workbook(), io.BytesIO()
+    for row in (HEADER, *rows):
+        book.active.append(row)
+    book.save(file)
+    return file.getvalue()
+
+
+def as_json(*rows: tuple[str, ...]) -> bytes:
+    return gzip.compress("".join(json.dumps(dict(zip(HEADER, row, strict=True))) + "\n" for row in rows).encode())
+
+
+@pytest.mark.parametrize(("make", "name"), [(as_workbook, "users.xlsx"), (as_json, "users.jsonl.gz")])
+def test_a_file_of_any_format_is_judged_by_its_users(make: Callable[..., bytes], name: str) -> None:
+    def found(*users: str) -> list[str]:
+        seen = with_file(make(*((user, "Ann") for user in users)))
+        results = seen.shown | {"file": seen.shown["file"] | {"name": name}}
+        kept = {key: value for key, value in results.items() if key != "download"}
+        return judge(replace(seen, shown=results, results=kept, blobs=(*FAILED.blobs, f"{ID}/{name}")))
+
+    assert found("u1", "u2", "u3") == []
+    assert found("u1", "u2", "u2", "u3") == ["1 users are in the file more than once"]
+    assert found("u1", "u3") == ["1 users are missing from the file"]
+
+
+def test_a_file_that_can_not_be_read_is_a_violation() -> None:
+    broken = with_file(as_workbook(("u1", "Ann"))[:-9])
+    name = {"file": broken.shown["file"] | {"name": "users.xlsx"}}
+    assert any("can't be read" in each for each in judge(replace(broken, shown=broken.shown | name)))
