@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from shared.api.problems import BadRequest, Problem
 from shared.files.columns import COLUMN_SETS, COLUMNS, authentication_of
 from shared.graph import odata
 from shared.graph.users import LONGEST_NAME
@@ -35,23 +36,6 @@ _HOST = re.compile(r"(?:[a-z0-9-]+\.)+[a-z0-9-]+")
 
 _RESERVED = re.compile(r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9\u00b9\u00b2\u00b3])", re.IGNORECASE)
 """Devices of Windows, whatever ending follows (Naming Files, Paths, and Namespaces)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong with a request: where (a JSON pointer, RFC 6901; empty: the whole) and what."""
-
-    pointer: str
-    detail: str
-
-
-class BadRequest(Exception):
-    """The request can't be taken; nothing was started."""
-
-    def __init__(self, *problems: Problem, status: int = 400) -> None:
-        super().__init__("; ".join(f"{problem.pointer} {problem.detail}".strip() for problem in problems))
-        self.problems = problems
-        self.status = status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
