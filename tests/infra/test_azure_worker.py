@@ -29,6 +29,7 @@ from local.tenant import Tenant, serve
 
 Json = dict[str, Any]
 USERS = 2500
+TENANT = "8d0e31c4-7a0b-4f7e-9a55-2f3c1f7d3c11"
 USER_ADMINISTRATOR = "fe930be7-5e62-47db-91af-98c3a49a38b1"
 
 TRIGGERS = {
@@ -121,7 +122,8 @@ class Host:
     async def request(self, name: str, method: str, path: str, body: Any = None, route: Json | None = None) -> Json:
         """An HTTP request as it comes from Easy Auth; the answer's body as JSON when it is some."""
         claims = [{"typ": "oid", "val": "someone"}, {"typ": "wids", "val": USER_ADMINISTRATOR}]
-        principal = base64.b64encode(json.dumps({"claims": claims}).encode()).decode()
+        claims.append({"typ": "tid", "val": TENANT})
+        principal = base64.b64encode(json.dumps({"auth_typ": "aad", "claims": claims}).encode()).decode()
         answer: Json = await self.anonymous(name, method, path, body, route, {"x-ms-client-principal": principal})
         return answer
 
@@ -205,7 +207,8 @@ async def azure(folder: Path) -> AsyncIterator[Host]:
             with azurite.running(folder / "azurite") as storage:
                 environment = {
                     **identity.environment(base, "secret"),
-                    "WEBSITE_INSTANCE_ID": "instance-1",
+                    "WEBSITE_SITE_NAME": "app",
+                    "EXPORT_TENANT_ID": TENANT,
                     "WEBSITE_AUTH_ENABLED": "True",
                     "GRAPH_ENDPOINT": graph,
                     "EXPORT_STORAGE": storage.connection_string,
