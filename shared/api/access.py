@@ -14,6 +14,7 @@ from typing import Literal
 
 import msgspec
 
+from shared.api.problems import Refused
 from shared.settings import Settings
 
 HEADER = "x-ms-client-principal"
@@ -52,16 +53,6 @@ class Caller:
     administrator: bool
     reads_authentication: bool = field(default=False, compare=False)
     """May have authentication columns, as EXPORT_AUTHENTICATION_ROLES says."""
-
-
-class Refused(Exception):
-    """The caller may not. `status`: 401 (who are you), 403 (what is missing) or 503 (the gate is open)."""
-
-    def __init__(self, status: int, title: str, detail: str) -> None:
-        super().__init__(f"{title}: {detail}")
-        self.status = status
-        self.title = title
-        self.detail = detail
 
 
 def caller_of(headers: Mapping[str, str], settings: Settings) -> Caller:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from shared.api.problems import BadRequest, Problem
 from shared.files.columns import COLUMN_SETS, COLUMNS, authentication_of
 from shared.graph import odata
 from shared.graph.users import LONGEST_NAME
@@ -29,29 +30,15 @@ MAX_URL = 2_048
 MAX_PROBLEMS = 20
 """Told of one kind: a body of 8 MiB could have a million."""
 
+_HALF_PAIR = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
 _HOST = re.compile(r"(?:[a-z0-9-]+\.)+[a-z0-9-]+")
 """A plain host name: other readers of a URL take a backslash or a percent sign for the end of the host."""
 
 
 _RESERVED = re.compile(r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9\u00b9\u00b2\u00b3])", re.IGNORECASE)
 """Devices of Windows, whatever ending follows (Naming Files, Paths, and Namespaces)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong with a request: where (a JSON pointer, RFC 6901; empty: the whole) and what."""
-
-    pointer: str
-    detail: str
-
-
-class BadRequest(Exception):
-    """The request can't be taken; nothing was started."""
-
-    def __init__(self, *problems: Problem, status: int = 400) -> None:
-        super().__init__("; ".join(f"{problem.pointer} {problem.detail}".strip() for problem in problems))
-        self.problems = problems
-        self.status = status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +74,7 @@ def parse(body: bytes, settings: Settings, now: datetime, *, authentication: boo
     try:
         given = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        raise BadRequest(Problem("", f"The body is no JSON: {problem}.")) from None
+        raise BadRequest(Problem("", _why_unreadable(body, problem))) from None
     if not isinstance(given, dict):
         raise BadRequest(Problem("", "The body must be a JSON object."))
 
@@ -111,6 +98,13 @@ def parse(body: bytes, settings: Settings, now: datetime, *, authentication: boo
         raise BadRequest(*problems)
     wanted = replace(wanted, fingerprint=hashlib.sha256(msgspec.json.encode(given, order="sorted")).hexdigest())
     return wanted if authentication else _without_authentication(wanted, by_default=given.get("columns") is None)
+
+
+def _why_unreadable(body: bytes, problem: Exception) -> str:
+    """The decoder calls half of a surrogate pair "truncated", which sends a person to look in the wrong place."""
+    if half := _HALF_PAIR.search(body):
+        return f"The body has {half.group().decode()}, half of a character; leave it out or send the other half too."
+    return f"The body is not JSON: {problem}."
 
 
 def _without_authentication(wanted: ExportRequest, *, by_default: bool) -> ExportRequest:

@@ -9,7 +9,7 @@ https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from shared.api.access import Refused
+from shared.api.problems import Refused
 
 _SAFE = frozenset({"GET", "HEAD"})
 _OWN = frozenset({"same-origin", "none"})

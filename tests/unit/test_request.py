@@ -257,7 +257,7 @@ def test_a_file_name_that_could_do_harm_is_refused(name: Any) -> None:
     ids=range(13),
 )
 def test_a_body_that_is_no_json_is_refused(body: bytes) -> None:
-    assert "no JSON" in refused(body)[""]
+    assert "not JSON" in refused(body)[""]
 
 
 @pytest.mark.parametrize("body", [b"[]", b"null", b'"portal"', b"1", b"true"])
@@ -480,3 +480,9 @@ def test_of_a_name_that_is_far_too_long_no_more_is_kept_than_shows_it() -> None:
         assert tracemalloc.get_traced_memory()[1] < 80_000_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("half", [r"\ud83d", r"\uDE00", r"x\ud83dx"])
+def test_half_of_a_character_is_named(half: str) -> None:
+    with pytest.raises(BadRequest, match=r"\\u[dD]\w{3}, half of a character"):
+        parse(f'{{"users": ["{half}"]}}'.encode(), SETTINGS, NOW)
