@@ -14,15 +14,15 @@ import duckdb
 import openpyxl
 import pandas
 import pytest
-from runner import Context, run_export
-from truth import check_ids, check_results, rows_of
-from workbooks import CHECK, by_libreoffice, by_microsoft, is_whole
 
 from local.tenant import Tenant, create_user
 from shared.export import activities, publish
 from shared.export.messages import PublishTask, received, sent
 from shared.storage import blobs
 from shared.storage.names import segments_name, work_name
+from tests.integration.runner import Context, run_export
+from tests.integration.truth import check_ids, check_results, rows_of
+from tests.integration.workbooks import CHECK, by_libreoffice, by_microsoft, is_whole
 
 HARD = (
     "=1+1",
