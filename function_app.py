@@ -14,12 +14,14 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from shared.api import removal, routes
+from shared.api.access import Caller
 from shared.api.durable import Durable
 from shared.api.operations import Operations
 from shared.api.routes import Body, Incoming, Outgoing
-from shared.export import activities, workflow
+from shared.export import activities, preview, workflow
 from shared.export.context import Edges
 from shared.graph import client
+from shared.graph.client import Graph
 from shared.page import INDEX
 from shared.settings import Settings
 from shared.storage import blobs
@@ -69,6 +71,12 @@ def _edges() -> Edges:
     return Edges(graph, _storage(), _settings())
 
 
+@functools.cache
+def _quick_graph() -> Graph:
+    """The connection to Graph for what a caller waits for."""
+    return client.connect(_settings().graph_endpoint, _credential, preview.RETRIES)
+
+
 async def _answer(body: Body, req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     def connect() -> Operations:
         return Operations(_quick_storage(), Durable(client), _settings())
@@ -95,6 +103,15 @@ def _response(sent: Outgoing) -> func.HttpResponse:
 @app.durable_client_input(client_name="client")
 async def start_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     return await _answer(routes.start_export, req, client)
+
+
+@app.route(route="exports/preview", methods=["POST"])
+async def preview_export(req: func.HttpRequest) -> func.HttpResponse:
+    async def run(incoming: Incoming, caller: Caller) -> Outgoing:
+        asked = functools.partial(preview.preview, _quick_graph(), _settings())
+        return await routes.preview_export(incoming, caller, _settings(), asked)
+
+    return _response(await routes.answer_alone(run, _incoming(req), _settings))
 
 
 @app.route(route="exports", methods=["GET"])

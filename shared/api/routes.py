@@ -5,7 +5,7 @@ Errors are application/problem+json (RFC 9457); each problem of a request with i
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,9 @@ from shared.api.access import Caller, caller_of
 from shared.api.durable import DurableFailure
 from shared.api.operations import Operations
 from shared.api.problems import BadRequest, Problem, ProblemError
+from shared.errors import GraphError, Transient
+from shared.export.context import Record
+from shared.export.messages import Json
 from shared.files.columns import COLUMN_SETS, COLUMNS
 from shared.files.results import FAILED, IN_PROGRESS, NOT_STARTED, STATUSES
 from shared.settings import Settings, SettingsError
@@ -109,6 +112,25 @@ async def start_export(incoming: Incoming, caller: Caller, on: Operations) -> Ou
     status_url = f"{_exports_url(incoming, on.settings)}/{export_id}"
     body = {"id": export_id, "status": "NotStarted", "statusUrl": status_url}
     return _json(202, body | ({"notes": wanted.notes} if wanted.notes else {}), _polling(status_url))
+
+
+Preview = Callable[[Record, Sequence[str]], Awaitable[Json]]
+"""Asks Graph what a request would give; `preview.preview` with its edges."""
+
+
+async def preview_export(incoming: Incoming, caller: Caller, settings: Settings, preview: Preview) -> Outgoing:
+    """POST /exports/preview"""
+    now = operations.utc_now()
+    wanted = request.parse(_sent_body(incoming), settings, now, authentication=caller.reads_authentication)
+    try:
+        return _json(200, await preview(start.record_of(wanted, caller, "", now), wanted.users))
+    except (Transient, TimeoutError) as problem:
+        logging.warning("Microsoft Graph did not answer a caller: %s", type(problem).__name__)
+        detail = AWAY.format("Microsoft Graph", "its state")
+        raise ProblemError(503, "Microsoft Graph can't be reached", detail) from None
+    except GraphError as problem:
+        pointer = "/filter" if wanted.filter else ""
+        raise BadRequest(Problem(pointer, problem.reason)) from None
 
 
 def _sent_body(incoming: Incoming) -> bytes:

@@ -10,6 +10,7 @@ the start and comes to its own only after the end. So `plan` looks too, and goes
 
 import logging
 import secrets
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import msgspec
@@ -89,9 +90,22 @@ async def _was_deleted(operations: Operations, export_id: str) -> bool:
 
 async def _write(operations: Operations, request: ExportRequest, caller: Caller, export_id: str) -> None:
     """What the export will work with; the request comes last, because it is what makes the rest count."""
-    record = Record(
+    record = record_of(request, caller, export_id, operations.now())
+    if request.callback_url:
+        await blobs.write(operations.storage, callback_name(record.id, record.attempt), request.callback_url.encode())
+    if request.users:
+        await blobs.write(operations.storage, users_name(record.id, record.attempt), msgspec.json.encode(request.users))
+    summary: Json = {"fileName": record.file_name, "createdDateTime": record.created_date_time}
+    summary |= {"format": record.format, "compress": record.compress}
+    summary |= {"requestedBy": record.requested_by}
+    await blobs.write_once(operations.storage, record_name(export_id), msgspec.json.encode(record), summary)
+
+
+def record_of(request: ExportRequest, caller: Caller, export_id: str, now: datetime) -> Record:
+    """What is written down of the request."""
+    return Record(
         id=export_id,
-        created_date_time=operations.now().isoformat(timespec="seconds").replace("+00:00", "Z"),
+        created_date_time=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
         requested_by={"id": caller.id, "name": caller.name},
         file_name=request.file_name,
         columns=list(request.columns),
@@ -105,11 +119,3 @@ async def _write(operations: Operations, request: ExportRequest, caller: Caller,
         attempt=secrets.token_hex(6),
         notes=list(request.notes),
     )
-    if request.callback_url:
-        await blobs.write(operations.storage, callback_name(record.id, record.attempt), request.callback_url.encode())
-    if request.users:
-        await blobs.write(operations.storage, users_name(record.id, record.attempt), msgspec.json.encode(request.users))
-    summary: Json = {"fileName": record.file_name, "createdDateTime": record.created_date_time}
-    summary |= {"format": record.format, "compress": record.compress}
-    summary |= {"requestedBy": record.requested_by}
-    await blobs.write_once(operations.storage, record_name(export_id), msgspec.json.encode(record), summary)
