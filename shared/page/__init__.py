@@ -12,7 +12,17 @@ INDEX = "index.html"
 # Names are looked up here and never become part of a path.
 _FILES = {
     name: _FOLDER / name
-    for name in (INDEX, "style.css", "script.js", "details.js", "start.js", "tools.js", "users.js", "icon.svg")
+    for name in (
+        INDEX,
+        "style.css",
+        "script.js",
+        "details.js",
+        "start.js",
+        "preview.js",
+        "tools.js",
+        "users.js",
+        "icon.svg",
+    )
 }
 _HEADERS = {
     "Cache-Control": "no-cache",

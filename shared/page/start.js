@@ -1,6 +1,7 @@
 // The form that starts an export. What the API refuses is shown at its field, found by the problem's JSON pointer.
 
 import { announce, call, element, number, showProblem } from "./tools.js";
+import { previewOf } from "./preview.js";
 import { parseUsers, readFile } from "./users.js";
 
 const EXAMPLES = [
@@ -43,6 +44,7 @@ export function setUp(callback) {
     event.preventDefault();
     submit();
   });
+  find("preview").addEventListener("click", showPreview);
   find("users").addEventListener("input", countUsers);
   find("users-file").addEventListener("change", takeFile);
 }
@@ -182,6 +184,7 @@ async function submit() {
     showErrors([]);
     showProblem(find("form-problem"), null);
     form.reset();
+    find("preview-result").hidden = true;
     countUsers();
     showParts();
     dialog.close();
@@ -190,6 +193,25 @@ async function submit() {
     showRefusal(problem);
   } finally {
     find("submit").disabled = false;
+  }
+}
+
+// Asks what the export would give; nothing is started. What was shown before goes, because it may be of another request.
+async function showPreview() {
+  const box = find("preview-result");
+  box.hidden = true;
+  find("preview").disabled = true;
+  announce("Asking Microsoft Graph");
+  try {
+    box.replaceChildren(previewOf(await call("POST", "exports/preview", JSON.stringify(request()))));
+    box.hidden = false;
+    showErrors([]);
+    showProblem(find("form-problem"), null);
+    box.scrollIntoView({ block: "nearest" });
+  } catch (problem) {
+    showRefusal(problem);
+  } finally {
+    find("preview").disabled = false;
   }
 }
 
@@ -231,7 +253,7 @@ function showAtField(field, details) {
   const lines = details.slice(0, SHOWN_PROBLEMS).map((detail) => element("span", {}, sentence(detail)));
   if (more > 0) lines.push(element("span", {}, `And ${number(more)} more like this.`));
   const id = `error${field.dataset.pointer.replace("/", "-")}`;
-  const control = field.querySelector("[name=columns]:checked") ?? field.querySelector("textarea, input");
+  const control = field.querySelector("[name=columns]:checked") ?? field.querySelector("textarea, input, select");
   const text = element("p", { class: "error", id }, ...lines);
   if (control.type === "radio" || control.type === "checkbox") field.append(text);
   else control.after(text);
