@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import math
+import time
 from datetime import UTC, datetime
 
 import msgspec
@@ -51,7 +52,7 @@ class _Cancelled(Exception):
 
 async def plan(edges: Edges, task: PlanTask) -> Planned:
     """Splits the export into ranges, and shares them out to lanes."""
-    tally = Tally()
+    tally, began = Tally(), time.time()
     if await _is_over(edges.storage, task.id):
         return Planned(over=True)
     record = await read_record(edges.storage, task.id)
@@ -63,6 +64,7 @@ async def plan(edges: Edges, task: PlanTask) -> Planned:
         return Planned(failed=failure_of(problem))
     except _Cancelled:
         return Planned(cancelled=True)
+    made.began = made.began or began
     name = plan_name(record.id)
     if not await blobs.write_once(edges.storage, name, msgspec.json.encode(made)):
         # An earlier execution was first, and lanes may be reading by its plan: a second one would have other borders.
@@ -90,6 +92,7 @@ async def plan(edges: Edges, task: PlanTask) -> Planned:
         warnings=made.warnings,
         requests=tally.requests,
         retries=tally.retries,
+        throttled=tally.throttled,
     )
 
 
