@@ -61,7 +61,7 @@ class Tally:
     retries: int = 0
     restarts: int = 0
     throttled: int = 0
-    """Requests that Graph refused because there were too many."""
+    """Requests, and parts of batches, that Graph refused because there were too many."""
 
 
 @dataclass(frozen=True, slots=True)
