@@ -76,7 +76,7 @@ async def read_record(storage: Storage, export_id: str) -> Record:
     """The request of an export. Raises ExportError when there is none."""
     record = await find_record(storage, export_id)
     if record is None:
-        raise ExportError("RequestLost", f"The request of export {export_id} can't be found.")
+        raise ExportError("RequestLost", f"The request of export {export_id} is missing in the storage.")
     return record
 
 
@@ -103,7 +103,7 @@ async def ended(storage: Storage, export_id: str) -> Ended:
     """What an activity returns when the plan is gone."""
     if await blobs.exists(storage, cancelled_name(export_id)):
         return Ended(cancelled=True)
-    return Ended(failed=Failure("StateLost", "The plan of the export is gone from the storage."))
+    return Ended(failed=Failure("StateLost", "The plan of the export is missing in the storage."))
 
 
 def failure_of(problem: ExportError) -> Failure:
