@@ -8,9 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
-from api_client import SLOW_USERS, Api, wait
 from azure.storage.blob import BlobServiceClient, ContainerClient
-from test_results_schema import VALIDATOR
+
+from tests.api.api_client import SLOW_USERS, Api, wait
+from tests.api.test_results_schema import VALIDATOR
 
 SECONDS = 10.0
 """Within so long an export that was cancelled has ended, however long it would take."""

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Page, Route, expect
-from watching import Watched
+
+from tests.browser.watching import Watched
 
 OBJECT_ID = "11111111-2222-4333-8444-555555555555"
 

@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
-from watching import USERS, Watched
 
 from local.serve import Serving
+from tests.browser.watching import USERS, Watched
 
 ADMINISTRATOR = "fe930be7-5e62-47db-91af-98c3a49a38b1"
 PLAIN_USER = "b79fbf4d-3ef9-4689-8143-76b194e85509"
