@@ -97,7 +97,7 @@ def test_what_runs_is_not_deleted_and_what_has_ended_not_cancelled(slow: Api) ->
     export_id = slow.start()
     refused = slow.delete(export_id)
     assert refused.status_code == 409
-    assert "cancel it first" in refused.json()["detail"]
+    assert "Cancel it first" in refused.json()["detail"]
     slow.cancel(export_id)
     slow.end(export_id)
     assert slow.cancel(export_id).status_code == 409
