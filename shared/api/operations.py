@@ -97,7 +97,7 @@ def _lost(record: Record, status: Any) -> Json:
     error = output.get("failed") if isinstance(output, dict) else None
     if not error:
         how = str(status.runtime_status.value) if status else "unknown to Durable"
-        reason = f"The orchestration ended ({how}) without results; the app's log says why. Start it again."
+        reason = f"The orchestration ended ({how}) without results. The app's log says why. Start the export again."
         error = {"code": "NoResults", "reason": reason}
     return {
         "id": record.id,
@@ -134,4 +134,4 @@ async def cancel(operations: Operations, export_id: str, caller: Caller) -> Json
 
 
 def _ended_already(export_id: str) -> ProblemError:
-    return ProblemError(409, "Ended already", f"Export {export_id} has ended; it can't be cancelled.")
+    return ProblemError(409, "Ended already", f"Export {export_id} has already ended, so it can't be cancelled.")

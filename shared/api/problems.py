@@ -1,8 +1,8 @@
-"""What an operation answers when it can't do what was asked: problem details (RFC 9457), raised and never returned.
+"""Refusals: problem details (RFC 9457), raised and never returned.
 
 ProblemError        status, title, detail, and the headers that belong to them
-├── BadRequest      400, 403, 411: what is wrong with the request, each with its JSON pointer
-├── Refused         401, 403, 415, 503: who asks, or from where
+├── BadRequest      400, 403, 411: the problems of a request, each with its JSON pointer
+├── Refused         401, 403, 415, 503: the caller, or the place the request comes from
 ├── TooManyRunning  429
 └── KeyReused       422
 """
@@ -74,7 +74,7 @@ class KeyReused(ProblemError):
 
     def __init__(self) -> None:
         detail = (
-            "This Idempotency-Key was used for another request; nothing was started. Send each request with a key of"
-            " its own, and only a repeat of it with the same."
+            "This Idempotency-Key was used for another request, so nothing was started. Use a new key for each request,"
+            " and the same key only to repeat that request."
         )
         super().__init__(422, "The Idempotency-Key was used before", detail)

@@ -18,7 +18,7 @@ async def delete(operations: Operations, export_id: str, caller: Caller) -> None
     """Removes an ended export's files and history, and remembers for a while that it was there. Raises ProblemError."""
     record = await find(operations, export_id, caller)
     if is_running(await operations.durable.get_status(export_id)):
-        raise ProblemError(409, "Still running", f"Export {export_id} is running; cancel it first.")
+        raise ProblemError(409, "Still running", f"Export {export_id} is still running. Cancel it first.")
     logging.info("Export %s is deleted by %s.", export_id, caller.id)
     await forget(operations, export_id, record.requested_by["id"])
 

@@ -29,8 +29,8 @@ MAX_TOP = 200
 RETRY_AFTER = 15
 """Seconds until what can't be done now is tried again."""
 AWAY = (
-    "{} does not answer, or refuses this app. Send the same again in a moment (a POST with its Idempotency-Key); if it"
-    " stays so, look at {} and at the app's log. Running exports wait and go on by themselves."
+    "{} does not answer, or refuses this app. Try again in a moment (repeat a POST with its Idempotency-Key). If that"
+    " does not help, check {} and the app's log. Running exports wait, and continue by themselves."
 )
 _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 _CONTRACT = Path(__file__).parent / "openapi.json"
@@ -117,11 +117,11 @@ def _sent_body(incoming: Incoming) -> bytes:
     It passes a body on only with a Content-Length above 0: without its filter a request would mean all users.
     """
     if not incoming.body and "transfer-encoding" in incoming.headers:
-        detail = "The body was sent in chunks and did not arrive: send it with a Content-Length."
+        detail = "The body was sent in chunks and did not arrive. Send it with a Content-Length."
         raise BadRequest(Problem("", detail), status=411)
     encoding = incoming.headers.get("content-encoding", "").strip().lower()
     if encoding not in {"", "identity"}:
-        raise BadRequest(Problem("", "The body is compressed (Content-Encoding): send it as it is."))
+        raise BadRequest(Problem("", "The body is compressed (Content-Encoding). Send it uncompressed."))
     return incoming.body
 
 
@@ -135,7 +135,7 @@ async def list_exports(incoming: Incoming, caller: Caller, on: Operations) -> Ou
     if not (top.isascii() and top.isdigit() and len(top) < 5 and 1 <= int(top) <= MAX_TOP):
         problems.append(Problem("/top", f"must be a whole number from 1 to {MAX_TOP}"))
     if after and not is_id(after):
-        problems.append(Problem("/continuationToken", "must be what came with the page before"))
+        problems.append(Problem("/continuationToken", "must be the continuationToken of the previous page"))
     if problems:
         raise BadRequest(*problems)
     return _json(200, await listing.list_exports(on, caller, status, int(top), after))

@@ -10,10 +10,7 @@ from uuid import uuid4
 
 import msgspec
 import pytest
-from api_client import Api, program, wait
 from azure.storage.blob import BlobServiceClient
-from durable import Durable
-from edges import settings_for
 
 from local.serve import Serving
 from shared.api import keys, limit, removal, start
@@ -26,6 +23,9 @@ from shared.export import activities
 from shared.export.context import Edges, find_record
 from shared.storage import blobs
 from shared.storage.names import callback_name, key_name, place_name, record_name, users_name
+from tests.api.api_client import Api, program, wait
+from tests.api.durable import Durable
+from tests.api.edges import settings_for
 
 ANN, BOB = (Caller(name, name, administrator=True) for name in ("ann", "bob"))
 RECORD = {

@@ -6,9 +6,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from api_client import Api, wait
-from durable import Durable
-from edges import settings_for
 
 from local.serve import Serving
 from shared.api import removal, start
@@ -17,6 +14,9 @@ from shared.api.operations import Operations, new_id
 from shared.api.request import ExportRequest
 from shared.storage import blobs
 from shared.storage.names import place_name
+from tests.api.api_client import Api, wait
+from tests.api.durable import Durable
+from tests.api.edges import settings_for
 
 NOW = datetime.now(UTC)
 ANN = Caller("ann", "Ann", administrator=False)

@@ -4,7 +4,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from api_client import CONTRACT, Api, administrator, program, wait
+
+from tests.api.api_client import CONTRACT, Api, administrator, program, wait
 
 CALLBACK = "https://prod-1.westeurope.logic.azure.com/workflows/1?sig=a-secret"
 SCHEMAS = CONTRACT["components"]["schemas"]

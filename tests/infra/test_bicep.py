@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import bicep
 import pytest
 
 from shared.settings import Settings
 from shared.storage import names
+from tests.infra import bicep
 
 ROOT = Path(__file__).parents[2]
 
