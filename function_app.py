@@ -13,7 +13,7 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from shared.api import removal, routes
+from shared.api import due, keep, removal, routes
 from shared.api.access import Caller
 from shared.api.durable import Durable
 from shared.api.operations import Operations
@@ -106,12 +106,13 @@ async def start_export(req: func.HttpRequest, client: df.DurableOrchestrationCli
 
 
 @app.route(route="exports/preview", methods=["POST"])
-async def preview_export(req: func.HttpRequest) -> func.HttpResponse:
-    async def run(incoming: Incoming, caller: Caller) -> Outgoing:
-        asked = functools.partial(preview.preview, _quick_graph(), _settings())
-        return await routes.preview_export(incoming, caller, _settings(), asked)
+@app.durable_client_input(client_name="client")
+async def preview_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    async def body(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
+        asked = functools.partial(preview.preview, _quick_graph(), on.settings)
+        return await routes.preview_export(incoming, caller, on, asked)
 
-    return _response(await routes.answer_alone(run, _incoming(req), _settings))
+    return await _answer(body, req, client)
 
 
 @app.route(route="exports", methods=["GET"])
@@ -136,6 +137,30 @@ async def delete_export(req: func.HttpRequest, client: df.DurableOrchestrationCl
 @app.durable_client_input(client_name="client")
 async def cancel_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     return await _answer(routes.cancel_export, req, client)
+
+
+@app.route(route="saved-exports", methods=["GET"])
+@app.durable_client_input(client_name="client")
+async def list_saved_exports(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    return await _answer(routes.list_saved_exports, req, client)
+
+
+@app.route(route="saved-exports/{name}", methods=["GET"])
+@app.durable_client_input(client_name="client")
+async def show_saved_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    return await _answer(routes.show_saved_export, req, client)
+
+
+@app.route(route="saved-exports/{name}", methods=["PUT"])
+@app.durable_client_input(client_name="client")
+async def save_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    return await _answer(routes.save_export, req, client)
+
+
+@app.route(route="saved-exports/{name}", methods=["DELETE"])
+@app.durable_client_input(client_name="client")
+async def delete_saved_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    return await _answer(routes.delete_saved_export, req, client)
 
 
 @app.route(route="columns", methods=["GET"])
@@ -196,6 +221,15 @@ async def notify(task: Any) -> Any:
 @app.activity_trigger(input_name="task")
 async def clean(task: Any) -> Any:
     return await activities.run(_edges(), "clean", task)
+
+
+@app.timer_trigger(schedule="0 * * * * *", arg_name="timer")
+@app.durable_client_input(client_name="client")
+async def start_due_exports(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
+    """Every minute: starts the saved exports whose time has come, and removes what `keep` has no place for."""
+    on = Operations(_storage(), Durable(client, seconds=60), _settings())
+    await due.start_due(on)
+    await keep.remove_outrun(on)
 
 
 @app.timer_trigger(schedule="0 30 2 * * *", arg_name="timer")

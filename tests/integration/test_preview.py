@@ -1,5 +1,7 @@
 """A preview tells what an export would give: the count, the first rows as they will be, the cost, what is missing."""
 
+from typing import Any
+
 import pytest
 
 from local.tenant import Tenant, create_user
@@ -8,23 +10,23 @@ from shared.export import preview
 from shared.export.context import Record
 from shared.files.columns import COLUMN_SETS
 from shared.storage import blobs
-from tests.integration.runner import run_export
+from tests.integration.runner import Connect, run_export
 from tests.integration.truth import rows_of
 
 
-def asked(columns="profile", users=0, **request):
+def asked(columns: Any = "profile", users: Any = 0, **request: Any) -> Any:
     named = list(COLUMN_SETS[columns] if isinstance(columns, str) else columns)
     return Record("", "2026-01-01T00:00:00Z", {"id": "1", "name": "Ann"}, "users", named, users=users, **request)
 
 
-async def previewed(connected, tenant, users=(), **request):
+async def previewed(connected: Connect, tenant: Tenant, users: tuple[str, ...] = (), **request: Any) -> Any:
     async with connected(tenant) as edges:
         found = await preview.preview(edges.graph, edges.settings, asked(users=len(users), **request), users)
         assert [name async for name in blobs.names(edges.storage, "")] == []
     return found
 
 
-async def test_it_has_the_count_and_the_first_rows_as_the_file_will_have_them(connected):
+async def test_it_has_the_count_and_the_first_rows_as_the_file_will_have_them(connected: Connect) -> None:
     tenant = Tenant(users=40)
     create_user(tenant, {"id": "0" * 36, "userPrincipalName": "hard@example.com", "displayName": "=1+1"})
     columns = ["objectId", "displayName", "accountEnabled", "createdDateTime"]
@@ -40,7 +42,7 @@ async def test_it_has_the_count_and_the_first_rows_as_the_file_will_have_them(co
     assert (only["count"], [row[1] for row in only["rows"]]) == (1, ["'=1+1"])
 
 
-async def test_cells_of_other_formats_keep_their_types(connected):
+async def test_cells_of_other_formats_keep_their_types(connected: Connect) -> None:
     found = await previewed(connected, Tenant(users=9), columns=["accountEnabled", "businessPhones"], format="jsonl")
     assert {type(row[0]) for row in found["rows"]} == {bool}
     assert {type(row[1]) for row in found["rows"]} == {list}
@@ -49,7 +51,7 @@ async def test_cells_of_other_formats_keep_their_types(connected):
     assert {type(row[1]) for row in found["rows"]} <= {str, type(None)}
 
 
-async def test_calls_for_each_user_are_counted_and_cost_time(connected):
+async def test_calls_for_each_user_are_counted_and_cost_time(connected: Connect) -> None:
     quick = await previewed(connected, Tenant(users=3000))
     slow = await previewed(connected, Tenant(users=3000), columns="documented")
     assert quick["estimate"]["perUserCalls"] == 0
@@ -58,7 +60,7 @@ async def test_calls_for_each_user_are_counted_and_cost_time(connected):
     assert slow["estimate"]["requests"] == quick["estimate"]["requests"] + 150
 
 
-async def test_what_is_not_permitted_is_named_with_its_permission_and_the_rest_is_shown(connected):
+async def test_what_is_not_permitted_is_named_with_its_permission_and_the_rest_is_shown(connected: Connect) -> None:
     tenant = Tenant(users=300)
     tenant.faults.add("status", status=403, match="/authentication/methods", rate=1.0, code="Denied")
     tenant.faults.add("status", status=403, match="signInActivity", rate=1.0, code="Denied")
@@ -70,7 +72,7 @@ async def test_what_is_not_permitted_is_named_with_its_permission_and_the_rest_i
     assert len(found["rows"]) == 5
 
 
-async def test_without_any_permission_the_reason_is_told_and_no_rows(connected):
+async def test_without_any_permission_the_reason_is_told_and_no_rows(connected: Connect) -> None:
     tenant = Tenant(users=300)
     tenant.faults.add("status", status=403, match="/users", rate=1.0, code="Authorization_RequestDenied")
     found = await previewed(connected, tenant)
@@ -79,19 +81,19 @@ async def test_without_any_permission_the_reason_is_told_and_no_rows(connected):
     assert found["estimate"] == {"requests": None, "seconds": None, "perUserCalls": None}
 
 
-async def test_a_tenant_without_counts_has_rows_and_no_count(connected):
+async def test_a_tenant_without_counts_has_rows_and_no_count(connected: Connect) -> None:
     found = await previewed(connected, Tenant(users=30, shape="b2c"))
     assert (found["count"], len(found["rows"])) == (None, 5)
 
 
-async def test_a_filter_that_graph_refuses_is_raised_with_graphs_words(connected):
+async def test_a_filter_that_graph_refuses_is_raised_with_graphs_words(connected: Connect) -> None:
     with pytest.raises(GraphError) as refused:
         await previewed(connected, Tenant(users=30), filter="nope eq 'x'")
     assert refused.value.status == 400
     assert "nope" in refused.value.reason
 
 
-async def test_selected_users_are_counted_as_given_and_who_is_missing_is_told(connected):
+async def test_selected_users_are_counted_as_given_and_who_is_missing_is_told(connected: Connect) -> None:
     tenant = Tenant(users=30)
     known = [user["id"] for user in tenant.all_users()][:9]
     found = await previewed(connected, tenant, users=("nobody@example.com", *known))
@@ -99,7 +101,7 @@ async def test_selected_users_are_counted_as_given_and_who_is_missing_is_told(co
     assert [each["user"] for each in found["problems"]] == ["nobody@example.com"]
 
 
-async def test_a_graph_that_does_not_answer_is_not_waited_for(connected):
+async def test_a_graph_that_does_not_answer_is_not_waited_for(connected: Connect) -> None:
     tenant = Tenant(users=30)
     tenant.faults.add("status", status=503, match="/users", rate=1.0)
     with pytest.raises((Transient, TimeoutError)):

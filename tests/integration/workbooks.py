@@ -16,11 +16,10 @@ CHECK = os.environ.get("XLSX_CHECK")
 
 async def by_microsoft(path: Path) -> dict[str, list[list[Any]]]:
     """The rows of each sheet as the Open XML SDK reads them; fails when its validator finds anything."""
-    checked = await asyncio.to_thread(subprocess.run, [str(CHECK), path], capture_output=True, text=True, check=False)
+    command = [str(CHECK), str(path)]
+    checked = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout[:2000]
-    read = await asyncio.to_thread(
-        subprocess.run, [str(CHECK), path, "--rows"], capture_output=True, text=True, check=True
-    )
+    read = await asyncio.to_thread(subprocess.run, [*command, "--rows"], capture_output=True, text=True, check=True)
     sheets: dict[str, list[list[Any]]] = {}
     for line in read.stdout.splitlines():
         sheet, cells = json.loads(line)
