@@ -12,6 +12,7 @@ import msgspec
 from shared.export import verdict, words
 from shared.export.context import Edges, Record, progress, read_plan, read_record
 from shared.export.messages import Failure, Json, Published, PublishTask, Staged, sent
+from shared.export.outcome import read_results
 from shared.files import formats, results
 from shared.files.columns import columns_of
 from shared.files.deflate import Segment
@@ -25,6 +26,10 @@ _READ_AT_ONCE = 32
 """Small blobs: one after the other, those of 10,000 ranges would take minutes."""
 
 
+class _Outlived(Exception):
+    """Another execution has published and `clean` has removed the notes: this one (a zombie) must change nothing."""
+
+
 async def publish(edges: Edges, task: PublishTask, sheet_users: int = SHEET_USERS) -> Published:
     """Makes the files visible, or only the results when there is a failure.
 
@@ -36,7 +41,11 @@ async def publish(edges: Edges, task: PublishTask, sheet_users: int = SHEET_USER
     file: Json | None = None
     failed = None if task.cancelled else verdict.failure(record, task, staged)
     if not failed and not task.cancelled:
-        file, failed = await _publish_file(edges, record, task.parts, staged, sheet_users)
+        try:
+            file, failed = await _publish_file(edges, record, task.parts, staged, sheet_users)
+        except _Outlived:
+            ended = await read_results(edges.storage, record.id, 0)
+            return Published(ended["status"] if ended else results.FAILED, notify=False)
     listed = task.parts if verdict.lists_errors(staged) else []
     found = await words.put_back(edges.storage, record.id, [*task.found, *([sent(failed)] if failed else [])])
     errors = len(found) + sum(each.errors for each in listed)
@@ -99,6 +108,8 @@ async def _publish_file(
     name, file = record.file_blob(), record.chosen_format(sheet_users)
     segments = await _segments(edges, record.id, parts) if file.deflated else [Segment(0, 0, 0, 0)] * staged.blocks
     if file.deflated and sum(each.users for each in segments) != staged.rows:
+        if await blobs.exists(edges.storage, results_name(record.id)):
+            raise _Outlived
         reason = "What was noted of the blocks of the file can't be found; nothing was published."
         return None, Failure("FileIncomplete", reason)
     pieces = file.around(columns_of(record.columns), segments)

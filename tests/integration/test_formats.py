@@ -357,3 +357,15 @@ async def test_a_workbook_whose_notes_are_lost_is_a_failure_and_no_file(connecte
     assert done.results["errors"][-1]["code"] == "FileIncomplete"
     assert done.csv is None
     assert left == []
+
+
+@pytest.mark.parametrize("request_", [{"format": "xlsx"}, {"compress": True}, {}])
+async def test_a_publish_that_outlives_its_export_changes_nothing(connected: Connect, request_: dict[str, Any]) -> None:
+    async with connected(Tenant(users=300)) as edges:
+        done = await run_export(edges, columns=COLUMNS, **request_)
+        (task,) = [task for name, task, _ in done.context.calls if name == "publish"]
+        assert (await activities.run(edges, "publish", task))["status"] == "Completed"
+        results = json.loads(await blobs.read(edges.storage, f"{done.id}/results.json") or b"")
+        file = await blobs.read(edges.storage, f"{done.id}/{done.results['file']['name']}")
+    assert results["status"] == "Completed"
+    assert file == done.csv
