@@ -22,7 +22,7 @@ from shared.files import results
 from shared.settings import Settings
 from shared.storage import blobs
 from shared.storage.blobs import Storage
-from shared.storage.names import cancelled_name, deleted_name, plan_name, work_name
+from shared.storage.names import cancelled_name, deleted_name, plan_name, results_name, work_name
 
 RETRY_AFTER = 5
 """Seconds between two polls."""
@@ -97,6 +97,15 @@ async def show(operations: Operations, export_id: str, caller: Caller) -> Shown:
     return Shown(500 if end["status"] == results.FAILED else 200, body)
 
 
+async def cancel_requested(storage: Storage, export_id: str) -> Json:
+    """`{"cancelRequested": True}` of a running export that a person has cancelled; else nothing."""
+    # `clean` takes the mark away shortly before the orchestration ends; the results are there by then.
+    if await blobs.exists(storage, cancelled_name(export_id)):
+        return {"cancelRequested": True}
+    ends = [blobs.summary_of(blob) async for blob in blobs.listing(storage, results_name(export_id))]
+    return {"cancelRequested": True} if any(end["status"] == results.CANCELLED for end in ends) else {}
+
+
 async def _running(operations: Operations, record: Record, status: Any) -> Json:
     return {
         "id": record.id,
@@ -107,6 +116,7 @@ async def _running(operations: Operations, record: Record, status: Any) -> Json:
         "progress": await progress_of(
             operations.storage, record.id, record.created_date_time, status, operations.now()
         ),
+        **await cancel_requested(operations.storage, record.id),
     }
 
 
@@ -131,13 +141,16 @@ def _lost(record: Record, status: Any) -> Json:
 
 
 async def cancel(operations: Operations, export_id: str, caller: Caller) -> Shown:
-    """Asks a running export to end: 202; it writes its results as Cancelled within seconds. An ended one: 409."""
+    """Asks a running export to end: 202; it stays InProgress, with `cancelRequested`, until it has written its results.
+
+    One that has ended: 200 with its results. Logic Apps' HTTP Webhook unsubscribes after success, too.
+    """
     found = await find_with_status(operations, export_id, caller)
     if isinstance(found, Shown):
         return found
     record, status = found
     if not is_running(status):
-        return _ended_already(export_id)
+        return await _ended(operations, export_id, caller)
     # What is being planned or read stops when it sees these; the orchestrator may wait for just that.
     logging.info("Export %s is cancelled by %s.", export_id, caller.id)
     await blobs.write(operations.storage, cancelled_name(export_id), b"")
@@ -149,10 +162,12 @@ async def cancel(operations: Operations, export_id: str, caller: Caller) -> Show
         if is_running(now):
             raise
         await blobs.delete_all(operations.storage, work_name(export_id, ""))
-        return _ended_already(export_id)
+        return await _ended(operations, export_id, caller)
     await blobs.delete(operations.storage, plan_name(export_id))
     return Shown(202, await _running(operations, record, status))
 
 
-def _ended_already(export_id: str) -> Shown:
-    return Shown(409, {"title": "Ended already", "detail": f"Export {export_id} has ended; it can't be cancelled."})
+async def _ended(operations: Operations, export_id: str, caller: Caller) -> Shown:
+    shown = await show(operations, export_id, caller)
+    # Nothing is wrong with this call when the export has failed.
+    return Shown(200, shown.body) if shown.status == 500 else shown
