@@ -22,7 +22,7 @@ LATE = {"kind": "hang", "match": "$batch", "nth": 30, "times": 1, "seconds": 4}
 
 def principal(name: str, role: str) -> dict[str, str]:
     claims = [{"typ": "oid", "val": f"id of {name}"}, {"typ": "name", "val": name}, {"typ": "wids", "val": role}]
-    return {"X-MS-CLIENT-PRINCIPAL": base64.b64encode(json.dumps({"claims": claims}).encode()).decode()}
+    return {"X-MS-CLIENT-PRINCIPAL": base64.b64encode(json.dumps({"auth_typ": "aad", "claims": claims}).encode()).decode()}
 
 
 def start(page: Page, name: str, columns: str) -> None:
@@ -53,7 +53,7 @@ def test_an_export_is_started_watched_and_downloaded(watched: Watched, serving: 
     row = page.get_by_role("row", name="everyone.csv")
     bar = row.get_by_role("progressbar", name="Progress of everyone.csv")
     expect(bar).to_have_attribute("aria-valuenow", re.compile(r"^[1-9]\d?$"))
-    expect(row).to_contain_text(re.compile(r"[\d,]+ of 2,000 · [\d,]+/s · \d+ s left"))
+    expect(row).to_contain_text(re.compile(r"[\d,]+ of 2,000 · [\d,]+/s\d of \d ranges · \d+ s left · until \d\d:\d\d"))
     expect(row).to_contain_text("Completed")
     expect(bar).to_be_hidden()
     expect(page.locator("#status")).to_have_text("everyone.csv: Completed, 2,000 users")
