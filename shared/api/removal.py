@@ -5,26 +5,22 @@ from datetime import timedelta
 
 from shared.api.access import Caller
 from shared.api.listing import by_export
-from shared.api.operations import Operations, Shown, find_with_status, new_id
+from shared.api.operations import Operations, find, new_id
+from shared.api.problems import ProblemError
 from shared.api.progress import is_running
 from shared.export.context import find_record
 from shared.storage import blobs
 from shared.storage.names import KEYS, RUNNING, deleted_name, place_name, record_name, work_name
 
 
-async def delete(operations: Operations, export_id: str, caller: Caller) -> Shown:
-    """Removes an ended export's files and history, and remembers for a while that it was there: 204."""
-    found = await find_with_status(operations, export_id, caller)
-    if isinstance(found, Shown):
-        return found
-    record, status = found
-    if is_running(status):
-        detail = f"Export {export_id} is running; cancel it first."
-        return Shown(409, {"title": "Still running", "detail": detail})
+async def delete(operations: Operations, export_id: str, caller: Caller) -> None:
+    """Removes an ended export's files and history, and remembers for a while that it was there. Raises ProblemError."""
+    record = await find(operations, export_id, caller)
+    if is_running(await operations.durable.get_status(export_id)):
+        raise ProblemError(409, "Still running", f"Export {export_id} is still running. Cancel it first.")
     logging.info("Export %s is deleted by %s.", export_id, caller.id)
     await blobs.write(operations.storage, deleted_name(export_id), record.requested_by["id"].encode())
     await _remove(operations, export_id, keep=("deleted",))
-    return Shown(204, {})
 
 
 async def _remove(operations: Operations, export_id: str, keep: tuple[str, ...] = ()) -> None:

@@ -18,6 +18,7 @@ from shared.api import keys, limit
 from shared.api.access import Caller
 from shared.api.keys import Key
 from shared.api.operations import Operations, new_id
+from shared.api.problems import TooManyRunning
 from shared.api.request import ExportRequest
 from shared.export.context import Record, find_record
 from shared.export.messages import Json
@@ -32,7 +33,7 @@ FILTER_SHOWN = 200
 async def start(operations: Operations, request: ExportRequest, caller: Caller, idempotency_key: str = "") -> str:
     """Starts an export and returns its id. The same caller's same key again gives the first one's id.
 
-    Raises limit.TooManyRunning, keys.KeyReused.
+    Raises TooManyRunning, KeyReused.
     """
     if not idempotency_key:
         export_id = new_id(operations.now())
@@ -68,7 +69,7 @@ async def _take(operations: Operations, request: ExportRequest, caller: Caller, 
             return key.export_id, True
         try:
             await limit.take_place(operations, caller.id, key.export_id)
-        except limit.TooManyRunning:
+        except TooManyRunning:
             if first:
                 await keys.give_back(storage, name, key)
             raise

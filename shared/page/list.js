@@ -76,6 +76,7 @@ const ask = (top, after = "") => {
 
 async function load(more = false, top = PAGE_SIZE) {
   const load = ++loads;
+  const focused = document.activeElement !== document.body;
   find("loading").hidden = operations.size > 0;
   for (const id of ["refresh", "more"]) setBusy(find(id), true);
   find("list").setAttribute("aria-busy", "true");
@@ -98,7 +99,7 @@ async function load(more = false, top = PAGE_SIZE) {
       for (const id of ["refresh", "more"]) setBusy(find(id), false);
       find("list").setAttribute("aria-busy", "false");
       narrow();
-      keepFocus(find("refresh"));
+      if (focused) keepFocus(find("refresh"));
     }
   }
 }

@@ -16,12 +16,12 @@ import jwt
 import pytest
 from azure.core.credentials import AccessToken
 from azure.storage.blob.aio import BlobServiceClient
-from edges import settings_for
 
 from local import azurite
 from local.serve import Serving
 from shared.storage import blobs
 from shared.storage.blobs import Storage
+from tests.api.edges import settings_for
 
 NAME, OTHER = "1/Ünïcode-用户.csv", "1/other.csv"
 FILE_NAME = "Ünïcode-用户; x.csv"

@@ -5,9 +5,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from api_client import Api, administrator, principal, program
-from durable import Durable
-from edges import settings_for
 
 from local.serve import Serving
 from shared.api import listing, start
@@ -17,6 +14,9 @@ from shared.api.request import ExportRequest
 from shared.export import activities
 from shared.export.context import Edges
 from shared.storage import blobs
+from tests.api.api_client import Api, administrator, principal, program
+from tests.api.durable import Durable
+from tests.api.edges import settings_for
 
 
 @pytest.fixture

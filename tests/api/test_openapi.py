@@ -5,7 +5,6 @@ from functools import cache
 
 import pytest
 import schemathesis
-from api_client import CONTRACT, SHARED, Api
 from azure.functions import HttpMethod
 from hypothesis import HealthCheck, Phase, given, settings
 from jsonschema import Draft202012Validator
@@ -25,6 +24,7 @@ from shared.api.access import HEADER
 from shared.api.routes import MAX_TOP
 from shared.files.columns import COLUMN_SETS, COLUMNS
 from shared.files.results import STATUSES
+from tests.api.api_client import CONTRACT, SHARED, Api
 
 CHECKS = [
     not_a_server_error,

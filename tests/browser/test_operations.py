@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
-from watching import USERS, Watched
 
 from local.serve import Serving
+from tests.browser.watching import USERS, Watched
 
 ADMINISTRATOR = "fe930be7-5e62-47db-91af-98c3a49a38b1"
 PLAIN_USER = "b79fbf4d-3ef9-4689-8143-76b194e85509"
@@ -22,7 +22,9 @@ LATE = {"kind": "hang", "match": "$batch", "nth": 30, "times": 1, "seconds": 4}
 
 def principal(name: str, role: str) -> dict[str, str]:
     claims = [{"typ": "oid", "val": f"id of {name}"}, {"typ": "name", "val": name}, {"typ": "wids", "val": role}]
-    return {"X-MS-CLIENT-PRINCIPAL": base64.b64encode(json.dumps({"auth_typ": "aad", "claims": claims}).encode()).decode()}
+    return {
+        "X-MS-CLIENT-PRINCIPAL": base64.b64encode(json.dumps({"auth_typ": "aad", "claims": claims}).encode()).decode()
+    }
 
 
 def start(page: Page, name: str, columns: str) -> None:
@@ -147,7 +149,7 @@ def test_a_caller_without_a_role_reads_why_and_sees_nothing(watched: Watched) ->
     watched.refusals.add(403)
     watched.page.set_extra_http_headers(principal("Ann", PLAIN_USER))
     page = watched.open()
-    expect(page.get_by_role("alert")).to_contain_text("Ann has none of the roles that may export users")
+    expect(page.get_by_role("alert")).to_contain_text("Ann has no role that may export users")
     expect(page.get_by_role("link", name="New export")).to_be_hidden()
     expect(page.locator("#rows tr")).to_have_count(0)
 

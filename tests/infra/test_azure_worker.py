@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import deployment
 import httpx
 from aiohttp import web
 
@@ -26,6 +25,7 @@ from local import azurite, durable, durable_http, durable_tasks, durable_turn, i
 from local.durable_store import connect, heartbeat
 from local.host_functions import App
 from local.tenant import Tenant, serve
+from tests.infra import deployment
 
 Json = dict[str, Any]
 USERS = 2500

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import bicep
 import pytest
 
 from shared.settings import Settings
+from tests.infra import bicep
 
 ROOT = Path(__file__).parents[2]
 

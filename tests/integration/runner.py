@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from truth import SCHEMA
 
 from shared.api.operations import new_id, read_results
 from shared.export import activities
@@ -21,6 +20,7 @@ from shared.export.workflow import CANCEL, export_workflow
 from shared.files.columns import COLUMN_SETS
 from shared.storage import blobs
 from shared.storage.names import csv_name, record_name, work_name
+from tests.integration.truth import SCHEMA
 
 Json = dict[str, Any]
 ATTEMPTS = 3

@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from runner import Context, run_export
-from truth import check_complete, check_results
 
 from local.tenant import Tenant
 from shared.export import activities, plan, read
 from shared.graph import client
 from shared.storage import blobs, blockwriter
+from tests.integration.runner import Context, run_export
+from tests.integration.truth import check_complete, check_results
 
 
 @pytest.mark.parametrize("most", [1, 100, 40_000])

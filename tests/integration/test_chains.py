@@ -4,12 +4,12 @@ import gc
 import itertools
 
 import httpx
-from runner import Context, run_export
-from truth import check_complete, check_results
 
 from local.tenant import Tenant
 from shared.export.context import Edges
 from shared.graph import client, pages
+from tests.integration.runner import Context, run_export
+from tests.integration.truth import check_complete, check_results
 
 
 def hurried(edges):

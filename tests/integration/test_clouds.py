@@ -3,10 +3,10 @@
 import random
 
 import pytest
-from runner import Watched, run_export
-from truth import check_complete, check_ids, check_results, rows_of
 
 from local.tenant import Tenant, update_user
+from tests.integration.runner import Watched, run_export
+from tests.integration.truth import check_complete, check_ids, check_results, rows_of
 
 
 def codes(done):

@@ -4,10 +4,10 @@ import itertools
 from dataclasses import replace
 
 import pytest
-from runner import Context, run_export
-from truth import check_complete, check_results, rows_of
 
 from local.tenant import Tenant, update_user
+from tests.integration.runner import Context, run_export
+from tests.integration.truth import check_complete, check_results, rows_of
 
 AUTHENTICATION_COLUMNS = ("authenticationPhoneNumber", "authenticationAlternativePhoneNumber", "authenticationEmail")
 

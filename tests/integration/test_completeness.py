@@ -1,10 +1,10 @@
 """What is said where no count of Graph's tells whether all users came."""
 
 import pytest
-from runner import run_export
-from truth import check_results
 
 from local.tenant import Tenant
+from tests.integration.runner import run_export
+from tests.integration.truth import check_results
 
 REFUSED = {"kind": "status", "status": 400, "match": "/users/$count", "rate": 1.0}
 

@@ -10,13 +10,13 @@ from itertools import count
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from conftest import FreshTokens, no_pause
-from runner import Context, run_export
-from truth import check_complete, check_results
 
 from local.tenant import Tenant
 from shared.graph import client, pages, wire
 from shared.graph.client import Graph, Retries
+from tests.integration.conftest import FreshTokens, no_pause
+from tests.integration.runner import Context, run_export
+from tests.integration.truth import check_complete, check_results
 
 MIB = 1024 * 1024
 

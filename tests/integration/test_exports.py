@@ -1,10 +1,10 @@
 """Whole exports against a simulated tenant and the real Azurite."""
 
 import pytest
-from runner import Context, run_export
-from truth import check_complete, check_results, rows_of
 
 from local.tenant import Tenant
+from tests.integration.runner import Context, run_export
+from tests.integration.truth import check_complete, check_results, rows_of
 
 
 def parts(context):

@@ -5,8 +5,6 @@ import random
 from uuid import UUID
 
 import pytest
-from runner import Context, Watched, run_export
-from truth import check_complete, check_results
 
 from local.tenant import Tenant, create_user, delete_user, update_user
 from shared.errors import Transient
@@ -15,6 +13,8 @@ from shared.export.context import read_plan
 from shared.graph import client, pages
 from shared.storage import blobs
 from shared.storage.names import results_name
+from tests.integration.runner import Context, Watched, run_export
+from tests.integration.truth import check_complete, check_results
 
 PAGE_TOKEN_ERRORS = ("Directory_ExpiredPageToken", "DirectoryPageTokenNotFoundException", "Request_BadRequest")
 

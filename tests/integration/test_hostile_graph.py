@@ -11,12 +11,12 @@ import pytest
 from aiohttp import web
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from runner import run_export
-from truth import rows_of
 
 from local.tenant import Tenant
 from shared.graph import client
 from shared.graph.users import User
+from tests.integration.runner import run_export
+from tests.integration.truth import rows_of
 
 GOOD = {"id": "11111111-2222-3333-4444-555555555555", "userPrincipalName": "ann@example.com"}
 OTHER = {"id": "11111111-2222-3333-4444-666666666666", "userPrincipalName": "bob@example.com"}

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 from azure.storage.blob import BlobServiceClient
-from runner import Context, Watched, run_export
 
 from local.tenant import Tenant
 from shared.export import activities
 from shared.export.context import Edges
 from shared.storage import blobs
 from shared.storage.names import csv_name, results_name, work_name
+from tests.integration.runner import Context, Watched, run_export
 
 ENV = {"EXPORT_RANGE_USERS": "1000", "EXPORT_PARALLEL": "1"}
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 from itertools import count
 
 import pytest
-from runner import Context, run_export
-from truth import check_complete, check_results, rows_of
 
 from local.tenant import Tenant
+from tests.integration.runner import Context, run_export
+from tests.integration.truth import check_complete, check_results, rows_of
 
 HALF = "Ann \ud83d"
 

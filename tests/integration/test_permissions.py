@@ -1,11 +1,10 @@
 """Exports with exactly the permissions that a deployment grants; the tenant wants those of Microsoft's own list."""
 
-from runner import run_export
-from truth import check_complete, check_results, rows_of
-
 from local import permissions
 from local.tenant import Tenant
 from shared.files.columns import AUTHENTICATION, COLUMNS, SIGN_IN
+from tests.integration.runner import run_export
+from tests.integration.truth import check_complete, check_results, rows_of
 
 EVERY = list(COLUMNS)
 

@@ -3,10 +3,10 @@
 import random
 
 import pytest
-from runner import Context, run_export
-from truth import check_complete
 
 from local.tenant import Tenant
+from tests.integration.runner import Context, run_export
+from tests.integration.truth import check_complete
 
 FAULTS = (
     {"kind": "throttle", "rate": 0.1},

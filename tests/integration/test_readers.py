@@ -6,11 +6,11 @@ import subprocess
 
 import duckdb
 import pytest
-from runner import run_export
-from truth import rows_of
 
 from local.tenant import Tenant, create_user
 from shared.files.columns import COLUMN_SETS
+from tests.integration.runner import run_export
+from tests.integration.truth import rows_of
 
 HARD = (
     '=1+1;"x"',

@@ -1,10 +1,10 @@
 """Selected users whom Graph wants addressed in a way of its own, and names that can be nobody's."""
 
 import pytest
-from runner import run_export
-from truth import check_results, rows_of
 
 from local.tenant import Tenant, create_user
+from tests.integration.runner import run_export
+from tests.integration.truth import check_results, rows_of
 
 STRANGE = [
     "a/b@contoso.example",

@@ -4,10 +4,10 @@ import itertools
 from dataclasses import replace
 
 import pytest
-from runner import Context, run_export
-from truth import check_complete, check_ids, check_results, rows_of
 
 from local.tenant import Tenant
+from tests.integration.runner import Context, run_export
+from tests.integration.truth import check_complete, check_ids, check_results, rows_of
 
 BEFORE = "signInActivity/lastSignInDateTime le 2026-06-30T00:00:00Z"
 

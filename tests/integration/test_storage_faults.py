@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from runner import Context, run_export
-from storage_proxy import Fault, proxied
-from truth import check_complete, check_results
 
 from local.tenant import Tenant
 from shared.api.operations import new_id
 from shared.settings import Settings
 from shared.storage import blobs
+from tests.integration.runner import Context, run_export
+from tests.integration.storage_proxy import Fault, proxied
+from tests.integration.truth import check_complete, check_results
 
 AT_ONCE = {"initial_backoff": 0, "increment_base": 0, "random_jitter_range": 0}
 """The SDK's retries as they are, but without a pause."""

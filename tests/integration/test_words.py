@@ -5,13 +5,13 @@ import traceback
 from dataclasses import dataclass, field
 
 import pytest
-from runner import Context, run_export
-from truth import check_results
 
 from local.tenant import Tenant
 from shared.export import activities
 from shared.storage import blobs
 from shared.storage.names import work_name
+from tests.integration.runner import Context, run_export
+from tests.integration.truth import check_results
 
 WORDS = "The value 'ann.secret@contoso.example' is no value of 'department'."
 

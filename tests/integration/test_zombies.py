@@ -3,14 +3,14 @@
 from typing import Any
 
 from azure.storage.blob import BlobServiceClient
-from runner import Watched, run_export
-from truth import check_results
 
 from local.tenant import Tenant
 from shared.export import activities
 from shared.export.context import read_record
 from shared.storage import blobs
 from shared.storage.names import csv_name, results_name, work_name
+from tests.integration.runner import Watched, run_export
+from tests.integration.truth import check_results
 
 
 async def names(edges: Any, prefix: str) -> list[str]:

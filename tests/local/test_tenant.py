@@ -2,6 +2,7 @@
 
 import json
 import re
+from bisect import bisect_left
 from typing import Any
 from urllib.parse import quote
 
@@ -385,3 +386,6 @@ def test_shapes_are_what_their_names_say() -> None:
     assert max(burst.count(second) for second in set(burst)) == 2000
     assert len(oneday) == 1
     assert Tenant(users=1000, shape="null90").directory.nulls == 900
+    onehour = Tenant(users=1000, shape="onehour").directory
+    assert onehour.nulls == 20
+    assert max(bisect_left(onehour.created, at + 3_600_000) - first for first, at in enumerate(onehour.created)) == 140
