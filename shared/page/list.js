@@ -137,6 +137,8 @@ export function forget(id) {
 // Ids sort newest first: each operation has its place, whenever it is found.
 function put(operation) {
   const before = operations.get(operation.id);
+  // At the end the notes on the ranges are removed before it has ended: the bar must not go back.
+  if (operation.progress?.exported < before?.progress?.exported) operation.progress = before.progress;
   operations.set(operation.id, operation);
   let row = rows.get(operation.id);
   if (row) row.show(operation, before);

@@ -150,8 +150,12 @@ def test_a_caller_without_a_role_reads_why_and_sees_nothing(watched: Watched) ->
     watched.page.set_extra_http_headers(principal("Ann", PLAIN_USER))
     page = watched.open()
     expect(page.get_by_role("alert")).to_contain_text("Ann has no role that may export users")
+    expect(page.get_by_role("alert")).to_contain_text("Exports.Run, Global Administrator, User Administrator")
     expect(page.get_by_role("link", name="New export")).to_be_hidden()
     expect(page.locator("#rows tr")).to_have_count(0)
+    watched.open("#new")
+    expect(page.get_by_role("alert")).to_contain_text("no role that may export users")
+    expect(page.locator("#start")).to_be_hidden()
 
 
 def test_a_hostile_name_is_shown_as_text(watched: Watched) -> None:
