@@ -106,7 +106,6 @@ const ofTenant = () => find("tenant-columns").value.split(/[,;\s]+/).filter(Bool
 
 function check(headers) {
   for (const [header, box] of boxes) box.checked = headers.includes(header);
-  find("tenant-columns").value = headers.filter((header) => !boxes.has(header)).join(", ");
   count();
 }
 
@@ -114,14 +113,6 @@ function check(headers) {
 export function read(set) {
   if (set) return set;
   return loaded() ? [...chosen(), ...ofTenant()] : undefined;
-}
-
-// Shows these columns: as the set that they are, else one by one. Returns the set's name, or "".
-export function take(headers) {
-  const same = (set) => set.length === headers.length && set.every((header, at) => header === headers[at]);
-  const name = Object.keys(sets).find((each) => same(sets[each])) ?? "";
-  if (!name) check(headers);
-  return name;
 }
 
 export function reset() {

@@ -13,7 +13,7 @@ let shownId = null;
 let shown = null;
 let bar = null;
 let took = null;
-// `changed(id)`: its state has to be read again; `deleted(id)`: it is gone; `again(request)`: the form is to have it.
+// `changed(id)`: its state has to be read again; `deleted(id)`: it is gone; `again(id)`: this one was started.
 let report = {};
 
 export const open = () => (dialog.open ? shownId : null);
@@ -131,9 +131,10 @@ async function remove() {
 }
 
 async function again() {
-  const { request } = shown;
+  if (!(await confirm(t("again.title"), t("again.text"), t("again"), t("again.no")))) return;
+  const { id } = await call("POST", "exports", JSON.stringify({ again: shownId }));
   dialog.close();
-  report.again(request);
+  report.again(id);
 }
 
 function tiles({ counts, ...operation }) {

@@ -39,6 +39,13 @@ for (const dialog of document.querySelectorAll("dialog")) {
   });
 }
 
+async function started(id) {
+  await list.showAll();
+  announce(t("said.started"));
+  list.linkOf(id)?.focus();
+  keepFocus(find("list"));
+}
+
 details.setUp({
   changed: list.update,
   deleted: (id) => {
@@ -46,19 +53,9 @@ details.setUp({
     announce(t("said.deleted"));
     find("list").focus();
   },
-  again: (request) => {
-    location.hash = "#new";
-    start.take(request);
-  },
+  again: started,
 });
-start.setUp({
-  started: async (id) => {
-    await list.showAll();
-    announce(t("said.started"));
-    list.linkOf(id)?.focus();
-    keepFocus(find("list"));
-  },
-});
+start.setUp({ started });
 list.setUp({ refused: start.close });
 window.addEventListener("hashchange", follow);
 follow();

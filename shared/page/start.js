@@ -48,19 +48,6 @@ async function showColumns() {
   showParts();
 }
 
-// Fills the form with the request of another export. Its list of users is nowhere any more: it has to be given again.
-export async function take(request) {
-  await open();
-  reset();
-  find("file-name").value = request.fileName ?? "";
-  find("odata").value = request.filter ?? "";
-  form.elements.scope.value = request.users ? "users" : request.filter ? "filter" : "all";
-  if (request.columns && columns.loaded()) form.elements.columns.value = columns.take(request.columns);
-  find("excel").checked = request.excel !== false;
-  showParts();
-  if (request.users) users.wanted(t("again.users", { count: request.users }));
-}
-
 function reset() {
   form.reset();
   filters.reset();

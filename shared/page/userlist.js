@@ -81,14 +81,8 @@ function askQuietly(question) {
 export const read = () => parseUsers(find("users").value).users;
 export const asks = () => !find("users-question").hidden && !find("users-column").value;
 
-export function wanted(hint) {
-  find("users-again").textContent = hint;
-  find("users-again").hidden = false;
-  find("users").focus();
-}
-
 export function reset() {
   text = "";
-  find("users-question").hidden = find("users-again").hidden = true;
+  find("users-question").hidden = true;
   find("users-count").textContent = "";
 }

@@ -97,6 +97,15 @@ def test_a_running_export_is_cancelled_after_a_question(watched: Watched, faults
     expect(page.get_by_role("row", name="unwanted.csv")).to_contain_text("Cancelled")
 
 
+def test_an_ended_export_is_run_again_after_a_question(watched: Watched, serving: Serving) -> None:
+    page = watched.open(f"#{post(serving, fileName='twice', users=['nobody@contoso.com'], columns='profile')}")
+    page.get_by_role("button", name="Run again").click()
+    page.get_by_role("alertdialog", name="again?").get_by_role("button", name="Run again").click()
+    expect(page.locator("#details")).to_be_hidden()
+    expect(page.get_by_role("link", name="Details of twice.csv")).to_have_count(2)
+    expect(page.get_by_role("link", name="Details of twice.csv").first).to_be_focused()
+
+
 def test_an_ended_export_is_deleted_after_a_question(watched: Watched, serving: Serving) -> None:
     export_id = post(serving, fileName="old", columns="profile")
     page = watched.open(f"#{export_id}")
