@@ -78,7 +78,7 @@ async def check(edges: Edges, task: CheckTask) -> Checked:
         raise
     except ExportError as problem:
         return Checked(failed=failure_of(problem))
-    return Checked(sorted(again), tally.requests, tally.retries)
+    return Checked(sorted(again), tally.requests, tally.retries, tally.throttled)
 
 
 async def _renamed(connection: Graph, link: str, select: tuple[str, ...], tally: Tally) -> list[User]:
@@ -118,7 +118,7 @@ async def _keys(edges: Edges, export_id: str, parts: list[Staged]) -> AsyncItera
     for part in parts:
         listed = await blobs.read(edges.storage, ids_name(export_id, part.prefix))
         if listed is None:
-            raise ExportError("StateLost", "The list of users of a range can't be found.")
+            raise ExportError("StateLost", "The list of users of a range is missing in the storage.")
         for key in split(listed):
             yield part, key
 

@@ -54,7 +54,7 @@ async def unreadable_properties(graph: Graph, columns: list[Column], tally: Tall
             headers = [column.header for column in columns if column.source == source]
             entry = {**problem.as_dict(), "column": ", ".join(headers)}
             if problem.status == 400:
-                reason = f"Users have no {source} in this cloud; the cells are empty."
+                reason = f"Users have no {source} in this cloud, so the cells are empty."
                 entry |= {"code": "PropertyMissing", "reason": reason}
             found[source] = [entry] if headers else []
         else:

@@ -112,6 +112,7 @@ async def _one_batch(
         passing.pop(at, None)
         error = _error_of(done[at])
         if isinstance(error, Transient):
+            tally.throttled += error.status in THROTTLED
             failures[at] += error.status not in THROTTLED
             if error.status in THROTTLED or failures[at] < item_failures:
                 passing[at] = error
@@ -132,7 +133,7 @@ async def _one_batch(
             if 401 in statuses:
                 graph.credential.renew()
             pause = max(error.retry_after or 0 for error in passing.values()) or None
-            reason = "Graph asked to send a part of a batch again."
+            reason = "Graph asked for a part of a batch to be sent again."
             raise Transient(statuses[0], "Throttled", reason, retry_after=pause)
 
     try:

@@ -52,7 +52,7 @@ async def test_a_chain_that_always_breaks_fails_and_leaves_no_file(connected: Co
     async with connected(tenant) as edges:
         done = await run_export(edges, context=Context(hurried(edges), {}))
     check_results(done.results, "Failed")
-    assert "begun again 5 times" in done.results["errors"][-1]["reason"]
+    assert "started again 5 times" in done.results["errors"][-1]["reason"]
     assert done.csv is None
 
 

@@ -39,7 +39,7 @@ async def test_a_chain_that_ends_too_early_is_not_called_complete_where_nothing_
         done = await run_export(edges, **request_)
     check_results(done.results, "Completed")
     assert done.results["counts"]["expected"] is None
-    assert unchecked(done) == ["999 users came; this Graph gives no count to check that against."]
+    assert unchecked(done) == ["999 users came. Graph gives no count here, so this number could not be checked."]
     assert not any("complete" in each["reason"] for each in done.results["warnings"])
 
 
@@ -47,7 +47,7 @@ async def test_a_chain_that_ends_too_early_is_not_called_complete_where_nothing_
 async def test_it_is_said_of_any_number_of_users(connected: Connect, users: int, said: str) -> None:
     async with connected(Tenant(users=users, shape="b2c")) as edges:
         done = await run_export(edges)
-    assert unchecked(done) == [f"{said}; this Graph gives no count to check that against."]
+    assert unchecked(done) == [f"{said}. Graph gives no count here, so this number could not be checked."]
 
 
 async def test_where_graph_counts_a_chain_that_ends_too_early_fails(connected: Connect) -> None:
