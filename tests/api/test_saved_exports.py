@@ -5,7 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.api.api_client import CONTRACT, Api, administrator, program, wait
+from tests.api.api_client import CONTRACT, Api, administrator, program
+from tests.waiting import wait
 
 CALLBACK = "https://prod-1.westeurope.logic.azure.com/workflows/1?sig=a-secret"
 SCHEMAS = CONTRACT["components"]["schemas"]
