@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 
 from benchmarks import charts, effort, report
-from benchmarks.parts import batches, cold, compare, cpu, history, load, scale
+from benchmarks.parts import batches, cold, compare, cpu, history, instance, load, scale
 from benchmarks.progress import Progress
 
 PARTS = {
     "compare": compare,
+    "instance": instance,
     "cpu": cpu,
     "scale": scale,
     "history": history,

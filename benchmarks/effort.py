@@ -12,6 +12,7 @@ class Effort:
     repeats: int = 3
     slow_repeats: int = 2
     """Of what takes minutes."""
+    instance_users: int = 100_000
     sdk_pages: int = 4
     javascript_pages: int = 10
     cpu_users: int = 200_000
@@ -30,6 +31,7 @@ FULL = Effort()
 LARGE = replace(FULL, scale=(*FULL.scale, 5_000_000))
 QUICK = Effort(
     users=20_000,
+    instance_users=20_000,
     repeats=2,
     slow_repeats=1,
     sdk_pages=1,

@@ -59,10 +59,9 @@ class Exported:
 
 @contextmanager
 def serving(*arguments: str, environment: dict[str, str] | None = None) -> Iterator[Serving]:
-    """A `serve` in a folder that is removed: PARALLEL ranges side by side, eight in a worker, as in each instance."""
+    """A `serve` in a folder that is removed, with its default workers, and PARALLEL ranges side by side."""
     # Nothing is killed here, and Azurite need not write its index for each block.
     settings = {"EXPORT_PARALLEL": str(PARALLEL), "AZURITE_FORGETFUL": "1"} | (environment or {})
-    arguments = ("--workers", "4", *arguments)
     with (
         TemporaryDirectory(prefix="benchmark-serve-", ignore_cleanup_errors=True) as folder,
         serve.launch(Path(folder), *arguments, environment=settings) as on,

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.model [--write docs/performance.md]`: an export in Azure on paper, from what was measured here.
+"""`python -m benchmarks.model [--write benchmarks/azure.md]`: an export in Azure on paper, from what was measured here.
 
 Measured (benchmarks/results/results.json): CPU for a user, requests, bytes in the file, Durable's events. Assumed: what
-stands below. docs/performance.md says where each number comes from.
+is below. benchmarks/azure.md says where each number comes from.
 """
 
 import argparse

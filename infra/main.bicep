@@ -16,7 +16,7 @@ param resourceGroupName string = ''
 @allowed(['3.11', '3.12', '3.13'])
 param pythonVersion string = '3.12'
 
-@description('Memory of an instance in MB. Each runs up to 8 ranges (host.json), of about 30 MB each.')
+@description('Memory of an instance in MB. Each reads up to 8 ranges at a time (host.json), with 3 to 7 MB for each.')
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int = 2048
 

@@ -13,4 +13,17 @@ errors.
     page        the "Bulk operation results" page
     settings    every setting, read once
     errors      the one small tree of errors
+
+The words of the code, one for each thing:
+
+    range       a part of the tenant that is read as one chain: users created between two times, or named alike
+    chain       the pages of one range, one after the other
+    lane        ranges that one activity reads, one after the other
+    round       one activity for each lane; what a lane has not read then is its remaining ranges, for the next round
+    pass        all rounds over some ranges; renamed users make another one necessary
+    execution   one run of an activity; Durable may run the same activity twice
+    staged      what one execution has put into uncommitted blocks, under a prefix of its own
+    plan        the ranges of an export, and what tenant and permissions allow
+    limit       how many exports a caller may have running
+    problem     what is wrong with a request; an error or a warning is what is wrong with an export
 """

@@ -10,9 +10,9 @@ BEGIN, END = "<!-- columns: python -m tests.columns -->\n", "<!-- /columns -->\n
 
 def table() -> str:
     """A row for each column: what it is, where it comes from, what it costs and needs."""
-    lines = ["| column | group | | from | cost | permission |", "| --- | --- | --- | --- | --- | --- |"]
+    lines = ["| column | | from | cost | permission |", "| --- | --- | --- | --- | --- |"]
     for each in COLUMNS.values():
-        cells = (f"`{each.header}`", each.group, each.description, each.source, each.cost, each.permission or "")
+        cells = (f"`{each.header}`", each.description, each.source, each.cost, each.permission or "")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

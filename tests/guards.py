@@ -2,7 +2,7 @@
 
 Each guard is one place in the code, a text that stands there once, what it becomes, and the test that must fail then.
 All of it happens in a copy of the tree. First the tests run as they are: one that fails anyway proves nothing.
-With `--table` it only writes the table into docs/reliability.md.
+With `--table` it only writes the table into tests/guards.md.
 """
 
 import shutil
@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-DOCUMENT = ROOT / "docs/reliability.md"
-HEADING = "## Guards and the tests that hold them\n"
+DOCUMENT = ROOT / "tests/guards.md"
 SECONDS = 120
 FAILED = 1
 """How pytest ends when tests failed; other numbers say that it could not run them."""
@@ -303,23 +302,17 @@ GUARDS = (
 
 
 def table() -> str:
-    """The document's section."""
+    """The document: a line for each guard."""
     lines = [f"| {guard.what} | `{guard.file}` | `{guard.test.removeprefix('tests/')}` |" for guard in GUARDS]
     text = "`make guards` breaks each of these on purpose, in a copy of the tree, and demands that its test fails then."
-    return "\n".join([HEADING, text, "", "| guard | in | test |", "| --- | --- | --- |", *lines, ""])
-
-
-def documented(text: str) -> str:
-    """The document with the section as it should be."""
-    before, _, rest = text.partition(HEADING)
-    _, found, after = rest.partition("\n## ")
-    return before + table() + (found + after if found else "")
+    made = "`python -m tests.guards --table` writes this page."
+    return "\n".join(["# Guards", "", text, made, "", "| guard | in | test |", "| --- | --- | --- |", *lines, ""])
 
 
 def main(word: str) -> None:
     """Runs what has this word in it. Exits with 1 when a guard can be broken without anyone noticing."""
     if word == "--table":
-        DOCUMENT.write_text(documented(DOCUMENT.read_text()))
+        DOCUMENT.write_text(table())
         return
     guards = [guard for guard in GUARDS if word in f"{guard.what} {guard.file} {guard.test}"]
     with tempfile.TemporaryDirectory() as folder:

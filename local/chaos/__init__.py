@@ -8,5 +8,5 @@ end with every user exactly once, or with a clear failure.
     engines.py   what runs the orchestrations: the local engine, or Microsoft's extension
     caller.py    the caller of the API
     judge.py     what is a violation
-    table.py     the table in docs/reliability.md
+    table.py     the table in benchmarks/chaos.md
 """

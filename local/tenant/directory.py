@@ -23,8 +23,11 @@ from local.tenant.people import Persona, personas
 
 User = dict[str, Any]
 Shape = tuple[tuple[str, ...], frozenset[str]]  # of a row: what is selected, and what of it is hidden
-SHAPES = {"normal": 0.08, "burst": 0.08, "oneday": 0.0, "null90": 0.9, "b2c": 0.0}  # share without createdDateTime
+SHAPES = {"normal": 0.08, "burst": 0.08, "onehour": 0.02, "oneday": 0.0, "null90": 0.9, "b2c": 0.0}
+"""The share without createdDateTime."""
 BURST = 50_000
+ONE_HOUR = 0.14
+"""The share created within one hour, of the shape of that name: a script, or a first synchronization."""
 CACHED_ROWS = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4 // 1_000
 """Rendered once, in a quarter of this machine's memory; those beyond take six times the CPU in each export."""
 
@@ -87,6 +90,8 @@ def _creation_times(rng: random.Random, count: int, users: int, shape: str, frac
     bursts: list[int] = []
     if shape == "burst":
         bursts = [1_693_548_000] * min(BURST, users // 2, count)
+    elif shape == "onehour":
+        bursts = [1_631_179_380 + int(3600 * rng.random()) for _ in range(round(users * ONE_HOUR))]
     elif shape != "oneday":
         while len(bursts) < count // 5 and count >= 20:
             second = int(start + (end - start) * rng.random() ** 0.6)

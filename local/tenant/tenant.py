@@ -34,7 +34,7 @@ class Stats:
 class Tenant:
     """A simulated tenant. The same settings make the same people.
 
-    `shape` is one of normal, burst, oneday, null90, b2c. `units` are resource units per 10 s, `method_limit` requests
+    `shape` is one of directory.SHAPES. `units` are resource units per 10 s, `method_limit` requests
     for authentication methods per 10 s, `report_limit` those for the registration report, `sign_in_limit` requests with
     signInActivity per `sign_in_window` seconds (None: no limit). `permissions` are those of tokens that name none
     themselves; `deny` names those that are missing of all: "authentication" and "signin" for what opens these.

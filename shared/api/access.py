@@ -14,6 +14,7 @@ from typing import Literal
 
 import msgspec
 
+from shared.api.problems import Refused
 from shared.settings import Settings
 
 HEADER = "x-ms-client-principal"
@@ -45,23 +46,13 @@ _OVERAGE = ("_claim_names", "hasgroups", "groups:src1", "http://schemas.microsof
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the object id and a name to show. An administrator sees everyone's exports, others their own."""
+    """The sender of a request: object id, and a name to show. Administrators see all exports, others only their own."""
 
     id: str
     name: str
     administrator: bool
     reads_authentication: bool = field(default=False, compare=False)
     """May have authentication columns, as EXPORT_AUTHENTICATION_ROLES says."""
-
-
-class Refused(Exception):
-    """The caller may not. `status`: 401 (who are you), 403 (what is missing) or 503 (the gate is open)."""
-
-    def __init__(self, status: int, title: str, detail: str) -> None:
-        super().__init__(f"{title}: {detail}")
-        self.status = status
-        self.title = title
-        self.detail = detail
 
 
 def caller_of(headers: Mapping[str, str], settings: Settings) -> Caller:
@@ -71,7 +62,7 @@ def caller_of(headers: Mapping[str, str], settings: Settings) -> Caller:
         raise Refused(
             503,
             "App Service Authentication is off",
-            "Switch on Authentication (Easy Auth) for this app and require it: without it anyone could export users."
+            "Turn on Authentication (Easy Auth) for this app and require it. Without it, anyone could export users."
             " On your own machine, start the app with `python -m local serve`.",
         )
     if settings.azure and not settings.tenant:
@@ -79,7 +70,7 @@ def caller_of(headers: Mapping[str, str], settings: Settings) -> Caller:
             503,
             "The app's tenant is not known",
             "Set EXPORT_TENANT_ID to the id of the tenant whose people may call this app."
-            " WEBSITE_AUTH_AAD_ALLOWED_TENANTS does too, when it names just one.",
+            " WEBSITE_AUTH_AAD_ALLOWED_TENANTS also works if it names exactly one tenant.",
         )
     if not header:
         raise Refused(401, "Not signed in", "Sign in with your work account, or send a bearer token for this app.")
@@ -96,7 +87,7 @@ def caller_of(headers: Mapping[str, str], settings: Settings) -> Caller:
         reads_authentication=not held.isdisjoint(settings.authentication_roles),
     )
     if not caller.id:
-        raise Refused(401, "Not signed in", "The sign-in carries no object id (claim oid).")
+        raise Refused(401, "Not signed in", "The sign-in has no object id (claim oid).")
     if not roles:
         raise _forbidden(caller, claims, settings)
     return caller
@@ -105,8 +96,8 @@ def caller_of(headers: Mapping[str, str], settings: Settings) -> Caller:
 def _forbidden(caller: Caller, claims: dict[str, list[str]], settings: Settings) -> Refused:
     needed = ", ".join(sorted(settings.allowed_roles))
     detail = (
-        f"{caller.name or caller.id} has none of the roles that may export users. By default these are User"
-        f" Administrator, Global Administrator and the app role Exports.Run; here one of: {needed}."
+        f"{caller.name or caller.id} has no role that may export users. One of these roles is needed: {needed}."
+        " By default these are User Administrator, Global Administrator and the app role Exports.Run."
     )
     if any(kind in claims for kind in _OVERAGE) and not any(claims.get(kind) for kind in _ROLES):
         detail += (

@@ -9,18 +9,9 @@
 
 from dataclasses import dataclass, replace
 
+from shared.api.problems import KeyReused
 from shared.storage import blobs, tagged
 from shared.storage.blobs import Storage
-
-
-class KeyReused(Exception):
-    """The key stands for another request; nothing was started."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This Idempotency-Key was used for another request; nothing was started. Send each request with a key of"
-            " its own, and only a repeat of it with the same."
-        )
 
 
 @dataclass(frozen=True, slots=True)

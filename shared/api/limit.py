@@ -12,24 +12,13 @@ page of the answer.
 from datetime import timedelta
 
 from shared.api.operations import Operations
+from shared.api.problems import TooManyRunning
 from shared.api.progress import is_running
 from shared.storage import blobs
 from shared.storage.names import place_name
 
-RETRY_AFTER = 60
-"""Seconds until a refused POST may be sent again."""
 STARTING = timedelta(minutes=10)
 """A place without an orchestration is that of a POST under way for so long; clocks may differ by minutes."""
-
-
-class TooManyRunning(Exception):
-    """The caller has as many running exports as the setting allows; nothing was started."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(
-            f"You have {limit} exports running, as many as EXPORT_MAX_RUNNING allows. Wait until one has ended, or"
-            " cancel one."
-        )
 
 
 async def take_place(operations: Operations, caller_id: str, export_id: str) -> None:

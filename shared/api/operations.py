@@ -1,4 +1,4 @@
-"""The operations that a person sees: show, cancel. (`starting` starts them, `listing` lists, `removal` deletes.)
+"""The operations that a person sees: show, cancel. (`start` starts them, `listing` lists, `removal` deletes.)
 
 Where the truth is: an export runs as long as Durable says so; when it has ended, its results.json says how. Its
 request.json says who asked for what. There is no other store.
@@ -13,6 +13,7 @@ from typing import Any
 
 from shared.api.access import Caller
 from shared.api.durable import DurableClient
+from shared.api.problems import ProblemError
 from shared.api.progress import is_running, progress_of, running_status
 from shared.export.context import Record, find_record
 from shared.export.messages import Json
@@ -22,7 +23,7 @@ from shared.files import results
 from shared.settings import Settings
 from shared.storage import blobs
 from shared.storage.blobs import Storage
-from shared.storage.names import cancelled_name, deleted_name, plan_name, work_name
+from shared.storage.names import RUN, cancelled_name, deleted_name, plan_name, work_name
 
 RETRY_AFTER = 5
 """Seconds between two polls."""
@@ -43,24 +44,17 @@ class Operations:
     now: Callable[[], datetime] = utc_now
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """An answer: the HTTP status and the body."""
-
-    status: int
-    body: Json
-
-
-def new_id(now: datetime) -> str:
-    """A UUID that sorts newest first, so that a plain listing of the container is the list of operations."""
+def new_id(now: datetime, *, of_saved: bool = False) -> str:
+    """A UUID that sorts newest first (`names.order`); `of_saved`: of a run of a saved export."""
     left = (1 << 48) - 1 - int(now.timestamp() * 1000)
     # RFC 9562, version 8: 48 bits of ours, then version and variant, then chance.
     digits = f"{left:012x}8{secrets.token_hex(2)[:3]}{secrets.choice('89ab')}{secrets.token_hex(8)[:15]}"
+    digits = RUN + digits[1:] if of_saved else digits
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-async def find(operations: Operations, export_id: str, caller: Caller) -> Record | Shown:
-    """The request of an export that this caller may see; or the answer that there is none, or none any more.
+async def find(operations: Operations, export_id: str, caller: Caller) -> Record:
+    """The request of an export that this caller may see. Raises ProblemError: there is none, or it was deleted.
 
     An administrator sees all exports, anyone else their own: another's is not found, like one that never was.
     """
@@ -69,32 +63,19 @@ async def find(operations: Operations, export_id: str, caller: Caller) -> Record
         return record
     owner = await blobs.read(operations.storage, deleted_name(export_id)) if export_id and not record else None
     if owner is not None and (caller.administrator or owner.decode() == caller.id):
-        return Shown(410, {"title": "Deleted", "detail": f"Export {export_id} was deleted."})
-    return Shown(404, {"title": "Not found", "detail": "There is no such export, or it is not yours."})
+        raise ProblemError(410, "Deleted", f"Export {export_id} was deleted.")
+    raise ProblemError(404, "Not found", "There is no such export, or it is not yours.")
 
 
-async def find_with_status(operations: Operations, export_id: str, caller: Caller) -> tuple[Record, Any] | Shown:
-    """As `find`, with what Durable says of it."""
+async def show(operations: Operations, export_id: str, caller: Caller) -> Json:
+    """The state of an export: its progress while it runs, then its results with links. Raises ProblemError."""
     record = await find(operations, export_id, caller)
-    if isinstance(record, Shown):
-        return record
-    return record, await operations.durable.get_status(export_id)
-
-
-async def show(operations: Operations, export_id: str, caller: Caller) -> Shown:
-    """The state of an export: 202 while it runs, then 200 or (failed) 500 with the results; 404 or 410."""
-    found = await find_with_status(operations, export_id, caller)
-    if isinstance(found, Shown):
-        return found
-    record, status = found
+    status = await operations.durable.get_status(export_id)
     if is_running(status):
-        return Shown(202, await _running(operations, record, status))
-    end = await read_results(operations.storage, export_id)
-    if end is None:
-        end = _lost(record, status)
+        return await _running(operations, record, status)
+    end = await read_results(operations.storage, export_id) or _lost(record, status)
     receiver = Receiver(caller.id, caller.reads_authentication)
-    body = await with_links(operations.storage, operations.settings, record, end, operations.now(), receiver)
-    return Shown(500 if end["status"] == results.FAILED else 200, body)
+    return await with_links(operations.storage, operations.settings, record, end, operations.now(), receiver)
 
 
 async def _running(operations: Operations, record: Record, status: Any) -> Json:
@@ -116,7 +97,7 @@ def _lost(record: Record, status: Any) -> Json:
     error = output.get("failed") if isinstance(output, dict) else None
     if not error:
         how = str(status.runtime_status.value) if status else "unknown to Durable"
-        reason = f"The orchestration ended ({how}) without results; the app's log says why. Start it again."
+        reason = f"The orchestration ended ({how}) without results. The app's log says why. Start the export again."
         error = {"code": "NoResults", "reason": reason}
     return {
         "id": record.id,
@@ -130,29 +111,27 @@ def _lost(record: Record, status: Any) -> Json:
     }
 
 
-async def cancel(operations: Operations, export_id: str, caller: Caller) -> Shown:
-    """Asks a running export to end: 202; it writes its results as Cancelled within seconds. An ended one: 409."""
-    found = await find_with_status(operations, export_id, caller)
-    if isinstance(found, Shown):
-        return found
-    record, status = found
+async def cancel(operations: Operations, export_id: str, caller: Caller) -> Json:
+    """Asks a running export to end; it writes its results as Cancelled within seconds. Raises ProblemError."""
+    record = await find(operations, export_id, caller)
+    status = await operations.durable.get_status(export_id)
     if not is_running(status):
-        return _ended_already(export_id)
+        raise _ended_already(export_id)
     # What is being planned or read stops when it sees these; the orchestrator may wait for just that.
     logging.info("Export %s is cancelled by %s.", export_id, caller.id)
     await blobs.write(operations.storage, cancelled_name(export_id), b"")
     try:
         await operations.durable.raise_event(export_id, CANCEL, True)
-    except Exception:
+    except Exception as problem:
         # It ended at this moment; Durable takes no events then.
         now = await operations.durable.get_status(export_id)
         if is_running(now):
             raise
         await blobs.delete_all(operations.storage, work_name(export_id, ""))
-        return _ended_already(export_id)
+        raise _ended_already(export_id) from problem
     await blobs.delete(operations.storage, plan_name(export_id))
-    return Shown(202, await _running(operations, record, status))
+    return await _running(operations, record, status)
 
 
-def _ended_already(export_id: str) -> Shown:
-    return Shown(409, {"title": "Ended already", "detail": f"Export {export_id} has ended; it can't be cancelled."})
+def _ended_already(export_id: str) -> ProblemError:
+    return ProblemError(409, "Ended already", f"Export {export_id} has already ended, so it can't be cancelled.")

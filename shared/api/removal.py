@@ -1,30 +1,33 @@
 """Removing exports: one by a person, old ones by a timer."""
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from shared.api import runs
 from shared.api.access import Caller
 from shared.api.listing import by_export
-from shared.api.operations import Operations, Shown, find_with_status, new_id
+from shared.api.operations import Operations, find, new_id
+from shared.api.problems import ProblemError
 from shared.api.progress import is_running
 from shared.export.context import find_record
 from shared.storage import blobs
-from shared.storage.names import KEYS, RUNNING, deleted_name, place_name, record_name, work_name
+from shared.storage.names import KEYS, RUNNING, deleted_name, order, place_name, record_name, work_name
 
 
-async def delete(operations: Operations, export_id: str, caller: Caller) -> Shown:
-    """Removes an ended export's files and history, and remembers for a while that it was there: 204."""
-    found = await find_with_status(operations, export_id, caller)
-    if isinstance(found, Shown):
-        return found
-    record, status = found
-    if is_running(status):
-        detail = f"Export {export_id} is running; cancel it first."
-        return Shown(409, {"title": "Still running", "detail": detail})
+async def delete(operations: Operations, export_id: str, caller: Caller) -> None:
+    """Removes an ended export's files and history, and remembers for a while that it was there. Raises ProblemError."""
+    record = await find(operations, export_id, caller)
+    if is_running(await operations.durable.get_status(export_id)):
+        raise ProblemError(409, "Still running", f"Export {export_id} is still running. Cancel it first.")
     logging.info("Export %s is deleted by %s.", export_id, caller.id)
-    await blobs.write(operations.storage, deleted_name(export_id), record.requested_by["id"].encode())
+    await forget(operations, export_id, record.requested_by["id"])
+
+
+async def forget(operations: Operations, export_id: str, owner_id: str) -> None:
+    """Removes an ended export, and remembers as long as EXPORT_RETENTION_DAYS that it was there."""
+    summary = {"deletedDateTime": operations.now().isoformat()}
+    await blobs.write(operations.storage, deleted_name(export_id), owner_id.encode(), summary)
     await _remove(operations, export_id, keep=("deleted",))
-    return Shown(204, {})
 
 
 async def _remove(operations: Operations, export_id: str, keep: tuple[str, ...] = ()) -> None:
@@ -43,15 +46,24 @@ async def _remove(operations: Operations, export_id: str, keep: tuple[str, ...] 
 
 
 async def remove_old(operations: Operations) -> int:
-    """Removes what is older than EXPORT_RETENTION_DAYS and does not run; returns how many exports that were."""
+    """Removes what is older than EXPORT_RETENTION_DAYS and does not run; returns how many exports that were.
+
+    What a saved export still needs stays, and what was deleted is remembered for as many days again.
+    """
     oldest = operations.now() - timedelta(days=operations.settings.retention_days)
     newest_old_id = new_id(oldest)
-    ids = [export_id async for export_id, _ in by_export(operations.storage)]
+    needed = await runs.needed(operations)
+    ids, remembered = list[str](), set[str]()
+    async for export_id, names in by_export(operations.storage):
+        ids.append(export_id)
+        deleted = (names.get("deleted") or {}).get("deletedDateTime")
+        if deleted and datetime.fromisoformat(deleted) > oldest:
+            remembered.add(export_id)
     # Also what was left by a POST that died on the way, or by an activity that outlived its export.
     ids += [name.split("/")[1] async for name in blobs.names(operations.storage, "work/")]
     removed = 0
     for export_id in dict.fromkeys(ids):
-        if export_id < newest_old_id:
+        if order(export_id) < order(newest_old_id) or export_id in needed or export_id in remembered:
             continue
         status = await operations.durable.get_status(export_id)
         if is_running(status):

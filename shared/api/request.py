@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from shared.api.problems import BadRequest, Problem
 from shared.files.columns import COLUMN_SETS, COLUMNS, authentication_of, find_column
 from shared.graph import odata
 from shared.graph.users import LONGEST_NAME
@@ -29,8 +30,11 @@ MAX_URL = 2_048
 MAX_COLUMNS = 200
 """Those that all tenants have are half of it."""
 MAX_PROBLEMS = 20
-"""Told of one kind: a body of 8 MiB could have a million."""
+"""Problems of one kind in an answer: a body of 8 MiB could have a million."""
 
+_HALF_PAIR = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
 _HOST = re.compile(r"(?:[a-z0-9-]+\.)+[a-z0-9-]+")
 """A plain host name: other readers of a URL take a backslash or a percent sign for the end of the host."""
 
@@ -39,26 +43,9 @@ _RESERVED = re.compile(r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9\u00
 """Devices of Windows, whatever ending follows (Naming Files, Paths, and Namespaces)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong with a request: where (a JSON pointer, RFC 6901; empty: the whole) and what."""
-
-    pointer: str
-    detail: str
-
-
-class BadRequest(Exception):
-    """The request can't be taken; nothing was started."""
-
-    def __init__(self, *problems: Problem, status: int = 400) -> None:
-        super().__init__("; ".join(f"{problem.pointer} {problem.detail}".strip() for problem in problems))
-        self.problems = problems
-        self.status = status
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportRequest:
-    """A request that can be carried out."""
+    """A valid request."""
 
     file_name: str
     """Without ".csv"."""
@@ -69,32 +56,52 @@ class ExportRequest:
     excel: bool = True
     callback_url: str = ""
     notes: tuple[str, ...] = ()
-    """What the caller is told of it, a sentence each."""
+    """Sentences for the caller."""
+    body: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """As it was sent, without the list of users and the callback."""
+    saved: str = field(default="", compare=False)
+    """The name of the saved export that this is a run of."""
     fingerprint: str = field(default="", compare=False)
     """Of the body as JSON: the order of keys, and spaces, don't matter."""
 
 
 def parse(body: bytes, settings: Settings, now: datetime, *, authentication: bool = True) -> ExportRequest:
-    """Reads the JSON body of a POST; `{}` asks for everything as it is by default. Raises BadRequest.
+    """Reads the JSON body of a POST; `{}` asks for everything as it is by default. Raises BadRequest."""
+    return check(decode(body), settings, now, authentication=authentication)
+
+
+def decode(body: bytes) -> dict[str, Any]:
+    """The JSON object of a body. Raises BadRequest.
 
     No body at all is refused: one that was lost on the way must not become all users.
     """
     if len(body) > MAX_BODY:
-        raise BadRequest(Problem("", f"The body has {len(body)} bytes; {MAX_BODY} are possible."))
+        raise BadRequest(Problem("", f"The body has {len(body)} bytes. It may have at most {MAX_BODY}."))
     body = body.removeprefix(BOM_UTF8)
     if not body.strip():
         raise BadRequest(Problem("", "The request has no body: send {} to export all users."))
     if sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
-        raise BadRequest(Problem("", f"The body has too many values: {MAX_USERS} users and the rest are possible."))
+        raise BadRequest(Problem("", f"The body has too many values. It may name at most {MAX_USERS} users."))
     try:
         given = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        raise BadRequest(Problem("", f"The body is no JSON: {problem}.")) from None
+        raise BadRequest(Problem("", _why_unreadable(body, problem))) from None
     if not isinstance(given, dict):
         raise BadRequest(Problem("", "The body must be a JSON object."))
+    return given
 
+
+def check(
+    given: Mapping[str, Any],
+    settings: Settings,
+    now: datetime,
+    *,
+    authentication: bool = True,
+    also: tuple[str, ...] = (),
+) -> ExportRequest:
+    """As `parse`, of what was decoded. `also`: properties that another reads."""
     problems: list[Problem] = []
-    known = ("fileName", "columns", "filter", "users", "excel", "callbackUrl")
+    known = ("fileName", "columns", "filter", "users", "excel", "callbackUrl", *also)
     problems += [
         Problem(f"/{_pointer(name)}", f"unknown property{_meant(name, known)}; known: {', '.join(known)}")
         for name in itertools.islice((name for name in given if name not in known), MAX_PROBLEMS)
@@ -108,23 +115,36 @@ def parse(body: bytes, settings: Settings, now: datetime, *, authentication: boo
         callback_url=_callback_url(given, settings, problems),
     )
     if given.get("filter") and given.get("users"):
-        problems.append(Problem("/filter", "users and filter exclude each other: give one of them"))
+        problems.append(Problem("/filter", "give either users or a filter, not both"))
     if problems:
         raise BadRequest(*problems)
-    wanted = replace(wanted, fingerprint=hashlib.sha256(msgspec.json.encode(given, order="sorted")).hexdigest())
+    kept = {name: value for name, value in given.items() if name not in {"users", "callbackUrl", *also}}
+    wanted = replace(wanted, body=kept, fingerprint=fingerprint_of(given))
     return wanted if authentication else _without_authentication(wanted, by_default=given.get("columns") is None)
+
+
+def _why_unreadable(body: bytes, problem: Exception) -> str:
+    """The decoder calls half of a surrogate pair "truncated", which sends a person to look in the wrong place."""
+    if half := _HALF_PAIR.search(body):
+        return f"The body has {half.group().decode()}, half of a character; leave it out or send the other half too."
+    return f"The body is not JSON: {problem}."
+
+
+def fingerprint_of(given: Mapping[str, Any]) -> str:
+    """The same for the same JSON: the order of keys, and spaces, don't matter."""
+    return hashlib.sha256(msgspec.json.encode(given, order="sorted")).hexdigest()
 
 
 def _without_authentication(wanted: ExportRequest, *, by_default: bool) -> ExportRequest:
     """The request of a caller who may not have authentication columns: refused by name, left out of the default."""
     refused = authentication_of(wanted.columns)
     if refused and not by_default:
-        detail = f"{', '.join(refused)}: a role of EXPORT_AUTHENTICATION_ROLES is needed. The set profile is without."
+        detail = f"You need a role of EXPORT_AUTHENTICATION_ROLES for {', '.join(refused)}. Or use the set profile."
         raise BadRequest(Problem("/columns", detail), status=403)
     if not refused:
         return wanted
-    note = f"The columns are those of the set profile: for {', '.join(refused)} a role of EXPORT_AUTHENTICATION_ROLES"
-    return replace(wanted, columns=COLUMN_SETS["profile"], notes=(f"{note} is needed.",))
+    note = f"You need a role of EXPORT_AUTHENTICATION_ROLES for {', '.join(refused)}. They were left out (set profile)."
+    return replace(wanted, columns=COLUMN_SETS["profile"], notes=(note,))
 
 
 def _file_name(given: Mapping[str, Any], now: datetime, problems: list[Problem]) -> str:
@@ -133,11 +153,11 @@ def _file_name(given: Mapping[str, Any], now: datetime, problems: list[Problem])
     if name is None:
         return f"exportUsers_{now:%Y-%m-%d}"
     if not isinstance(name, str) or not name.strip():
-        problems.append(Problem("/fileName", "must be a text that is not empty"))
+        problems.append(Problem("/fileName", "must be a text, and not empty"))
         return ""
-    # First, and alone: to look at each letter of eight million takes seconds.
+    # First, and alone: looking at eight million letters takes seconds.
     if len(name) > MAX_FILE_NAME * 2 or len(f"{_stem(name)}.csv".encode(errors="replace")) > MAX_FILE_NAME:
-        detail = f"at most {MAX_FILE_NAME} bytes of UTF-8 are possible, with .csv at the end"
+        detail = f"must have at most {MAX_FILE_NAME} bytes (UTF-8, with .csv at the end)"
         problems.append(Problem("/fileName", detail))
         return ""
     name = _stem(name)
@@ -148,9 +168,9 @@ def _file_name(given: Mapping[str, Any], now: datetime, problems: list[Problem])
         if letter in '\\/:*?"<>|#%' or unicodedata.category(letter) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
     }
     if bad:
-        problems.append(Problem("/fileName", f"these characters are not possible: {' '.join(sorted(map(repr, bad)))}"))
+        problems.append(Problem("/fileName", f"must not have these characters: {' '.join(sorted(map(repr, bad)))}"))
     if _RESERVED.fullmatch(name.partition(".")[0].rstrip()):
-        problems.append(Problem("/fileName", "is the name of a device in Windows, with any ending"))
+        problems.append(Problem("/fileName", "must not be the name of a Windows device, with any ending"))
     if not name.strip(". ") or name != name.strip(". "):
         problems.append(Problem("/fileName", "must not begin or end with a dot or a space"))
     return name
@@ -174,7 +194,7 @@ def _columns(given: Mapping[str, Any], settings: Settings, problems: list[Proble
         problems.append(Problem("/columns", "must be the name of a set or a list of column names"))
         return ()
     if len(wanted) > MAX_COLUMNS:
-        problems.append(Problem("/columns", f"at most {MAX_COLUMNS} columns are possible, these are {len(wanted)}"))
+        problems.append(Problem("/columns", f"has {len(wanted)} names; at most {MAX_COLUMNS} are possible"))
         return ()
     for at, name in enumerate(wanted):
         if not isinstance(name, str):
@@ -182,7 +202,7 @@ def _columns(given: Mapping[str, Any], settings: Settings, problems: list[Proble
         elif find_column(name) is None:
             problems.append(Problem(f"/columns/{at}", f"unknown column {name[:80]!r}{_meant(name, COLUMNS)}"))
         elif name in wanted[:at]:
-            problems.append(Problem(f"/columns/{at}", f"{name} is there twice"))
+            problems.append(Problem(f"/columns/{at}", f"{name} is listed twice"))
     return tuple(name for name in wanted if isinstance(name, str))
 
 
@@ -202,15 +222,15 @@ def _filter(given: Mapping[str, Any], problems: list[Problem]) -> str:
 
 
 def _users(given: Mapping[str, Any], problems: list[Problem]) -> tuple[str, ...]:
-    """Any texts: what can be no user is an error of its own in the results, and the others are exported."""
+    """Takes any texts: one that can't be a user becomes an error in the results, and the others are exported."""
     users = given.get("users")
     if users is None:
         return ()
     if not isinstance(users, list) or not users:
-        problems.append(Problem("/users", "must be a list of object ids or userPrincipalNames that is not empty"))
+        problems.append(Problem("/users", "must be a list of object ids or userPrincipalNames, and not empty"))
         return ()
     if len(users) > MAX_USERS:
-        problems.append(Problem("/users", f"at most {MAX_USERS} users are possible, these are {len(users)}"))
+        problems.append(Problem("/users", f"must have at most {MAX_USERS} users, but has {len(users)}"))
         return ()
     each_once: dict[str, str] = {}
     told = len(problems) + MAX_PROBLEMS
@@ -256,7 +276,7 @@ def _callback_url(given: Mapping[str, Any], settings: Settings, problems: list[P
         problems.append(
             Problem(
                 "/callbackUrl",
-                f"the host {host} is not one of EXPORT_CALLBACK_HOSTS: {', '.join(settings.callback_hosts)}",
+                f"the host {host} is not allowed. EXPORT_CALLBACK_HOSTS allows {', '.join(settings.callback_hosts)}",
             )
         )
     return url

@@ -7,7 +7,6 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -15,23 +14,23 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from shared import page
-from shared.api import keys, limit, listing, operations, removal, request, sites, start
-from shared.api.access import Caller, Refused, caller_of
+from shared.api import anew, listing, operations, removal, saved, sites, start
+from shared.api.access import Caller, caller_of
 from shared.api.durable import DurableFailure
-from shared.api.operations import Operations, Shown
-from shared.api.request import BadRequest, Problem
+from shared.api.operations import Operations
+from shared.api.problems import BadRequest, Problem, ProblemError
 from shared.files.columns import COLUMN_SETS, COLUMNS
-from shared.files.results import STATUSES
+from shared.files.results import FAILED, IN_PROGRESS, NOT_STARTED, STATUSES
 from shared.settings import Settings, SettingsError
 from shared.storage import blobs
+from shared.storage.names import is_id
 
-_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 MAX_TOP = 200
 RETRY_AFTER = 15
 """Seconds until what can't be done now is tried again."""
 AWAY = (
-    "{} does not answer, or refuses this app. Send the same again in a moment (a POST with its Idempotency-Key); if it"
-    " stays so, look at {} and at the app's log. Running exports wait and go on by themselves."
+    "{} does not answer, or refuses this app. Try again in a moment (repeat a POST with its Idempotency-Key). If that"
+    " does not help, check {} and the app's log. Running exports wait, and continue by themselves."
 )
 _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 _CONTRACT = Path(__file__).parent / "openapi.json"
@@ -75,39 +74,28 @@ async def answer(body: Body, incoming: Incoming, read_settings: Read, connect: C
     return await answer_alone(run, incoming, read_settings)
 
 
-async def answer_alone(  # noqa: PLR0911 - one for each kind of problem
-    body: BodyAlone, incoming: Incoming, read_settings: Read
-) -> Outgoing:
+async def answer_alone(body: BodyAlone, incoming: Incoming, read_settings: Read) -> Outgoing:
     """The same for what needs no storage: to connect takes a third of a second of a new instance."""
     try:
         settings = read_settings()
         sites.refuse_others(incoming.method, incoming.url, incoming.headers, incoming.body, settings.public_url)
         return await body(incoming, caller_of(incoming.headers, settings))
+    except ProblemError as problem:
+        return _problem(problem)
     except SettingsError as problem:
-        return _problem(503, "The app is not set up", str(problem))
-    except Refused as problem:
-        challenge = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else {}
-        return _problem(problem.status, problem.title, problem.detail, headers=challenge)
-    except limit.TooManyRunning as problem:
-        pause = {"Retry-After": str(limit.RETRY_AFTER)}
-        return _problem(429, "Too many exports are running", str(problem), headers=pause)
-    except keys.KeyReused as problem:
-        return _problem(422, "The Idempotency-Key was used before", str(problem))
-    except BadRequest as problem:
-        title = {411: "", 403: "A role is missing"}.get(problem.status, "The request can't be taken")
-        return _problem(problem.status, title, str(problem), problem.problems)
+        return _problem(ProblemError(503, "The app is not set up", str(problem)))
     except DurableFailure as problem:
         # Its text may hold a stack trace with paths of the host.
         logging.warning("Durable Functions did not answer a caller: %s", str(problem).partition("\n")[0][:200])
-        return _problem(503, "Durable Functions can't be reached", AWAY.format("Durable Functions", "its storage"))
+        detail = AWAY.format("Durable Functions", "its storage")
+        return _problem(ProblemError(503, "Durable Functions can't be reached", detail))
     except Exception as problem:
         if not blobs.is_away(problem):
             raise
         code = getattr(problem, "error_code", None) or type(problem).__name__
         logging.warning("The storage did not answer a caller: %s", code)
-        return _problem(
-            503, "The storage can't be reached", AWAY.format("Blob Storage", f"the storage account ({code})")
-        )
+        detail = AWAY.format("Blob Storage", f"the storage account ({code})")
+        return _problem(ProblemError(503, "The storage can't be reached", detail))
 
 
 async def start_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
@@ -116,7 +104,7 @@ async def start_export(incoming: Incoming, caller: Caller, on: Operations) -> Ou
     # An empty one is no key either: a caller that believes it has one would start a second export.
     if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
         raise BadRequest(Problem("", "Idempotency-Key must be 1 to 255 visible ASCII characters."))
-    wanted = request.parse(_sent_body(incoming), on.settings, on.now(), authentication=caller.reads_authentication)
+    wanted = await anew.read(on, _sent_body(incoming), caller)
     export_id = await start.start(on, wanted, caller, key or "")
     status_url = f"{_exports_url(incoming, on.settings)}/{export_id}"
     body = {"id": export_id, "status": "NotStarted", "statusUrl": status_url}
@@ -129,11 +117,11 @@ def _sent_body(incoming: Incoming) -> bytes:
     It passes a body on only with a Content-Length above 0: without its filter a request would mean all users.
     """
     if not incoming.body and "transfer-encoding" in incoming.headers:
-        detail = "The body was sent in chunks and did not arrive: send it with a Content-Length."
+        detail = "The body was sent in chunks and did not arrive. Send it with a Content-Length."
         raise BadRequest(Problem("", detail), status=411)
     encoding = incoming.headers.get("content-encoding", "").strip().lower()
     if encoding not in {"", "identity"}:
-        raise BadRequest(Problem("", "The body is compressed (Content-Encoding): send it as it is."))
+        raise BadRequest(Problem("", "The body is compressed (Content-Encoding). Send it uncompressed."))
     return incoming.body
 
 
@@ -146,8 +134,8 @@ async def list_exports(incoming: Incoming, caller: Caller, on: Operations) -> Ou
         problems.append(Problem("/status", f"must be one of {', '.join(STATUSES)}"))
     if not (top.isascii() and top.isdigit() and len(top) < 5 and 1 <= int(top) <= MAX_TOP):
         problems.append(Problem("/top", f"must be a whole number from 1 to {MAX_TOP}"))
-    if after and not _ID.fullmatch(after):
-        problems.append(Problem("/continuationToken", "must be what came with the page before"))
+    if after and not is_id(after):
+        problems.append(Problem("/continuationToken", "must be the continuationToken of the previous page"))
     if problems:
         raise BadRequest(*problems)
     return _json(200, await listing.list_exports(on, caller, status, int(top), after))
@@ -155,17 +143,45 @@ async def list_exports(incoming: Incoming, caller: Caller, on: Operations) -> Ou
 
 async def show_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
     """GET /exports/{id}"""
-    return _shown(incoming, on.settings, await operations.show(on, _export_id(incoming), caller))
+    return _export(incoming, on.settings, await operations.show(on, _export_id(incoming), caller))
 
 
 async def cancel_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
     """POST /exports/{id}/cancel"""
-    return _shown(incoming, on.settings, await operations.cancel(on, _export_id(incoming), caller))
+    return _export(incoming, on.settings, await operations.cancel(on, _export_id(incoming), caller))
 
 
 async def delete_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
     """DELETE /exports/{id}"""
-    return _shown(incoming, on.settings, await removal.delete(on, _export_id(incoming), caller))
+    await removal.delete(on, _export_id(incoming), caller)
+    return Outgoing(204, b"", dict(_HEADERS))
+
+
+async def list_saved_exports(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
+    """GET /saved-exports"""
+    return _json(200, await saved.list_all(on, caller))
+
+
+async def show_saved_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
+    """GET /saved-exports/{name}"""
+    return _json(200, await saved.get(on, *_saved_name(incoming), caller))
+
+
+async def save_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
+    """PUT /saved-exports/{name}"""
+    body, is_new = await saved.put(on, incoming.route.get("name", ""), _sent_body(incoming), caller)
+    return _json(201 if is_new else 200, body)
+
+
+async def delete_saved_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
+    """DELETE /saved-exports/{name}"""
+    await saved.delete(on, *_saved_name(incoming), caller)
+    return Outgoing(204, b"", dict(_HEADERS))
+
+
+def _saved_name(incoming: Incoming) -> tuple[str, str]:
+    """The name of a saved export, and its owner when the caller means another's."""
+    return incoming.route.get("name", ""), incoming.query.get("owner", "")
 
 
 async def list_columns(incoming: Incoming, caller: Caller) -> Outgoing:
@@ -183,13 +199,13 @@ def contract() -> Outgoing:
 def page_file(name: str) -> Outgoing:
     """GET /bulk-operations and its files: they hold no data, so whoever the outer gate lets through may have them."""
     found = page.read(name)
-    return Outgoing(200, *found) if found else _problem(404, "Not found", "The page has no such file.")
+    return Outgoing(200, *found) if found else _problem(ProblemError(404, "Not found", "The page has no such file."))
 
 
 def _export_id(incoming: Incoming) -> str:
     """The id in the path. Anything else than an id has no export: it never becomes part of a blob's name."""
     export_id = incoming.route.get("id", "").lower()
-    return export_id if _ID.fullmatch(export_id) else ""
+    return export_id if is_id(export_id) else ""
 
 
 def _exports_url(incoming: Incoming, settings: Settings) -> str:
@@ -207,14 +223,11 @@ def _polling(location: str) -> dict[str, str]:
     return {"Location": location, "Retry-After": str(operations.RETRY_AFTER)}
 
 
-def _shown(incoming: Incoming, settings: Settings, shown: Shown) -> Outgoing:
-    if shown.status == 202:
-        return _json(202, shown.body, _polling(f"{_exports_url(incoming, settings)}/{shown.body['id']}"))
-    if shown.status == 204:
-        return Outgoing(204, b"", dict(_HEADERS))
-    if "title" in shown.body:
-        return _problem(shown.status, shown.body["title"], shown.body["detail"])
-    return _json(shown.status, shown.body)
+def _export(incoming: Incoming, settings: Settings, body: Mapping[str, Any]) -> Outgoing:
+    """An export in any state. A failed one is a 500, so that what polls it fails too."""
+    if body["status"] in {NOT_STARTED, IN_PROGRESS}:
+        return _json(202, body, _polling(f"{_exports_url(incoming, settings)}/{body['id']}"))
+    return _json(500 if body["status"] == FAILED else 200, body)
 
 
 def _json(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Outgoing:
@@ -222,18 +235,12 @@ def _json(status: int, body: Any, headers: Mapping[str, str] | None = None) -> O
     return Outgoing(status, msgspec.json.encode(body), sent)
 
 
-def _problem(
-    status: int,
-    title: str,
-    detail: str,
-    problems: tuple[Problem, ...] = (),
-    headers: Mapping[str, str] | None = None,
-) -> Outgoing:
-    body: dict[str, Any] = {"type": "about:blank", "title": title or HTTPStatus(status).phrase, "status": status}
-    body["detail"] = detail
-    if problems:
-        body["errors"] = [{"pointer": problem.pointer, "detail": problem.detail} for problem in problems]
-    sent = {**_HEADERS, "Content-Type": "application/problem+json", **(headers or {})}
-    if status == 503:
+def _problem(problem: ProblemError) -> Outgoing:
+    body: dict[str, Any] = {"type": "about:blank", "title": problem.title, "status": problem.status}
+    body["detail"] = problem.detail
+    if problem.problems:
+        body["errors"] = [{"pointer": each.pointer, "detail": each.detail} for each in problem.problems]
+    sent = {**_HEADERS, "Content-Type": "application/problem+json", **problem.headers}
+    if problem.status == 503:
         sent["Retry-After"] = str(RETRY_AFTER)
-    return Outgoing(status, msgspec.json.encode(body), sent)
+    return Outgoing(problem.status, msgspec.json.encode(body), sent)

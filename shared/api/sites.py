@@ -9,7 +9,7 @@ https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from shared.api.access import Refused
+from shared.api.problems import Refused
 
 _SAFE = frozenset({"GET", "HEAD"})
 _OWN = frozenset({"same-origin", "none"})
@@ -28,12 +28,12 @@ def refuse_others(method: str, url: str, headers: Mapping[str, str], body: bytes
         raise Refused(
             403,
             "Sent by another site",
-            "This request comes from another web site's page and was refused. If a gateway stands in front of the app,"
-            " set EXPORT_PUBLIC_URL to its address.",
+            "This request comes from a page of another web site, and was refused. If the app is behind a gateway, set"
+            " EXPORT_PUBLIC_URL to the gateway's address.",
         )
     # A form can send JSON as text/plain without the browser asking first; never as this.
     if body and headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise Refused(415, "Not sent as JSON", "A page sends its body with Content-Type: application/json.")
+        raise Refused(415, "Not sent as JSON", "Send the body with Content-Type: application/json.")
 
 
 def _own_origins(url: str, public_url: str) -> set[_Origin | None]:

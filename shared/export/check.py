@@ -118,7 +118,7 @@ async def _keys(edges: Edges, export_id: str, parts: list[Staged]) -> AsyncItera
     for part in parts:
         listed = await blobs.read(edges.storage, ids_name(export_id, part.prefix))
         if listed is None:
-            raise ExportError("StateLost", "The list of users of a range can't be found.")
+            raise ExportError("StateLost", "The list of users of a range is missing in the storage.")
         for key in split(listed):
             yield part, key
 

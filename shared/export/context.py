@@ -48,12 +48,18 @@ class Record(msgspec.Struct, rename="camel", omit_defaults=True):
     """Of the POSTs with one Idempotency-Key: whose list of users and callback count."""
     notes: list[str] = []
     """What the caller was told of the request."""
+    body: Json | None = None
+    """As it was sent, without the list of users and the callback; None when an older version has written this."""
+    saved: str = ""
+    """The name of the saved export that this is a run of."""
 
     def shown(self) -> Json:
         """The request as the results and the API show it: of a list of users the length, of a callback the host."""
         shown = msgspec.to_builtins(self)
         return {
-            key: shown[key] for key in shown if key not in {"id", "createdDateTime", "requestedBy", "attempt", "notes"}
+            key: shown[key]
+            for key in shown
+            if key not in {"id", "createdDateTime", "requestedBy", "attempt", "notes", "body"}
         }
 
 
@@ -91,7 +97,7 @@ async def read_record(storage: Storage, export_id: str) -> Record:
     """The request of an export. Raises ExportError when there is none."""
     record = await find_record(storage, export_id)
     if record is None:
-        raise ExportError("RequestLost", f"The request of export {export_id} can't be found.")
+        raise ExportError("RequestLost", f"The request of export {export_id} is missing in the storage.")
     return record
 
 
@@ -118,7 +124,7 @@ async def ended(storage: Storage, export_id: str) -> Ended:
     """What an activity returns when the plan is gone."""
     if await blobs.exists(storage, cancelled_name(export_id)):
         return Ended(cancelled=True)
-    return Ended(failed=Failure("StateLost", "The plan of the export is gone from the storage."))
+    return Ended(failed=Failure("StateLost", "The plan of the export is missing in the storage."))
 
 
 def failure_of(problem: ExportError) -> Failure:

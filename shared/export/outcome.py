@@ -60,10 +60,8 @@ async def with_links(
     if found.get("file"):
         withheld = () if receiver.reads_authentication else authentication_of(record.columns)
         if withheld:
-            reason = (
-                f"There is no link to the file: it has {', '.join(withheld)}, for which a role is needed that you do"
-            )
-            reason += " not have (EXPORT_AUTHENTICATION_ROLES)."
+            reason = f"There is no link to the file, because you have no role for its columns {', '.join(withheld)}"
+            reason += " (setting EXPORT_AUTHENTICATION_ROLES)."
             body |= {"notes": [reason]}
             body |= {"warnings": [*found["warnings"], {"code": "FileWithheld", "reason": reason}]}
         else:

@@ -1,4 +1,4 @@
-"""The activity `plan`: counts, splits the export into ranges, finds out what tenant and permissions allow."""
+"""The activity `plan`: counts users, splits the export into ranges, finds what the tenant and permissions allow."""
 
 import asyncio
 import itertools
@@ -33,13 +33,12 @@ MAX_RANGES = 10_000
 PER_USER_LANES = 8
 """With 4 batches of 20 in each at the same time."""
 ONE_CHAIN = (
-    "Graph does not count these users, or does not combine this filter with others, so that they could not be shared"
-    " out: they were read as one chain of pages."
+    "Graph does not count these users, or does not combine this filter with others. So they could not be split into"
+    " ranges, and were read as one chain of pages."
 )
 RANGES_BY_NAME = (
-    "Users whom createdDateTime does not tell apart (they have none, or the same second) are many here and were read in"
-    " parts by their userPrincipalName. Graph's index of names lags: someone renamed in the minutes before the export"
-    " began may be missing."
+    "Many users here have no createdDateTime, or the same one. They were split into ranges by userPrincipalName."
+    " Graph's index of names is a few minutes old: a user who was renamed just before the export began may be missing."
 )
 METHODS_BY_REPORT = (
     "Authentication methods were asked for only of users who have registered a phone or an e-mail by the tenant's"
@@ -51,13 +50,13 @@ ASKED_LESS = 0.3
 APP = Path(__file__).parents[2]
 """The folder that is deployed."""
 RENAMES_UNCHECKED = (
-    "Users were read in parts by their userPrincipalName, and Graph does not tell here who was renamed meanwhile:"
-    " someone renamed during the export may be missing."
+    "Users were split into ranges by userPrincipalName, and Graph does not say here who was renamed during the export."
+    " A user who was renamed meanwhile may be missing."
 )
 
 
 class _Cancelled(Exception):
-    """A person cancels while the export is planned."""
+    """A person cancelled during planning."""
 
 
 async def plan(edges: Edges, task: PlanTask) -> Planned:
@@ -230,9 +229,9 @@ async def _split(
 
 
 def range_size(total: int, most: int, parallel: int, least_pages: int = LEAST_PAGES, page: int = pages.PAGE) -> int:
-    """Users per range: at most as set, and so that `parallel` ranges, or twice, three times as many, hold all users.
+    """Users per range: at most `most`, and so that `parallel` ranges, or a multiple of these, hold all users.
 
-    Otherwise some would be read when all others have ended. More than is set where it would be too many ranges.
+    With other numbers, a few ranges would be read last, alone. Larger than `most` only below MAX_RANGES ranges.
     """
     rounds = max(math.ceil(total / (most * parallel)), 1)
     even = math.ceil(total / (rounds * parallel))

@@ -57,7 +57,7 @@ async def unreadable_properties(graph: Graph, columns: list[Column], tally: Tall
             entry = refusal(problem, columns, source)
             if problem.status == 400:
                 where = "in this tenant" if source.startswith("extension_") else "in this cloud"
-                reason = f"Users have no {source} {where}; the cells are empty."
+                reason = f"Users have no {source} {where}, so the cells are empty."
                 entry |= {"code": "PropertyMissing", "reason": reason}
             found[source] = [entry] if headers else []
         else:

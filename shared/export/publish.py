@@ -79,12 +79,12 @@ async def _publish_csv(
     try:
         size = await blobs.commit(edges.storage, name, ids, "text/csv; charset=utf-8")
     except blobs.BlockMissing:
-        reason = "The storage does not have all the blocks that were staged for the file; nothing was published."
+        reason = "The storage has lost a block that was staged for the file. Nothing was published."
         return None, Failure("FileIncomplete", reason)
     expected = len(header) + staged.bytes
     if size != expected:
         await blobs.delete(edges.storage, name)
-        reason = f"The file had {size} bytes after the commit instead of {expected}; it was removed."
+        reason = f"After the commit the file had {size} bytes instead of {expected}, so it was removed."
         return None, Failure("FileIncomplete", reason)
     return {"name": f"{record.file_name}.csv", "rows": staged.rows, "bytes": size, "columns": record.columns}, None
 

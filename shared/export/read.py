@@ -165,7 +165,7 @@ async def _lane(run: _Execution, rest: Remaining) -> Exported:
             raise
         except ChainBroken as problem:
             if rest.restarts >= MAX_RESTARTS:
-                reason = f"{problem.reason} The range was begun again {MAX_RESTARTS} times."
+                reason = f"{problem.reason} The range was started again {MAX_RESTARTS} times."
                 done.failed = Failure(problem.code, reason, problem.request_id, number)
                 return done
             if rest.state:
@@ -379,7 +379,7 @@ async def _state(run: _Execution, saved: str) -> _State:
         return _State()
     found = await blobs.read(run.edges.storage, work_name(run.record.id, saved))
     if found is None:
-        raise ChainBroken("StateLost", "What the chain has read so far can't be found.")
+        raise ChainBroken("StateLost", "The state of a chain of pages is missing in the storage.")
     return msgspec.msgpack.decode(found, type=_State)
 
 

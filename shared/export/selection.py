@@ -116,9 +116,9 @@ def address(name: str) -> str:
     (learn.microsoft.com/graph/api/user-get). So is what has no `@`: `delta` as a segment is a function.
     """
     if len(name) > LONGEST_NAME:
-        raise ExportError("InvalidUser", f"More than {LONGEST_NAME} characters are no object id or userPrincipalName.")
+        raise ExportError("InvalidUser", f"An object id or userPrincipalName has at most {LONGEST_NAME} characters.")
     if _NO_NAME.search(name):
-        reason = f"{name!r} is no object id or userPrincipalName: these have no / \\ ? % and control characters."
+        reason = f"{name!r} is not an object id or userPrincipalName: these never have / \\ ? % or control characters."
         raise ExportError("InvalidUser", reason)
     if _GUID.fullmatch(name) or ("@" in name and not name.startswith("$")):
         return f"/users/{quote(name, safe='@')}"
@@ -149,4 +149,6 @@ def _user_of(answer: Answer, kind: type[User]) -> User:
     try:
         return user_of(bytes(answer.body), kind)
     except msgspec.DecodeError as problem:
-        raise GraphError(answer.status, "UnreadableAnswer", f"Graph's answer has another form: {problem}") from problem
+        raise GraphError(
+            answer.status, "UnreadableAnswer", f"Graph's answer has an unknown form: {problem}"
+        ) from problem

@@ -10,9 +10,9 @@ from shared.files.columns import ATTRIBUTES, columns_of
 from shared.storage.blobs import MAX_BLOCKS
 
 PLAUSIBLE = 0.8
-"""When one of what was counted and what came is less than this share of the other, that is no lag of the index."""
+"""The count and the users that came differ by more than this share: the index can't lag that much."""
 PLAUSIBLE_USERS = 10
-"""... but of so few users nothing can be said."""
+"""... but a difference of so few users says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ def warnings(record: Record, expected: int | None, staged: Totals) -> list[Json]
     found, rows, purged = _odd(staged.counted), staged.rows, staged.counted[PURGED]
     if purged:
         reason = (
-            f"Graph also sent {purged} objects that have nothing but an id and sign-ins: what is left of users that are"
-            " gone from the tenant. They are not in the file."
+            f"Graph also sent {purged} objects with nothing but an id and sign-ins. They belong to users who are gone"
+            " from the tenant, and are not in the file."
         )
         found.append({"code": "PurgedUsers", "reason": reason})
     found += _noted(record, staged)
@@ -73,12 +73,12 @@ def warnings(record: Record, expected: int | None, staged: Totals) -> list[Json]
         return found
     if expected is None:
         came = "1 user came" if rows == 1 else f"{rows} users came"
-        reason = f"{came}; this Graph gives no count to check that against."
+        reason = f"{came}. Graph gives no count here, so this number could not be checked."
         found.append({"code": "CompletenessUnchecked", "reason": reason})
     elif expected not in {rows, rows + purged}:
         reason = (
-            f"Graph counted {expected} users before and sent {rows}. Its count lags behind changes of the tenant;"
-            " the file has every user that Graph sent, once."
+            f"Graph counted {expected} users before and sent {rows}. Its count is not always up to date."
+            " The file has every user that Graph sent, once."
         )
         found.append({"code": "CountDiffers", "reason": reason})
     return found
@@ -105,11 +105,13 @@ def _noted(record: Record, staged: Totals) -> list[Json]:
 
 
 def _too_many_blocks(staged: Totals) -> Failure | None:
-    """Ranges and blocks are so large that this is far."""
+    """Ranges and blocks are so large that this hardly ever happens."""
     needed = max(1 + staged.blocks, _error_blocks(staged))
     if needed <= MAX_BLOCKS:
         return None
-    reason = f"The files need {needed} blocks, and Azure takes {MAX_BLOCKS}. Export in parts, with a filter each."
+    reason = (
+        f"The files need {needed} blocks, and Azure takes {MAX_BLOCKS}. Export in several parts, each with a filter."
+    )
     return Failure("TooManyBlocks", reason)
 
 
@@ -119,23 +121,23 @@ def _error_blocks(staged: Totals) -> int:
 
 
 def _implausible(record: Record, expected: int | None, staged: Totals) -> Failure | None:
-    """Why the rows can't be what was asked for, judged by Graph's count; None when they can.
+    """Why Graph's count says that the rows are wrong; None when it does not.
 
-    Whether Graph counts objects of purged users is in no document: either may be.
+    No document says whether Graph counts objects of purged users.
     """
     rows = staged.rows
     if record.users or expected is None or abs(expected - rows) <= PLAUSIBLE_USERS:
         return None
     if rows + staged.counted[PURGED] < expected * PLAUSIBLE:
         reason = (
-            f"Graph counted {expected} users and sent {rows}: too few for a lag of its index. Nothing is published,"
-            " because users would be missing. Start the export again; if it stays so, look whether the filter is right."
+            f"Graph counted {expected} users and sent only {rows}. Nothing is published, because users would be"
+            " missing. Start the export again. If that does not help, check the filter."
         )
         return Failure("TooFewUsers", reason)
     if record.filter and expected < rows * PLAUSIBLE:
         reason = (
-            f"Graph counted {expected} users for the filter and sent {rows}: it may have ignored the filter. Nothing is"
-            " published, because these users may not be meant. Start the export again, or write the filter differently."
+            f"Graph counted {expected} users for the filter and sent {rows}, so it may have ignored the filter. Nothing"
+            " is published, because the filter may exclude these users. Start the export again, or change the filter."
         )
         return Failure("FilterIgnored", reason)
     return None
@@ -148,7 +150,7 @@ def _odd(counts: Counter[str]) -> list[Json]:
         return []
     shown = ", ".join(f"{name} of {users} user{'s' * (users != 1)}" for name, users in odd.items())
     reason = (
-        f"Graph sent values in another form than Microsoft documents: {shown}. The users are in the file, with what"
-        " could be read of these values."
+        f"Graph sent values in another form than Microsoft documents: {shown}. The users are in the file, with"
+        " the parts of these values that could be read."
     )
     return [{"code": "OddValues", "reason": reason}]

@@ -49,5 +49,5 @@ async def _token(storage: Storage, export_id: str, words: str) -> str:
 async def _words(storage: Storage, export_id: str, text: str) -> str:
     for token in set(_TOKEN.findall(text)):
         found = await blobs.read(storage, work_name(export_id, token))
-        text = text.replace(token, found.decode() if found else "The reason is lost.")
+        text = text.replace(token, found.decode() if found else "The reason was lost.")
     return text

@@ -52,17 +52,19 @@ def read(status: int, headers: Mapping[str, Any], content: bytes, decode: Callab
         raise error
     request_id = header(headers, "request-id")
     if len(content) > MANY and any(content.count(sign) > most for sign, most in MOST_VALUES.items()):
-        reason = f"Graph's answer of {len(content):,} bytes has more values than any page of users: it was not read."
+        reason = (
+            f"Graph's answer of {len(content):,} bytes has more values than a page of users can have. It was not read."
+        )
         raise GraphError(status, "AnswerTooLarge", reason, request_id=request_id)
     try:
         found = decode(content)
     except (msgspec.ValidationError, RecursionError) as problem:
         if error := error_inside(status, headers, content):
             raise error from None
-        reason = f"Graph's answer has another form than documented: {problem}"
+        reason = f"Graph's answer does not have the documented form: {problem}"
         raise GraphError(status, "UnreadableAnswer", reason, request_id=request_id) from problem
     except (msgspec.DecodeError, UnicodeDecodeError) as problem:
-        reason = f"Graph's answer is cut off or no JSON: {problem}"
+        reason = f"Graph's answer is cut off or not JSON: {problem}"
         raise Transient(status, "TruncatedAnswer", reason, request_id=request_id) from problem
     if bytes(found.error) not in _NOTHING and (error := error_inside(status, headers, content)):
         raise error
@@ -73,7 +75,9 @@ def error_of(status: int, headers: Mapping[str, Any], content: bytes) -> GraphEr
     """The error that an answer is by its status, or as an HTML page: Transient when asking again may help."""
     request_id = header(headers, "request-id")
     if _is_html(headers, content):
-        reason = f"An HTML page came with status {status}, no answer of Graph: a gateway before it has a problem."
+        reason = (
+            f"An HTML page with status {status} came instead of an answer of Graph: a gateway in between has a problem."
+        )
         return Transient(status, f"HTTP{status}", reason, request_id=request_id, retry_after=retry_after(headers))
     if 200 <= status < 300:
         return None

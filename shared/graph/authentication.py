@@ -67,7 +67,7 @@ def _methods_of(answer: Answer) -> tuple[AuthenticationMethods, tuple[str, ...]]
         try:
             found, names = odd.decode(bytes(answer.body), _Methods)
         except msgspec.DecodeError as problem:
-            reason = f"Graph's answer has another form: {problem}"
+            reason = f"Graph's answer has an unknown form: {problem}"
             raise GraphError(answer.status, "UnreadableAnswer", reason) from problem
     by_id, none = {method.id.lower(): method for method in found.value}, _Method()
     methods = AuthenticationMethods(

@@ -132,7 +132,7 @@ async def _one_batch(
             if 401 in statuses:
                 graph.credential.renew()
             pause = max(error.retry_after or 0 for error in passing.values()) or None
-            reason = "Graph asked to send a part of a batch again."
+            reason = "Graph asked for a part of a batch to be sent again."
             raise Transient(statuses[0], "Throttled", reason, retry_after=pause)
 
     try:

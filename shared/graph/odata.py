@@ -1,8 +1,7 @@
-"""A caller's OData filter: is it one whole expression, does it need an advanced query, and how is it joined with ours.
+"""A caller's OData filter: whether it is one whole expression, whether it needs an advanced query, and joining filters.
 
-The syntax is judged (`odata_grammar`), and the few things that are surely refused by Microsoft Graph and better said
-before an export starts. Which property can be compared how is Graph's to say: it does so in its answer, and the
-export reports that.
+The syntax is checked here (`odata_grammar`), and a few mistakes that Microsoft Graph surely refuses: so the caller
+hears of them before an export starts. Which property can be compared how, only Graph says, and the export reports it.
 """
 
 import re
@@ -37,12 +36,12 @@ _MISNAMED = tuple(
             r"onPremisesExtensionAttributes(?!/extensionAttribute(?:[1-9]|1[0-5])$)(?:/.*)?",
             "onPremisesExtensionAttributes/extensionAttribute1 (to 15)",
         ),
-        (r"customSecurityAttributes(?:/\w+)?", "customSecurityAttributes/SET/ATTRIBUTE, with the names of yours"),
+        (r"customSecurityAttributes(?:/\w+)?", "customSecurityAttributes/SET/ATTRIBUTE, with your names"),
         (r"manager(?:/(?!id$).*)?", "manager/id, with the manager's object id"),
         (r"(?:signInActivity|last\w*SignInDateTime)", "signInActivity/lastSignInDateTime"),
     )
 )
-"""Paths that Graph does not filter on, and those that are meant."""
+"""Paths that Graph does not filter on, and what to write instead."""
 
 _ADVANCED_OPERATORS = frozenset({"ne", "not", "endswith", "contains", "has"})
 _ADVANCED_PROPERTIES = frozenset(
@@ -62,10 +61,10 @@ learn.microsoft.com/graph/custom-security-attributes-examples."""
 def check(text: str) -> None:
     """Raises FilterError unless the text is one whole OData expression, so that it can be put in parentheses."""
     if len(text) > MAX_LENGTH:
-        raise FilterError(f"at most {MAX_LENGTH} characters are possible, these are {len(text)}")
+        raise FilterError(f"must have at most {MAX_LENGTH} characters, but has {len(text)}")
     for at, letter in enumerate(text):
         if (ord(letter) < 32 and letter not in "\t\r\n") or "\ud800" <= letter <= "\udfff":
-            raise error(at, f"control characters and halves of characters are not possible: {letter!r}")
+            raise error(at, f"control characters and half characters are not allowed: {letter!r}")
     clauses = parse(text)
     for clause in clauses:
         for wrong, instead in _MISNAMED:
@@ -83,13 +82,12 @@ def _check_sign_in(clauses: tuple[Clause, ...]) -> None:
         raise error(
             other.at,
             f"Microsoft Graph does not combine a filter on signInActivity with another property ({other.path[:60]}):"
-            " filter on one of them, and on the other in the file (lastSignInDateTime is a column)",
+            " filter on one of them here, and on the other in the file (lastSignInDateTime is a column)",
         )
 
 
 def one_line(text: str) -> str:
-    """The filter with one space for each white space outside of strings: it is pasted from editors, and a URL's room
-    is limited."""
+    """The filter with single spaces outside of strings: filters are pasted from editors, and URLs have limited room."""
     return re.sub(r"('(?:[^']|'')*')|\s+", lambda match: match[1] or " ", text).strip()
 
 
@@ -104,7 +102,7 @@ def _wants_advanced(clause: Clause) -> bool:
         clause.operator in _ADVANCED_OPERATORS
         or name in _ADVANCED_PROPERTIES
         or clause.value == "null"
-        # These ask for users without something, as `ne` and `$count` do.
+        # These ask for users who lack something, as `ne` and `$count` do.
         or (not clause.path and clause.value == "false")
         or (clause.operator == "any")
         or clause.path.lower().endswith("/$count")

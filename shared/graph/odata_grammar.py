@@ -6,9 +6,9 @@
                | property "/any(" [ variable ":" either ] ")" | property "/all(" variable ":" either ")"
     operand    = property | value
 
-It is the part of the OData 4.01 ABNF that Microsoft Graph takes for users. What OData allows and Graph never does is
-refused here, as the caller then learns at once what to write instead: other functions, a date without a time of day,
-a comparison of two properties (mostly a text without its quotes).
+This is the part of the OData 4.01 ABNF that Microsoft Graph takes for users. Three things that OData allows and Graph
+never takes are refused here, so that the caller learns at once what to write instead: other functions, a date without
+a time of day, and a comparison of two properties (usually a text without quotes).
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from shared.graph.odata_tokens import COMPARISONS, FilterError, Token, error, to
 _FUNCTIONS = frozenset({"startswith", "endswith", "contains"})
 _INSTEAD = {
     "now": "write the time itself, such as 2024-01-31T00:00:00Z",
-    **dict.fromkeys(("tolower", "toupper"), "leave it out, Graph compares texts without regard to case"),
+    **dict.fromkeys(("tolower", "toupper"), "leave it out: Graph ignores case"),
     "year": "write createdDateTime ge 2020-01-01T00:00:00Z and createdDateTime le 2020-12-31T23:59:59Z",
 }
 _MAX_DEPTH = 40
@@ -91,7 +91,7 @@ def parse(text: str) -> tuple[Clause, ...]:
 
 
 def _expected(what: str, found: Token | _Operand) -> FilterError:
-    return error(found.at, f"{what} expected, {'the end' if found.kind == 'end' else repr(found.text[:40])} found")
+    return error(found.at, f"expected {what}, but found {'the end' if found.kind == 'end' else repr(found.text[:40])}")
 
 
 def _either(cursor: _Cursor, depth: int) -> _Operand:
@@ -111,7 +111,7 @@ def _every(cursor: _Cursor, depth: int) -> _Operand:
 
 
 def _condition(cursor: _Cursor, operand: _Operand) -> _Operand:
-    """A property alone is a boolean; a value alone says nothing about a user."""
+    """A property alone is a boolean. A value alone is no condition."""
     if operand.kind == "value":
         raise _expected(_OPERAND, operand)
     if operand.kind == "property":
@@ -144,7 +144,7 @@ def _compare(cursor: _Cursor, left: _Operand, operator: str, right: _Operand) ->
         case "value", "condition" if left.text in {"true", "false"}:
             cursor.add("", operator, left.text, left.at)
         case "condition", _:
-            raise _expected("true or false (what is negated needs parentheses: not(userType eq 'Guest'))", right)
+            raise _expected("true or false (put a negated condition in parentheses: not(userType eq 'Guest'))", right)
         case "property", _:
             raise _expected(f"{_VALUE} (a text needs quotes)", right)
         case _:
@@ -164,7 +164,7 @@ def _list(cursor: _Cursor, left: _Operand) -> None:
 def _unary(cursor: _Cursor, depth: int, wanted: str = _OPERAND) -> _Operand:
     start = cursor.next
     if depth > _MAX_DEPTH:
-        raise error(start.at, f"more than {_MAX_DEPTH} parentheses inside each other")
+        raise error(start.at, f"parentheses are nested more than {_MAX_DEPTH} deep")
     if cursor.take_if("not"):
         cursor.add("", "not", "", start.at)
         return _condition(cursor, _unary(cursor, depth + 1))
@@ -216,7 +216,7 @@ def _operand(cursor: _Cursor, wanted: str) -> _Operand:
         raise _expected(wanted, token)
     if cursor.is_call and token.text.lower() not in _FUNCTIONS:
         instead = _INSTEAD.get(token.text.lower(), "write startsWith(property,'text') or endsWith(property,'text')")
-        raise error(token.at, f"Microsoft Graph knows no function {token.text[:40]!r} in a filter; {instead}")
+        raise error(token.at, f"Microsoft Graph has no function {token.text[:40]!r} for filters: {instead}")
     return _Operand("property", _resolved(cursor, cursor.take().text), token.at)
 
 

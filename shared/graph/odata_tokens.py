@@ -1,4 +1,4 @@
-"""The tokens of a filter, and the error that says where it stops being one."""
+"""The tokens of a filter, and the error that says where the syntax is wrong."""
 
 import re
 from datetime import datetime
@@ -74,14 +74,14 @@ def _no_token(text: str, at: int) -> FilterError:
     at = len(text) - len(text[at:].lstrip())
     rest = repr(text[at : at + 30])
     if text[at] == "'":
-        return error(at, f"this text has no end (a quote inside of it is written twice): {rest}")
+        return error(at, f"this text has no closing quote (write a quote inside a text twice): {rest}")
     if text[at] in '"\u2018\u2019\u201c\u201d`\u00b4':
-        return error(at, f"a text is written in straight single quotes: {rest}")
+        return error(at, f"write a text in straight single quotes: {rest}")
     if re.match(r"datetime(?:offset)?'|'?\d{4}-\d\d-\d\d", text[at:], re.IGNORECASE):
-        return error(at, f"a time is written as 2024-01-31T00:00:00Z, without quotes: {rest}")
+        return error(at, f"write a time as 2024-01-31T00:00:00Z, without quotes: {rest}")
     if re.match(r"\w+'", text[at:]):
-        return error(at, f"a space is missing before a quote, or a quote inside a text is not written twice: {rest}")
-    return error(at, f"this is no OData: {rest}")
+        return error(at, f"write a space before a quote, and write a quote inside a text twice: {rest}")
+    return error(at, f"this is not OData: {rest}")
 
 
 def _is_time(text: str) -> bool:

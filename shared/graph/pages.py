@@ -93,11 +93,11 @@ class Advance:
         self.others += others
         self.barren = 0 if users or others or gone else self.barren + 1
         if self.barren >= BARREN_PAGES:
-            reason = f"Graph sent {BARREN_PAGES:,} pages in a row without a new user, and a link to one more."
+            reason = f"Graph sent {BARREN_PAGES:,} pages in a row without a new user, and a link to another page."
             raise ExportError("EndlessPages", f"{reason} Nothing is published, because this has no end.")
         for came, counted in (self.users, self.counted), (self.others, self.total):
             if counted is not None and came > 2 * max(counted, FEW):
-                reason = f"Graph counted {counted:,} users, sent {came:,}, and a link to more."
+                reason = f"Graph counted {counted:,} users, sent {came:,}, and a link to another page."
                 raise ExportError("EndlessPages", f"{reason} Its pages have no end, or it ignored the filter.")
 
 
@@ -163,7 +163,7 @@ def check_link(graph: Graph, link: str) -> None:
     where = _origin(link)
     if where is None or where != _origin(graph.root):
         shown = f"{where[0]}://{where[1]}:{where[2]}" if where else "what is no URL"
-        reason = f"Graph sent a nextLink to another host ({shown}); it was not followed, no token was sent."
+        reason = f"Graph sent a nextLink to another host ({shown}); it was not followed, and no token was sent."
         raise GraphError(0, "ForeignLink", reason)
 
 

@@ -93,5 +93,5 @@ def _unpacked(answer: aiohttp.ClientResponse, content: bytes) -> bytes:
 
 
 def _too_large(answer: aiohttp.ClientResponse) -> GraphError:
-    reason = f"Graph's answer is larger than {MOST // 2**20} MiB: it was not read to its end."
+    reason = f"Graph's answer is larger than {MOST // 2**20} MiB, so it was not read to its end."
     return GraphError(answer.status, "AnswerTooLarge", reason, request_id=answer.headers.get("request-id", ""))

@@ -1,4 +1,4 @@
-"""The ranges: parts of a tenant that one activity each exports, what they ask Graph for, and which users they keep.
+"""Ranges, the parts of a tenant that lanes read: what each asks Graph for, and which users it keeps.
 
 Why createdDateTime: it is set once and never changes, and `ge`/`le` on it work in a default query. So a user is in
 the same range throughout the export, whatever else happens to it.

@@ -11,7 +11,7 @@ ranges of their own.
    userPrincipalName, deeper where a beginning is crowded. What has no range of its own stays in one that excludes
    the others, so that a name of unforeseen characters is somewhere too.
 
-The first round trip asks at once for all that most tenants need; of up to 200,000 users it is mostly the only one.
+The first round trip asks for all that most tenants need. An evenly grown tenant of 200,000 users needs no other.
 """
 
 import heapq

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from api_client import SLOW_USERS, Api, administrator
 
 from local.serve import Serving, launch
+from tests.api.api_client import SLOW_USERS, Api, administrator
 
 
 def _api(serving: Serving) -> Iterator[Api]:

@@ -13,16 +13,16 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from api_client import Api, program, wait
 from azure.storage.blob import BlobServiceClient
-from durable import Durable
-from edges import settings_for
 
 from shared.api import start
 from shared.api.access import Caller
 from shared.api.operations import Operations, new_id
 from shared.api.request import ExportRequest
 from shared.storage import blobs
+from tests.api.api_client import Api, program, wait
+from tests.api.durable import Durable
+from tests.edges import settings_for
 
 
 @pytest.fixture

@@ -9,11 +9,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from api_client import administrator, principal, validate
-from durable import Durable
-from edges import connected
-from runner import run_export
-from test_callback import HOST, URL, Post
 
 from local.serve import Serving
 from local.tenant import Tenant
@@ -26,6 +21,11 @@ from shared.export.notify import notify
 from shared.settings import USER_ADMINISTRATOR
 from shared.storage import blobs
 from shared.storage.names import record_name, work_name
+from tests.api.api_client import administrator, principal, validate
+from tests.api.durable import Durable
+from tests.api.test_callback import HOST, URL, Post
+from tests.edges import connected
+from tests.integration.runner import run_export
 
 READER = "Exports.ReadAuthentication"
 COLUMNS = ["objectId", "authenticationPhoneNumber"]

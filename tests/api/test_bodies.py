@@ -6,7 +6,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from api_client import Api, program
+
+from tests.api.api_client import Api, program
 
 WANTED = {"fileName": "one", "users": ["nobody@contoso.example"], "columns": ["userPrincipalName"]}
 

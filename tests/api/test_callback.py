@@ -12,12 +12,6 @@ from typing import Any
 
 import httpx
 import pytest
-import runner
-from api_client import validate
-from edges import connected, settings_for
-from runner import Context, run_export
-from test_results_schema import VALIDATOR
-from truth import rows_of
 
 from local.processes import free_port
 from local.serve import Serving
@@ -28,6 +22,12 @@ from shared.export.messages import Notified, NotifyTask, received, sent
 from shared.export.notify import notify, post_json
 from shared.storage import blobs
 from shared.storage.names import results_name, work_name
+from tests.api.api_client import validate
+from tests.api.test_results_schema import VALIDATOR
+from tests.edges import connected, settings_for
+from tests.integration import runner
+from tests.integration.runner import Context, run_export
+from tests.integration.truth import rows_of
 
 HOST = "prod-1.westeurope.logic.azure.com"
 SECRET = "sig=a-secret-signature"

@@ -8,9 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
-from api_client import SLOW_USERS, Api, wait
 from azure.storage.blob import BlobServiceClient, ContainerClient
-from test_results_schema import VALIDATOR
+
+from tests.api.api_client import SLOW_USERS, Api, wait
+from tests.api.test_results_schema import VALIDATOR
 
 SECONDS = 10.0
 """Within so long an export that was cancelled has ended, however long it would take."""
@@ -96,7 +97,7 @@ def test_what_runs_is_not_deleted_and_what_has_ended_not_cancelled(slow: Api) ->
     export_id = slow.start()
     refused = slow.delete(export_id)
     assert refused.status_code == 409
-    assert "cancel it first" in refused.json()["detail"]
+    assert "Cancel it first" in refused.json()["detail"]
     slow.cancel(export_id)
     slow.end(export_id)
     assert slow.cancel(export_id).status_code == 409

@@ -6,9 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from api_client import principal
-
 from shared.settings import USER_ADMINISTRATOR
+from tests.api.api_client import principal
 
 ROOT = Path(__file__).parents[2]
 ASK = """

@@ -12,18 +12,18 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from api_client import CONTRACT, Api, check, principal, program
-from edges import connected
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from runner import run_export
-from truth import rows_of
 
 from local.serve import Serving
 from local.tenant import Tenant, create_user
 from shared.api.access import HEADER
 from shared.api.request import MAX_BODY
 from shared.settings import APP_ROLE
+from tests.api.api_client import CONTRACT, Api, check, principal, program
+from tests.edges import connected
+from tests.integration.runner import run_export
+from tests.integration.truth import rows_of
 
 ROUTES = [(method, path) for path, item in CONTRACT["paths"].items() for method in item if method != "parameters"]
 bounded = settings(

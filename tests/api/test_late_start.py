@@ -12,7 +12,6 @@ from uuid import uuid4
 
 import azure.durable_functions as df
 import pytest
-from api_client import Api
 from azure.storage.blob import BlobServiceClient
 
 from local import durable_http
@@ -22,6 +21,7 @@ from shared.api.operations import Operations
 from shared.api.request import ExportRequest
 from shared.settings import Settings
 from shared.storage import blobs
+from tests.api.api_client import Api
 
 
 @dataclass(slots=True)

@@ -10,22 +10,22 @@ from uuid import uuid4
 
 import msgspec
 import pytest
-from api_client import Api, program, wait
 from azure.storage.blob import BlobServiceClient
-from durable import Durable
-from edges import settings_for
 
 from local.serve import Serving
 from shared.api import keys, limit, removal, start
 from shared.api.access import Caller
 from shared.api.keys import Key
-from shared.api.limit import TooManyRunning
 from shared.api.operations import Operations, new_id
+from shared.api.problems import TOO_MANY_SECONDS, TooManyRunning
 from shared.api.request import ExportRequest
 from shared.export import activities
 from shared.export.context import Edges, find_record
 from shared.storage import blobs
 from shared.storage.names import callback_name, key_name, place_name, record_name, users_name
+from tests.api.api_client import Api, program, wait
+from tests.api.durable import Durable
+from tests.edges import settings_for
 
 ANN, BOB = (Caller(name, name, administrator=True) for name in ("ann", "bob"))
 RECORD = {
@@ -225,7 +225,7 @@ def test_the_refusal_says_when_to_come_again(slow: Api) -> None:
     started = [ann.start() for _ in range(10)]
     refused = ann.post()
     assert refused.status_code == 429
-    assert int(refused.headers["Retry-After"]) == limit.RETRY_AFTER
+    assert int(refused.headers["Retry-After"]) == TOO_MANY_SECONDS
     assert refused.headers["Content-Type"] == "application/problem+json"
     assert "EXPORT_MAX_RUNNING" in refused.json()["detail"]
     assert ann.post({"columns": "none"}).status_code == 400

@@ -12,7 +12,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from api_client import Api, program
+
+from tests.api.api_client import Api, program
 
 ENVELOPE = {"__class__": "Path", "__module__": "pathlib", "__data__": "/tmp/x"}  # noqa: S108
 TEXT = json.dumps(ENVELOPE)

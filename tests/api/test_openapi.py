@@ -2,10 +2,10 @@
 
 import json
 from functools import cache
+from typing import Any
 
 import pytest
 import schemathesis
-from api_client import CONTRACT, SHARED, Api
 from azure.functions import HttpMethod
 from hypothesis import HealthCheck, Phase, given, settings
 from jsonschema import Draft202012Validator
@@ -25,6 +25,7 @@ from shared.api.access import HEADER
 from shared.api.routes import MAX_TOP
 from shared.files.columns import COLUMN_SETS, COLUMNS
 from shared.files.results import STATUSES
+from tests.api.api_client import CONTRACT, SHARED, Api
 
 CHECKS = [
     not_a_server_error,
@@ -112,7 +113,7 @@ def test_every_answer_to_whatever_request_is_in_the_document(api: Api, method: s
 
     @bounded
     @given(case=valid | invalid)
-    def check(case: Case) -> None:
+    def check(case: Case[Any]) -> None:
         case.call_and_validate(base_url=f"{api.serving.url}/api", checks=CHECKS, timeout=20)
 
     check()

@@ -12,10 +12,6 @@ import azure.durable_functions as df
 import msgspec
 import pytest
 from aiohttp import web
-from api_client import CONTRACT, administrator, validate
-from durable import Durable as InMemory
-from edges import settings_for
-from storage_proxy import Fault, proxied
 
 from local import durable_http
 from local.processes import free_port
@@ -26,6 +22,10 @@ from shared.api.operations import Operations
 from shared.api.routes import Body, Incoming, Outgoing
 from shared.settings import Settings
 from shared.storage import blobs
+from tests.api.api_client import CONTRACT, administrator, validate
+from tests.api.durable import Durable as InMemory
+from tests.edges import settings_for
+from tests.integration.storage_proxy import Fault, proxied
 
 ID = "fe5dfaf7-9a1b-84f8-b3cb-c7e6015e2e00"
 BODIES = [routes.start_export, routes.list_exports, routes.show_export, routes.cancel_export, routes.delete_export]

@@ -8,15 +8,15 @@ from urllib.parse import urlsplit
 
 import msgspec
 import pytest
-from api_client import administrator
-from durable import Durable
-from edges import settings_for
 
 from local.serve import Serving
 from shared.api import routes
 from shared.api.operations import Operations
 from shared.api.routes import Body, Incoming, Outgoing
 from shared.storage import blobs
+from tests.api.api_client import administrator
+from tests.api.durable import Durable
+from tests.edges import settings_for
 
 OWN = "https://func-x.azurewebsites.net/api"
 FORWARDED = {

@@ -4,16 +4,16 @@ import json
 from typing import Any
 
 import pytest
-from api_client import SHARED
-from edges import connected
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
-from runner import Context, Export, run_export
 
 from local.serve import Serving
 from local.tenant import Tenant
 from shared.export.context import Edges
 from shared.storage import blobs
 from shared.storage.names import results_name
+from tests.api.api_client import SHARED
+from tests.edges import connected
+from tests.integration.runner import Context, Export, run_export
 
 SCHEMA = json.loads((SHARED / "files/results.schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA, format_checker=FormatChecker())

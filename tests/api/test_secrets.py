@@ -12,11 +12,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from api_client import Api, administrator, program, wait
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
 from local import azurite
 from local.serve import launch
+from tests.api.api_client import Api, administrator, program, wait
 
 SIGNATURE = "sig=a-secret-signature"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
-from watching import USERS, Watched
 
 from local.serve import Serving, launch
+from tests.browser.watching import USERS, Watched
 
 QUIET = (
     "--no-sandbox",

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Page, Route, expect
-from watching import Watched
+
+from tests.browser.watching import Watched
 
 OBJECT_ID = "11111111-2222-4333-8444-555555555555"
 
@@ -48,7 +49,7 @@ def test_refusals_stand_at_their_fields(watched: Watched, form: Page) -> None:
     form.get_by_role("button", name="Start export").click()
     name, text = form.get_by_label("File name"), form.get_by_label("OData filter")
     expect(name).to_be_focused()
-    expect(name).to_have_accessible_description(re.compile(r"^These characters are not possible: '/' Left empty"))
+    expect(name).to_have_accessible_description(re.compile(r"^Must not have these characters: '/' Left empty"))
     expect(text).to_have_attribute("aria-invalid", "true")
     assert "At character 12" in form.locator("#error-filter").inner_text()
     expect(form.locator("[data-pointer='/columns'] .error")).to_contain_text("a list of column names")

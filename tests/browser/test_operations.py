@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
-from watching import USERS, Watched
 
 from local.serve import Serving
+from tests.browser.watching import USERS, Watched
 
 ADMINISTRATOR = "fe930be7-5e62-47db-91af-98c3a49a38b1"
 PLAIN_USER = "b79fbf4d-3ef9-4689-8143-76b194e85509"
@@ -147,7 +147,7 @@ def test_a_caller_without_a_role_reads_why_and_sees_nothing(watched: Watched) ->
     watched.refusals.add(403)
     watched.page.set_extra_http_headers(principal("Ann", PLAIN_USER))
     page = watched.open()
-    expect(page.get_by_role("alert")).to_contain_text("Ann has none of the roles that may export users")
+    expect(page.get_by_role("alert")).to_contain_text("Ann has no role that may export users")
     expect(page.get_by_role("link", name="New export")).to_be_hidden()
     expect(page.locator("#rows tr")).to_have_count(0)
 

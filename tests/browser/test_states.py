@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
-from watching import Watched
 
 from local.serve import Serving
+from tests.browser.watching import Watched
 
 ID = "fe5dfaf7-9a1b-84f8-b3cb-c7e6015e2e{:02x}"
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(1)</script>"

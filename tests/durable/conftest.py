@@ -10,10 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
-from api_client import Api, administrator
-from hooks import Hook, listening
 
 from local.serve import launch
+from tests.api.api_client import Api, administrator
+from tests.durable.hooks import Hook, listening
 
 PROGRAM = os.environ.get("DURABLE_HOST", "")
 HOOK_HOST = "hooks.logic.azure.com"

@@ -7,12 +7,12 @@ from typing import Any
 
 import httpx
 import pytest
-from api_client import Api, wait
-from conftest import HOOK_HOST
-from hooks import Hook
-from truth import check_ids
 
 from local.extension import written_binding
+from tests.api.api_client import Api, wait
+from tests.durable.conftest import HOOK_HOST
+from tests.durable.hooks import Hook
+from tests.integration.truth import check_ids
 
 SECONDS = 120.0
 """An activity that always fails takes four pauses of 15 seconds; many exports run at once."""

@@ -10,11 +10,11 @@ from typing import Any
 
 import httpx
 import pytest
-from api_client import Api, wait
-from conftest import extension
-from truth import check_ids
 
 from local.serve import look
+from tests.api.api_client import Api, wait
+from tests.durable.conftest import extension
+from tests.integration.truth import check_ids
 
 SECONDS = 400.0
 

@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-import bicep
+from tests.infra import bicep
 
 ROOT = Path(__file__).parents[2]
 AZURE = (ROOT / "azure.yaml").read_text()

@@ -7,8 +7,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import bicep
 import pytest
+
+from tests.infra import bicep
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "infra/.checkov.yaml"

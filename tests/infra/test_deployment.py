@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import deployment
 import pytest
 from packaging.markers import Marker
+
+from tests.infra import deployment
 
 ROOT = deployment.ROOT
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import bicep
-
 from shared.files.results import STATUSES
+from tests.infra import bicep
 
 Json = dict[str, Any]
 FOLDER = Path(__file__).parents[2] / "infra/logic-app"

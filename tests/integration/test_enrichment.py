@@ -2,28 +2,29 @@
 
 import json
 from datetime import datetime
+from typing import Any
 
 import pytest
-from runner import run_export
-from truth import check_complete, check_results, rows_of
 
 from local.tenant import Call, Tenant, answer
 from local.tenant.entitlements import GROUPS, LICENCES, UNITS
+from tests.integration.runner import Connect, Export, run_export
+from tests.integration.truth import check_complete, check_results, rows_of
 
 PEOPLE = ["objectId", "managerId", "managerDisplayName", "managerUserPrincipalName", "managerMail"]
 REGISTERED = ["objectId", "accountEnabled", "isMfaRegistered", "methodsRegistered", "defaultMfaMethod"]
 PROOF = ["objectId", "authenticationPhoneNumber", "authenticationAlternativePhoneNumber", "authenticationEmail"]
 
 
-def ask(tenant, target, eventual=False):
+def ask(tenant: Tenant, target: str, *, eventual: bool = False) -> Any:
     headers = {"authorization": "Bearer truth"} | ({"consistencylevel": "eventual"} if eventual else {})
     found = answer(tenant, Call("GET", target, headers, b"", "http://tenant"))
     return json.loads(found.body) if found.status == 200 else None
 
 
-def listed(tenant, target):
+def listed(tenant: Tenant, target: str) -> list[dict[str, Any]]:
     """All pages of a list, as the tenant itself gives them."""
-    found = []
+    found: list[dict[str, Any]] = []
     while target:
         page = ask(tenant, target)
         found += page["value"]
@@ -31,22 +32,22 @@ def listed(tenant, target):
     return found
 
 
-def codes(entries):
+def codes(entries: list[dict[str, Any]]) -> list[str]:
     return [entry["code"] for entry in entries]
 
 
-def asked(tenant, word):
+def asked(tenant: Tenant, word: str) -> int:
     return sum(count for name, count in tenant.stats.requests.items() if word in name)
 
 
-def bosses(tenant):
+def bosses(tenant: Tenant) -> dict[str, dict[str, Any]]:
     found = listed(
         tenant, "/v1.0/users?$top=999&$select=id&$expand=manager($select=id,displayName,userPrincipalName,mail)"
     )
     return {user["id"]: user.get("manager", {}) for user in found}
 
 
-def check_bosses(done, tenant):
+def check_bosses(done: Export, tenant: Tenant) -> None:
     truth = bosses(tenant)
     names = {"Id": "id", "DisplayName": "displayName", "UserPrincipalName": "userPrincipalName", "Mail": "mail"}
     for row in rows_of(done.csv):
@@ -58,7 +59,9 @@ def check_bosses(done, tenant):
 
 @pytest.mark.parametrize("eventual", ["taken", "refused", "ignored"])
 @pytest.mark.parametrize("page", [None, 100, 7])
-async def test_managers_come_whatever_graph_does_with_expand(connected, page, eventual):
+async def test_managers_come_whatever_graph_does_with_expand(
+    connected: Connect, page: int | None, eventual: str
+) -> None:
     tenant = Tenant(users=400, expand_page=page, expand_eventual=eventual)
     async with connected(tenant, EXPORT_RANGE_USERS="150") as edges:
         done = await run_export(edges, columns=PEOPLE, excel=False)
@@ -67,7 +70,7 @@ async def test_managers_come_whatever_graph_does_with_expand(connected, page, ev
     check_bosses(done, tenant)
 
 
-async def test_managers_and_sponsors_together_and_of_selected_users(connected):
+async def test_managers_and_sponsors_together_and_of_selected_users(connected: Connect) -> None:
     tenant = Tenant(users=300, expand_page=100)
     columns = [*PEOPLE, "sponsorIds", "sponsorDisplayNames"]
     users = [user["userPrincipalName"] for user in tenant.all_users()]
@@ -86,7 +89,7 @@ async def test_managers_and_sponsors_together_and_of_selected_users(connected):
                 assert [each for each in row["sponsorIds"].split("; ") if each] == truth[row["objectId"]]
 
 
-async def test_a_relation_that_can_not_be_read_is_an_error_of_these_users_and_loses_nobody(connected):
+async def test_a_relation_that_can_not_be_read_is_an_error_of_these_users_and_loses_nobody(connected: Connect) -> None:
     tenant = Tenant(users=60)
     tenant.faults.add("status", status=403, match="expand=sponsors", rate=1.0)
     async with connected(tenant) as edges:
@@ -100,7 +103,7 @@ async def test_a_relation_that_can_not_be_read_is_an_error_of_these_users_and_lo
 LICENSES = ["objectId", "licenses", "licenseSkuPartNumbers", "licensesDirect", "licensesFromGroups", "licenseErrors"]
 
 
-async def test_licenses_have_names_and_say_how_they_were_assigned(connected):
+async def test_licenses_have_names_and_say_how_they_were_assigned(connected: Connect) -> None:
     tenant = Tenant(users=300)
     async with connected(tenant) as edges:
         done = await run_export(edges, columns=LICENSES, excel=False)
@@ -121,7 +124,9 @@ async def test_licenses_have_names_and_say_how_they_were_assigned(connected):
     assert asked(tenant, "subscribedSkus") == 1
 
 
-async def test_without_the_permission_products_have_the_names_that_the_app_knows_and_it_is_said_once(connected):
+async def test_without_the_permission_products_have_the_names_that_the_app_knows_and_it_is_said_once(
+    connected: Connect,
+) -> None:
     tenant = Tenant(users=300, permissions=frozenset(("User.Read.All",)))
     async with connected(tenant) as edges:
         done = await run_export(edges, columns=LICENSES)
@@ -132,7 +137,7 @@ async def test_without_the_permission_products_have_the_names_that_the_app_knows
     assert any("Microsoft 365 E3" in row["licenses"] for row in rows_of(done.csv))
 
 
-async def test_names_of_products_can_come_from_microsofts_csv(connected):
+async def test_names_of_products_can_come_from_microsofts_csv(connected: Connect) -> None:
     from shared.storage import blobs
 
     tenant = Tenant(users=100)
@@ -151,7 +156,7 @@ async def test_names_of_products_can_come_from_microsofts_csv(connected):
     assert not any(name.startswith("Microsoft") for name in found)
 
 
-async def test_registration_comes_from_the_report_and_unknown_users_are_empty_and_counted(connected):
+async def test_registration_comes_from_the_report_and_unknown_users_are_empty_and_counted(connected: Connect) -> None:
     tenant = Tenant(users=2500)
     async with connected(tenant, EXPORT_RANGE_USERS="700") as edges:
         done = await run_export(edges, columns=REGISTERED)
@@ -177,7 +182,7 @@ async def test_registration_comes_from_the_report_and_unknown_users_are_empty_an
 
 
 @pytest.mark.parametrize("why", [{"permissions": frozenset(("User.Read.All",))}, {"premium": False}])
-async def test_a_report_that_can_not_be_read_is_one_error(connected, why):
+async def test_a_report_that_can_not_be_read_is_one_error(connected: Connect, why: dict[str, Any]) -> None:
     tenant = Tenant(users=100, **why)
     async with connected(tenant) as edges:
         done = await run_export(edges, columns=REGISTERED)
@@ -189,7 +194,7 @@ async def test_a_report_that_can_not_be_read_is_one_error(connected, why):
     assert {row["isMfaRegistered"] for row in rows_of(done.csv)} == {""}
 
 
-async def test_a_report_that_fails_on_the_way_costs_its_cells_and_no_user(connected):
+async def test_a_report_that_fails_on_the_way_costs_its_cells_and_no_user(connected: Connect) -> None:
     tenant = Tenant(users=2500)
     tenant.faults.add("status", status=403, match="userRegistrationDetails", page=2, rate=1.0)
     tenant.faults.add("status", status=403, match="skiptoken=u", rate=1.0)
@@ -200,7 +205,7 @@ async def test_a_report_that_fails_on_the_way_costs_its_cells_and_no_user(connec
     assert len(done.results["errors"]) == 1
 
 
-async def test_methods_are_asked_for_only_of_those_who_have_any_by_the_report(connected):
+async def test_methods_are_asked_for_only_of_those_who_have_any_by_the_report(connected: Connect) -> None:
     tenant = Tenant(users=600)
     async with connected(tenant) as edges:
         done = await run_export(edges, columns=PROOF)
@@ -216,7 +221,7 @@ async def test_methods_are_asked_for_only_of_those_who_have_any_by_the_report(co
     assert asked_some < asked(everyone, "methods")
 
 
-async def test_roles_have_names_also_by_way_of_a_group_and_over_a_unit(connected):
+async def test_roles_have_names_also_by_way_of_a_group_and_over_a_unit(connected: Connect) -> None:
     tenant = Tenant(users=50)
     users = [user["id"] for user in listed(tenant, "/v1.0/users?$top=999&$select=id")]
     held = listed(tenant, "/v1.0/roleManagement/directory/roleAssignments?$expand=roleDefinition")
@@ -247,7 +252,9 @@ async def test_roles_have_names_also_by_way_of_a_group_and_over_a_unit(connected
         (("RoleManagement.Read.Directory", "GroupMember.Read.All"), "AdministrativeUnit.Read.All"),
     ],
 )
-async def test_what_is_missing_for_roles_is_said_once_by_name(connected, granted, missing):
+async def test_what_is_missing_for_roles_is_said_once_by_name(
+    connected: Connect, granted: tuple[str, ...], missing: str
+) -> None:
     tenant = Tenant(users=50, permissions=frozenset(("User.Read.All", *granted)))
     async with connected(tenant) as edges:
         done = await run_export(edges, columns=["objectId", "directoryRoles"])
@@ -259,7 +266,7 @@ async def test_what_is_missing_for_roles_is_said_once_by_name(connected, granted
     assert any(row["directoryRoles"] for row in rows_of(done.csv)) == bool(granted)
 
 
-async def test_days_since_the_last_sign_in_are_whole_days_until_the_export(connected):
+async def test_days_since_the_last_sign_in_are_whole_days_until_the_export(connected: Connect) -> None:
     tenant = Tenant(users=100)
     async with connected(tenant) as edges:
         done = await run_export(edges, columns=["objectId", "lastSuccessfulSignInDateTime", "daysSinceLastSignIn"])
@@ -272,7 +279,9 @@ async def test_days_since_the_last_sign_in_are_whole_days_until_the_export(conne
     assert any(row["daysSinceLastSignIn"] for row in rows)
 
 
-async def test_names_that_only_the_tenant_knows_are_columns_and_an_unknown_one_is_said_by_name(connected):
+async def test_names_that_only_the_tenant_knows_are_columns_and_an_unknown_one_is_said_by_name(
+    connected: Connect,
+) -> None:
     from local.tenant.metadata import EXTENSIONS
 
     tenant = Tenant(users=300)
@@ -295,7 +304,9 @@ async def test_names_that_only_the_tenant_knows_are_columns_and_an_unknown_one_i
     assert all(any(row[name] for row in rows.values()) for name in (*EXTENSIONS, *security))
 
 
-async def test_security_attributes_of_which_graph_is_silent_are_a_warning_with_the_permission(connected):
+async def test_security_attributes_of_which_graph_is_silent_are_a_warning_with_the_permission(
+    connected: Connect,
+) -> None:
     tenant = Tenant(users=100, permissions=frozenset(("User.Read.All",)))
     async with connected(tenant) as edges:
         done = await run_export(edges, columns=["objectId", "customSecurityAttributes.Engineering.Project"])
@@ -304,7 +315,7 @@ async def test_security_attributes_of_which_graph_is_silent_are_a_warning_with_t
     assert "CustomSecAttributeAssignment.Read.All" in warning["reason"]
 
 
-async def test_columns_that_are_not_asked_for_cost_no_request(connected):
+async def test_columns_that_are_not_asked_for_cost_no_request(connected: Connect) -> None:
     tenant = Tenant(users=100)
     async with connected(tenant) as edges:
         await run_export(edges, columns="profile")

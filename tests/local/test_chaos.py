@@ -102,6 +102,6 @@ def test_a_page_without_a_place_for_the_table_is_left_as_it_is(page: Path) -> No
 
 
 def test_the_projects_own_page_has_a_place_for_the_table() -> None:
-    text = (Path(__file__).parents[2] / "docs/reliability.md").read_text()
+    text = (Path(__file__).parents[2] / "benchmarks/chaos.md").read_text()
     assert text.count(BEGIN) == text.count(END) == 1
     assert text.index(BEGIN) < text.index(END)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.api.access import HEADER, MAX_HEADER, Caller, Refused, caller_of
+from shared.api.access import HEADER, MAX_HEADER, Caller, caller_of
+from shared.api.problems import Refused
 from shared.settings import APP_ROLE, GLOBAL_ADMINISTRATOR, NEVER_ALLOWED, USER_ADMINISTRATOR, Settings
 from shared.settings import AZURE as NAMES_OF_AZURE
 
@@ -84,7 +85,7 @@ def test_without_an_allowed_role_the_answer_names_the_roles_that_are_missing(wid
     refused = refusal(principal(("oid", "1"), ("name", "Ann"), *(("wids", role) for role in wids)))
 
     assert refused.status == 403
-    assert "Ann has none of the roles" in refused.detail
+    assert "Ann has no role" in refused.detail
     assert all(role in refused.detail for role in (GLOBAL_ADMINISTRATOR, USER_ADMINISTRATOR, APP_ROLE))
     assert "overage" not in refused.detail
 
