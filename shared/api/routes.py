@@ -19,7 +19,7 @@ from shared.api.access import Caller, caller_of
 from shared.api.durable import DurableFailure
 from shared.api.operations import Operations
 from shared.api.problems import BadRequest, Problem, ProblemError
-from shared.files.columns import AUTHENTICATION, COLUMN_SETS, COLUMNS
+from shared.files.columns import COLUMN_SETS, COLUMNS
 from shared.files.results import FAILED, IN_PROGRESS, NOT_STARTED, STATUSES
 from shared.settings import Settings, SettingsError
 from shared.storage import blobs
@@ -187,11 +187,9 @@ def _saved_name(incoming: Incoming) -> tuple[str, str]:
 
 
 async def list_columns(incoming: Incoming, caller: Caller) -> Outgoing:
-    """GET /columns: what a request may name; `perUser` columns cost Graph a call for each user."""
-    columns = [
-        {"header": column.header, "source": column.source, "perUser": column.source == AUTHENTICATION}
-        for column in COLUMNS.values()
-    ]
+    """GET /columns: what a request may name, what it needs, and what it costs."""
+    told = ("header", "source", "group", "description", "cost", "permission")
+    columns = [{name: getattr(column, name) for name in told} for column in COLUMNS.values()]
     return _json(200, {"sets": COLUMN_SETS, "columns": columns})
 
 
