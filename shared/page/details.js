@@ -1,4 +1,4 @@
-// The details of one export: its request, counts, warnings and errors, its files, and what can be done with it.
+// The details of one export: its request, counts, warnings, errors, files and commands.
 
 import { RUNNING, announce, bytes, call, confirm, download, duration, element, icon, nameOf, number, progressBar, showProblem, statusChip, time } from "./tools.js";
 
@@ -9,7 +9,7 @@ const body = document.getElementById("details-body");
 let shownId = null;
 let shown = null;
 let bar = null;
-let report = {}; // `changed(id)`: its state has to be read again; `deleted(id)`: it is gone.
+let report = {}; // `changed(id)`: read its state again; `deleted(id)`: it no longer exists.
 
 export const open = () => (dialog.open ? shownId : null);
 export const isRunning = () => dialog.open && shown !== null && RUNNING.has(shown.status);
@@ -17,7 +17,7 @@ export const close = () => dialog.open && dialog.close();
 
 export const setUp = (callbacks) => (report = callbacks);
 
-// Opens the panel; `known` is what the list knows until the rest is here.
+// Opens the panel; `known` is the list's entry, shown until the answer is here.
 export function begin(id, known) {
   shownId = id;
   shown = null;
@@ -34,7 +34,7 @@ export function fail(problem) {
   body.replaceChildren(box);
 }
 
-// Shows the state. While only the progress changes, nothing else is touched: focus and reading place stay.
+// Shows the state. When only the progress changes, nothing else is touched: focus and reading place stay.
 export function show(operation) {
   const before = shown;
   shown = operation;
@@ -77,7 +77,7 @@ function commands(operation) {
   );
 }
 
-// Runs a command once at a time and shows its problem. One that is not over with that returns what the button says now.
+// Runs a command, one at a time, and shows its problem. A command that goes on returns the button's new text.
 async function run(button, action) {
   const box = body.querySelector(":scope > .problem");
   button.disabled = true;
@@ -100,7 +100,7 @@ async function fetchFile(file) {
 }
 
 async function cancel() {
-  const text = "What it has read so far is dropped, and no file is published.";
+  const text = "The users read so far are discarded, and no file is published.";
   if (!(await confirm("Cancel this export?", text, "Cancel export", "Keep running"))) return null;
   try {
     await call("POST", `exports/${shownId}/cancel`);
@@ -113,7 +113,7 @@ async function cancel() {
 
 async function remove() {
   const id = shownId;
-  const text = `${title.textContent}, its results and its entry in this list are removed for everyone. This can't be undone.`;
+  const text = `This deletes ${title.textContent}, its results and its entry in this list for everyone. It can't be undone.`;
   if (!(await confirm("Delete this export?", text, "Delete", "Keep"))) return;
   await call("DELETE", `exports/${id}`);
   dialog.close();
@@ -143,13 +143,13 @@ function facts(pairs) {
 
 function requestFacts({ request = {} }) {
   const columns = request.columns ?? [];
-  const users = request.users ? `${number(request.users)} selected` : request.filter ? "That match the filter" : "All";
+  const users = request.users ? `${number(request.users)} selected` : request.filter ? "Users that match the filter" : "All";
   return [
     ["Users", users],
     ["Filter", request.filter ? element("code", {}, request.filter) : null],
     ["Columns", element("details", {}, element("summary", {}, `${columns.length} columns`), columns.join(", "))],
     ["Safe for Excel", request.excel === false ? "No" : "Yes"],
-    ["Calls back", request.callbackHost || null],
+    ["Callback host", request.callbackHost || null],
   ];
 }
 
@@ -161,7 +161,7 @@ function runFacts({ counts, ...operation }) {
     ["File size", operation.file ? bytes(operation.file.bytes) : null],
     ["Ranges", counts ? number(counts.ranges) : null],
     ["Requests to Graph", counts ? number(counts.requests) : null],
-    ["Tried again", counts ? `${number(counts.retries)} requests, ${number(counts.restarts)} ranges` : null],
+    ["Repeated", counts ? `${number(counts.retries)} requests, ${number(counts.restarts)} ranges` : null],
     ["Id", element("code", {}, operation.id)],
   ];
 }
@@ -172,7 +172,7 @@ function entries(heading, kind, found) {
   return element("section", { class: kind }, element("h3", {}, heading), element("ul", { class: "entries" }, ...items));
 }
 
-// The bars count what is shown here, the first errors of maybe many more, and say so. A few are just listed.
+// The bars count only the errors shown here, which may be the first of many. A few errors are just listed.
 function errors({ errors: found = [], counts = {} }) {
   if (!found.length) return null;
   const all = Math.max(counts.errors ?? 0, found.length);
@@ -202,8 +202,8 @@ function errors({ errors: found = [], counts = {} }) {
     "section",
     {},
     element("h3", {}, heading),
-    all > found.length && element("p", { class: "hint" }, "results.json has all of them."),
-    ...(found.length > FEW ? [chart, element("label", { class: "search", for: "search" }, "Find in the errors", search)] : []),
+    all > found.length && element("p", { class: "hint" }, "results.json has all errors."),
+    ...(found.length > FEW ? [chart, element("label", { class: "search", for: "search" }, "Search the errors", search)] : []),
     count,
     table,
   );

@@ -1,4 +1,4 @@
-// The list of operations: loads it, keeps the running ones up to date, and opens what the address names.
+// The list of operations: loads it, updates the running ones, and opens the panel that the address names.
 // `#new` is the form, `#{id}` the details of one export.
 
 import * as details from "./details.js";
@@ -21,7 +21,7 @@ const watcher = new IntersectionObserver((entries) => {
   }
 });
 let continuation = "";
-let loads = 0; // The newest load wins: an older answer that comes late is dropped.
+let loads = 0; // The newest load wins: a late answer to an older one is dropped.
 
 async function load(more = false) {
   const load = ++loads;
@@ -87,7 +87,7 @@ function showEmpty(empty) {
     : "No operations yet";
   find("empty").querySelector(".text").textContent = filter
     ? "Choose another status above."
-    : "Start an export, here or through the API, and it is shown here with its progress and its files.";
+    : "Start an export here or through the API. It then appears here, with its progress and its files.";
 }
 
 // Adds an operation to the list, or shows what is new about one that is there.
@@ -142,7 +142,7 @@ async function fetchFile(id) {
   }
 }
 
-// Asks for the running exports that can be seen, one after the other, and not at all while the tab is hidden.
+// Asks for the visible running exports, one after the other; for none while the tab is hidden.
 let wait = POLL;
 async function poll() {
   if (!document.hidden) {
@@ -165,7 +165,7 @@ async function poll() {
   setTimeout(poll, wait);
 }
 
-// Gets one export's state for list and details. Returns the Problem when that failed; a deleted one is no failure.
+// Gets one export's state for list and details. Returns the Problem when that failed; a deleted export is not a failure.
 async function update(id) {
   try {
     const operation = await call("GET", `exports/${id}`);

@@ -1,19 +1,19 @@
-// The form that starts an export. What the API refuses is shown at its field, found by the problem's JSON pointer.
+// The form that starts an export. A problem that the API reports is shown at its field, found by its JSON pointer.
 
 import { announce, call, element, number, showProblem } from "./tools.js";
 import { parseUsers, readFile } from "./users.js";
 
 const EXAMPLES = [
   ["Guests", "userType eq 'Guest'"],
-  ["Accounts that are switched off", "accountEnabled eq false"],
+  ["Disabled accounts", "accountEnabled eq false"],
   ["One department", "department eq 'Sales'"],
   ["Created since", "createdDateTime ge 2025-01-01T00:00:00Z"],
   ["Synchronised from on-premises", "onPremisesSyncEnabled eq true"],
 ];
 const SETS = {
-  documented: "What the portal's documentation lists, with the authentication columns",
-  portal: "What the portal's own file has",
-  profile: "Documented, without the authentication columns: the quickest",
+  documented: "The columns of the portal's documentation, with the authentication columns",
+  portal: "The columns of the portal's own file",
+  profile: "Documented, without the authentication columns: the fastest",
 };
 const SHOWN_PROBLEMS = 5;
 
@@ -25,7 +25,7 @@ let started = async () => {};
 let columnsShown = false;
 let lastTry = { body: "", key: "" };
 
-// `callback(id)` is told of an export that was started.
+// Calls `callback(id)` when an export was started.
 export function setUp(callback) {
   started = callback;
   for (const [name, filter] of EXAMPLES) {
@@ -87,14 +87,14 @@ function groups(sets, columns) {
   const rest = plain.filter((column) => !documented.includes(column) && !portal.includes(column));
   return [
     ["Documented", "", documented],
-    ["Authentication", "These cost a call to Graph for each user: an export of many users takes much longer.", perUser],
+    ["Authentication", "These need one call to Graph per user. An export of many users takes much longer.", perUser],
     ["More of the portal's file", "", portal],
-    ["Sign-in", "Needs the permission AuditLog.Read.All and a P1 licence.", signIn],
+    ["Sign-in", "These need the permission AuditLog.Read.All and a P1 licence.", signIn],
     ["More", "", rest],
   ].filter(([, , group]) => group.length);
 }
 
-// A group with a box for all of it, which shows when only some are chosen.
+// A group of columns, with a box for all of them that also shows when only some are chosen.
 function columnGroup(title, hint, columns) {
   const boxes = columns.map(({ header }) => element("input", { type: "checkbox", name: "column", value: header }));
   const all = element("input", { type: "checkbox", "aria-label": `All of: ${title}` });
@@ -125,7 +125,7 @@ async function takeFile() {
   showErrors([]);
   try {
     const users = parseUsers(await readFile(file));
-    if (!users.length) throw new Error(`${file.name} has no users: give a column userPrincipalName, objectId or id, or one user a line.`);
+    if (!users.length) throw new Error(`${file.name} has no users. It needs a column userPrincipalName, objectId or id, or one user per line.`);
     find("users").value = users.join("\n");
     countUsers();
   } catch (problem) {
@@ -147,7 +147,7 @@ function request() {
 
 async function submit() {
   const body = JSON.stringify(request());
-  // The same request again, after an answer that got lost, must not start a second export.
+  // A repeat of the same request, after an answer was lost, must not start a second export.
   if (body !== lastTry.body) lastTry = { body, key: newKey() };
   find("submit").disabled = true;
   announce("Starting the export");
@@ -204,7 +204,7 @@ function showErrors(errors) {
 function showAtField(field, details) {
   const more = details.length - SHOWN_PROBLEMS;
   const lines = details.slice(0, SHOWN_PROBLEMS).map((detail) => element("span", {}, sentence(detail)));
-  if (more > 0) lines.push(element("span", {}, `And ${number(more)} more like this.`));
+  if (more > 0) lines.push(element("span", {}, `And ${number(more)} more problems like this.`));
   const id = `error${field.dataset.pointer.replace("/", "-")}`;
   const control = field.querySelector("[name=columns]:checked") ?? field.querySelector("textarea, input");
   const text = element("p", { class: "error", id }, ...lines);

@@ -1,5 +1,5 @@
-// What the other scripts share: calls to the API, elements, and how values read.
-// Every value gets into the page as text: nothing here, or elsewhere, makes markup out of data.
+// Shared by the other scripts: calls to the API, elements, and texts of values.
+// Every value gets into the page as text. No script makes markup out of data.
 
 const API = new URL("../", import.meta.url);
 const SVG = "http://www.w3.org/2000/svg";
@@ -15,7 +15,7 @@ export const STATUS_TEXTS = {
   Cancelled: "Cancelled",
 };
 
-// An answer that is no success. `status` 0: no answer at all.
+// An answer that is not a success. `status` 0: there was no answer.
 export class Problem extends Error {
   constructor(status, title, detail, errors = []) {
     super(detail || title);
@@ -23,7 +23,7 @@ export class Problem extends Error {
   }
 }
 
-// Calls the API: the JSON body, or throws a Problem. A failed export answers 500 with its results, which is no problem.
+// Calls the API: the JSON body, or throws a Problem. A failed export answers 500 with its results; that is not a Problem.
 export async function call(method, path, body, headers = {}) {
   let response;
   try {
@@ -33,12 +33,12 @@ export async function call(method, path, body, headers = {}) {
       headers: body ? { "Content-Type": "application/json", ...headers } : headers,
       // App Service Authentication refuses a POST without Referer as forged; other sites still get none.
       referrerPolicy: "same-origin",
-      // It may answer with the way to the sign-in page, which a script can't follow.
+      // It may redirect to the sign-in page, and a script can't follow that.
       redirect: "manual",
       signal: AbortSignal.timeout(TIMEOUT),
     });
   } catch {
-    throw new Problem(0, "The API can't be reached", "Look at your connection, or try again in a moment.");
+    throw new Problem(0, "The API can't be reached", "Check your connection, or try again in a moment.");
   }
   if (response.type === "opaqueredirect") throw new Problem(401, "Not signed in", "Your sign-in has ended.");
   let json = null;
@@ -46,7 +46,7 @@ export async function call(method, path, body, headers = {}) {
     const text = await response.text();
     json = text ? JSON.parse(text) : null;
   } catch {
-    if (response.ok) throw new Problem(response.status, "The answer can't be read", "The API sent no JSON.");
+    if (response.ok) throw new Problem(response.status, "The answer can't be read", "The API did not send JSON.");
   }
   if (response.ok || (response.status === 500 && json?.id)) return json;
   const title = json?.title || `The API answered ${response.status}`;
@@ -78,7 +78,7 @@ export function statusChip(status) {
   return element("span", { class: `chip ${status in STATUS_TEXTS ? status : ""}` }, icon(status), STATUS_TEXTS[status] ?? status);
 }
 
-// The bar of a running export with rate and time left, made once and then updated: screen readers keep their place.
+// The bar of a running export, with rate and time left. It is made once and then updated: screen readers keep their place.
 export function progressBar(name) {
   const fill = element("span", { class: "fill" });
   const bar = element("div", { class: "bar", role: "progressbar", "aria-label": `Progress of ${name}` }, fill);
@@ -100,7 +100,7 @@ export function progressBar(name) {
   return whole;
 }
 
-// A problem as text in `box`; when the sign-in is missing, with the way to it.
+// A problem as text in `box`; with a link to sign in when that is missing.
 export function showProblem(box, problem, retry) {
   box.replaceChildren();
   box.hidden = !problem;
@@ -114,7 +114,7 @@ export function showProblem(box, problem, retry) {
   }
 }
 
-// Says it to screen readers. What lies behind an open dialog is silent, so the dialog has a place of its own.
+// Tells screen readers. They don't hear what is behind an open dialog, so each dialog has its own place for this.
 export function announce(text) {
   const open = [...document.querySelectorAll("dialog[open] > [role=status]")].pop();
   (open ?? document.getElementById("status")).textContent = text;
@@ -142,7 +142,7 @@ export function confirm(title, text, yes, no) {
   });
 }
 
-// Downloads one of an export's files through a link made for this moment; such links end soon and are kept nowhere.
+// Downloads one of an export's files through a new link. Such links end soon, and are stored nowhere.
 export async function download(id, file) {
   const { download: links } = await call("GET", `exports/${id}`);
   const link = links?.[file];

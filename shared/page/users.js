@@ -1,11 +1,11 @@
-// Users out of what someone pastes or has in a file: one a line, or a column of a CSV.
+// Users from pasted text or a file: one per line, or a column of a CSV.
 
 const COLUMNS = ["userprincipalname", "objectid", "id", "memberobjectidorupn"];
 const MAX_FILE = 32 * 1024 * 1024;
 
-// The text of a file; Excel's "Unicode text" is UTF-16, all else is taken for UTF-8.
+// The text of a file. Excel's "Unicode text" is UTF-16; everything else is read as UTF-8.
 export async function readFile(file) {
-  if (file.size > MAX_FILE) throw new Error(`${file.name} has more than 32 MB: leave out the columns that aren't needed.`);
+  if (file.size > MAX_FILE) throw new Error(`${file.name} has more than 32 MB. Remove the columns that are not needed.`);
   const bytes = new Uint8Array(await file.arrayBuffer());
   const wide = bytes[0] === 0xff && bytes[1] === 0xfe;
   return new TextDecoder(wide ? "utf-16le" : "utf-8").decode(bytes);

@@ -49,7 +49,7 @@ def test_refusals_stand_at_their_fields(watched: Watched, form: Page) -> None:
     form.get_by_role("button", name="Start export").click()
     name, text = form.get_by_label("File name"), form.get_by_label("OData filter")
     expect(name).to_be_focused()
-    expect(name).to_have_accessible_description(re.compile(r"^Must not have these characters: '/' Left empty"))
+    expect(name).to_have_accessible_description(re.compile(r"^Must not have these characters: '/' If you leave it empty"))
     expect(text).to_have_attribute("aria-invalid", "true")
     assert "At character 12" in form.locator("#error-filter").inner_text()
     expect(form.locator("[data-pointer='/columns'] .error")).to_contain_text("a list of column names")
@@ -58,7 +58,7 @@ def test_refusals_stand_at_their_fields(watched: Watched, form: Page) -> None:
     name.fill("a")
     form.get_by_role("button", name="Start export").click()
     expect(text).to_be_focused()
-    expect(name).to_have_accessible_description("Left empty, it is exportUsers_ and today's date.")
+    expect(name).to_have_accessible_description("If you leave it empty, the name is exportUsers_ and today's date.")
 
 
 def test_unknown_users_are_refused_at_their_field(watched: Watched, form: Page) -> None:
@@ -66,14 +66,14 @@ def test_unknown_users_are_refused_at_their_field(watched: Watched, form: Page) 
     form.get_by_role("radio", name="Selected users").check()
     form.get_by_label("User principal names").fill("\n".join(f"?{number}" for number in range(9)))
     form.get_by_role("button", name="Start export").click()
-    expect(form.locator("[data-pointer='/users'] .error")).to_contain_text("And 4 more like this.")
+    expect(form.locator("[data-pointer='/users'] .error")).to_contain_text("And 4 more problems like this.")
 
 
 def test_single_columns_and_an_example_are_sent(form: Page) -> None:
     form.get_by_role("radio", name="match a filter").check()
     form.get_by_role("button", name="Guests").click()
     form.get_by_role("radio", name="one by one").check()
-    expect(form.get_by_role("group", name="Authentication")).to_contain_text("a call to Graph for each user")
+    expect(form.get_by_role("group", name="Authentication")).to_contain_text("one call to Graph per user")
     form.get_by_role("checkbox", name="All of: Authentication").check()
     form.get_by_role("checkbox", name="authenticationEmail").uncheck()
     form.get_by_role("checkbox", name="displayName", exact=True).check()
