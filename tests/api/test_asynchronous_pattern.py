@@ -22,7 +22,7 @@ from shared.api.request import ExportRequest
 from shared.storage import blobs
 from tests.api.api_client import Api, program, wait
 from tests.api.durable import Durable
-from tests.api.edges import settings_for
+from tests.edges import settings_for
 
 
 @pytest.fixture

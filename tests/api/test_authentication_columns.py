@@ -23,8 +23,8 @@ from shared.storage import blobs
 from shared.storage.names import record_name, work_name
 from tests.api.api_client import administrator, principal, validate
 from tests.api.durable import Durable
-from tests.api.edges import connected
 from tests.api.test_callback import HOST, URL, Post
+from tests.edges import connected
 from tests.integration.runner import run_export
 
 READER = "Exports.ReadAuthentication"

@@ -23,8 +23,8 @@ from shared.export.notify import notify, post_json
 from shared.storage import blobs
 from shared.storage.names import results_name, work_name
 from tests.api.api_client import validate
-from tests.api.edges import connected, settings_for
 from tests.api.test_results_schema import VALIDATOR
+from tests.edges import connected, settings_for
 from tests.integration import runner
 from tests.integration.runner import Context, run_export
 from tests.integration.truth import rows_of

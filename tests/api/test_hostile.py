@@ -21,7 +21,7 @@ from shared.api.access import HEADER
 from shared.api.request import MAX_BODY
 from shared.settings import APP_ROLE
 from tests.api.api_client import CONTRACT, Api, check, principal, program
-from tests.api.edges import connected
+from tests.edges import connected
 from tests.integration.runner import run_export
 from tests.integration.truth import rows_of
 

@@ -14,14 +14,13 @@ from uuid import uuid4
 import httpx
 import jwt
 import pytest
-from azure.core.credentials import AccessToken
 from azure.storage.blob.aio import BlobServiceClient
 
 from local import azurite
 from local.serve import Serving
 from shared.storage import blobs
 from shared.storage.blobs import Storage
-from tests.api.edges import settings_for
+from tests.edges import FreshTokens, settings_for
 
 NAME, OTHER = "1/Ünïcode-用户.csv", "1/other.csv"
 FILE_NAME = "Ünïcode-用户; x.csv"
@@ -41,18 +40,13 @@ class Linked:
         return {name: value[0] for name, value in parse_qs(urlsplit(self.link).query).items()}
 
 
-class Identity:
+def identity() -> FreshTokens:
     """An unsigned sign-in: Azurite looks at issuer, audience and times only."""
-
-    async def get_token(self, *_: str, **__: Any) -> AccessToken:
-        now = int(datetime.now(UTC).timestamp())
-        claims: dict[str, Any] = {"aud": "https://storage.azure.com", "nbf": now - 60, "iat": now - 60}
-        claims |= {"oid": "11059fcc-5514-4800-b5f8-49808b9cfab6", "tid": "ab1f708d-50f6-404c-a006-d71b2ac7a606"}
-        claims |= {"iss": "https://sts.windows.net/00000000-0000-0000-0000-000000000000/", "exp": now + 600}
-        return AccessToken(jwt.encode(claims, "x" * 32, "HS256"), now + 600)
-
-    async def close(self) -> None:
-        return
+    now = int(datetime.now(UTC).timestamp())
+    claims: dict[str, Any] = {"aud": "https://storage.azure.com", "nbf": now - 60, "iat": now - 60, "exp": now + 600}
+    claims |= {"oid": "11059fcc-5514-4800-b5f8-49808b9cfab6", "tid": "ab1f708d-50f6-404c-a006-d71b2ac7a606"}
+    claims |= {"iss": "https://sts.windows.net/00000000-0000-0000-0000-000000000000/"}
+    return FreshTokens(jwt.encode(claims, "x" * 32, "HS256"))
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +73,7 @@ async def linked(request: pytest.FixtureRequest, serving: Serving, secure: azuri
         return
     # As `blobs.connect` makes it, but with trust in a certificate that nobody else knows.
     trusted = str(secure.certificate)
-    service = BlobServiceClient(secure.endpoint, credential=Identity(), connection_verify=trusted, retry_total=0)
+    service = BlobServiceClient(secure.endpoint, credential=identity(), connection_verify=trusted, retry_total=0)
     storage = Storage(service, service.get_container_client("exports"), by_identity=True)
     async with linked_by(storage, ssl.create_default_context(cafile=trusted)) as found:
         yield found

@@ -16,7 +16,7 @@ from shared.export.context import Edges
 from shared.storage import blobs
 from tests.api.api_client import Api, administrator, principal, program
 from tests.api.durable import Durable
-from tests.api.edges import settings_for
+from tests.edges import settings_for
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ async def test_one_that_ends_while_the_list_is_read_is_shown_as_it_ended(serving
         export_id = await start.start(on, wanted, ann)
 
         async def end() -> None:
-            nothing = {"ranges": 0, "expected": None, "found": [], "warnings": [], "parts": []}
+            nothing: dict[str, Any] = {"ranges": 0, "expected": None, "found": [], "warnings": [], "parts": []}
             nothing |= dict.fromkeys(("requests", "retries", "restarts"), 0)
             no_graph: Any = None
             await activities.run(

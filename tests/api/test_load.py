@@ -25,7 +25,7 @@ from shared.storage import blobs
 from shared.storage.names import callback_name, key_name, place_name, record_name, users_name
 from tests.api.api_client import Api, program, wait
 from tests.api.durable import Durable
-from tests.api.edges import settings_for
+from tests.edges import settings_for
 
 ANN, BOB = (Caller(name, name, administrator=True) for name in ("ann", "bob"))
 RECORD = {

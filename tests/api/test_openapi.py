@@ -2,6 +2,7 @@
 
 import json
 from functools import cache
+from typing import Any
 
 import pytest
 import schemathesis
@@ -112,7 +113,7 @@ def test_every_answer_to_whatever_request_is_in_the_document(api: Api, method: s
 
     @bounded
     @given(case=valid | invalid)
-    def check(case: Case) -> None:
+    def check(case: Case[Any]) -> None:
         case.call_and_validate(base_url=f"{api.serving.url}/api", checks=CHECKS, timeout=20)
 
     check()

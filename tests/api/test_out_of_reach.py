@@ -24,7 +24,7 @@ from shared.settings import Settings
 from shared.storage import blobs
 from tests.api.api_client import CONTRACT, administrator, validate
 from tests.api.durable import Durable as InMemory
-from tests.api.edges import settings_for
+from tests.edges import settings_for
 from tests.integration.storage_proxy import Fault, proxied
 
 ID = "fe5dfaf7-9a1b-84f8-b3cb-c7e6015e2e00"

@@ -16,7 +16,7 @@ from shared.api.routes import Body, Incoming, Outgoing
 from shared.storage import blobs
 from tests.api.api_client import administrator
 from tests.api.durable import Durable
-from tests.api.edges import settings_for
+from tests.edges import settings_for
 
 OWN = "https://func-x.azurewebsites.net/api"
 FORWARDED = {

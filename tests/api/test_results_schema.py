@@ -12,7 +12,7 @@ from shared.export.context import Edges
 from shared.storage import blobs
 from shared.storage.names import results_name
 from tests.api.api_client import SHARED
-from tests.api.edges import connected
+from tests.edges import connected
 from tests.integration.runner import Context, Export, run_export
 
 SCHEMA = json.loads((SHARED / "files/results.schema.json").read_text())

@@ -16,7 +16,7 @@ from shared.storage import blobs
 from shared.storage.names import place_name
 from tests.api.api_client import Api, wait
 from tests.api.durable import Durable
-from tests.api.edges import settings_for
+from tests.edges import settings_for
 
 NOW = datetime.now(UTC)
 ANN = Caller("ann", "Ann", administrator=False)

@@ -89,7 +89,7 @@ def untyped(data: Any) -> Any:
 
 
 async def handle(call: Json) -> Any:
-    import azure_functions_runtime as worker
+    import azure_functions_runtime as worker  # type: ignore[import-not-found]  # It is in that process alone.
 
     protos = Protos()
     properties = {"protos": protos, "host": "127.0.0.1"}

@@ -6,16 +6,20 @@ counts, the other one is a zombie.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
-from shared.api.operations import new_id, read_results
+from local.tenant import Tenant
+from local.tenant.faults import Faults, Rule
+from shared.api.operations import new_id
 from shared.export import activities
 from shared.export.context import Edges, Record
+from shared.export.outcome import read_results
 from shared.export.workflow import CANCEL, export_workflow
 from shared.files.columns import COLUMN_SETS
 from shared.storage import blobs
@@ -23,6 +27,8 @@ from shared.storage.names import csv_name, record_name, work_name
 from tests.integration.truth import SCHEMA
 
 Json = dict[str, Any]
+Connect = Callable[..., AbstractAsyncContextManager[Edges]]
+"""`async with connected(tenant, EXPORT_RANGE_USERS="100") as edges`: the fixture of the same name."""
 ATTEMPTS = 3
 
 
@@ -44,7 +50,7 @@ class Context:
 
     edges: Edges
     input: Json
-    run: Callable[[Edges, str, Json], Awaitable[Any]] = activities.run
+    run: Callable[[Edges, str, Json], Coroutine[Any, Any, Any]] = activities.run
     twice: float = 0.0
     chance: random.Random = field(default_factory=random.Random)
     cancel: asyncio.Event = field(default_factory=asyncio.Event)
@@ -104,20 +110,32 @@ class Context:
         return None
 
 
-class Watched:
-    """The tenant's faults; calls `before` ahead of each request for a page."""
-
-    def __init__(self, faults: Any, before: Callable[[], None]) -> None:
-        self.faults = faults
-        self.before = before
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    faults: Faults
+    before: Callable[[str], None]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.faults, name)
 
-    def hits(self, target: str, *arguments: Any, **options: Any) -> Any:
-        if "$top=999" in target or "$skiptoken" in target:
-            self.before()
+    def hits(self, target: str, *arguments: Any, **options: Any) -> list[Rule]:
+        self.before(target)
         return self.faults.hits(target, *arguments, **options)
+
+
+def watch(tenant: Tenant, before: Callable[[str], None]) -> None:
+    """Calls `before` ahead of each request, with its path and query."""
+    tenant.faults = cast(Faults, _Watched(tenant.faults, before))
+
+
+def before_pages(change: Callable[[], None]) -> Callable[[str], None]:
+    """For `watch`: calls `change` ahead of each request for a page of users."""
+
+    def before(target: str) -> None:
+        if "$top=999" in target or "$skiptoken" in target:
+            change()
+
+    return before
 
 
 async def _drive(workflow: Generator[Any, Any, Json]) -> Json:
@@ -133,7 +151,8 @@ async def _drive(workflow: Generator[Any, Any, Json]) -> Json:
             else:
                 asked = workflow.send(ended.result)
     except StopIteration as end:
-        return msgspec.json.decode(msgspec.json.encode(end.value))
+        output: Json = msgspec.json.decode(msgspec.json.encode(end.value))
+        return output
 
 
 async def _first(tasks: list[Task]) -> Task:

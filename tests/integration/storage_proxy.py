@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import aiohttp
 from aiohttp import web
+from yarl import URL
 
 _OWN = {"transfer-encoding", "content-length", "connection", "keep-alive"}
 
@@ -70,9 +71,7 @@ async def proxied(target: str, fault: Fault) -> AsyncIterator[str]:
             await runner.cleanup()
 
 
-def _as_it_is(url: str) -> aiohttp.client.StrOrURL:
-    from yarl import URL
-
+def _as_it_is(url: str) -> URL:
     return URL(url, encoded=True)
 
 

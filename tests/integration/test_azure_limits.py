@@ -4,14 +4,16 @@ import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from local.tenant import Tenant
 from shared.export import activities, plan, read
+from shared.export.context import Edges
 from shared.graph import client
 from shared.storage import blobs, blockwriter
-from tests.integration.runner import Context, run_export
+from tests.integration.runner import Connect, Context, Export, Json, run_export
 from tests.integration.truth import check_complete, check_results
 
 
@@ -31,13 +33,13 @@ def test_blocks_grow_before_there_are_too_many(users: int) -> None:
     assert blockwriter.block_bytes(None) == blobs.BLOCK_BYTES
 
 
-def hurried(edges):
+def hurried(edges: Edges) -> Edges:
     """The same edges with a clock on which every page takes a minute."""
     return replace(edges, clock=itertools.count(step=60).__next__)
 
 
 @pytest.mark.parametrize("method_errors", [0.0, 0.3])
-async def test_the_segments_of_a_chain_share_their_blocks(connected, method_errors):
+async def test_the_segments_of_a_chain_share_their_blocks(connected: Connect, method_errors: float) -> None:
     """A block for each would be 50,000 after some days of throttling."""
     tenant = Tenant(users=700, method_errors=method_errors)
     async with connected(tenant) as edges:
@@ -52,7 +54,7 @@ async def test_the_segments_of_a_chain_share_their_blocks(connected, method_erro
     assert len(users) == len(set(users)) == done.results["counts"]["errors"]
 
 
-async def test_blocks_fill_up_over_segments(connected, monkeypatch):
+async def test_blocks_fill_up_over_segments(connected: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blobs, "BLOCK_BYTES", 300_000)  # a number, so that megabytes need not be made
     tenant = Tenant(users=8000, shape="b2c")
     async with connected(tenant) as edges:
@@ -64,37 +66,39 @@ async def test_blocks_fill_up_over_segments(connected, monkeypatch):
     assert done.results["file"]["bytes"] / 600_000 < blocks < done.results["file"]["bytes"] / 300_000 + 1
 
 
-def publishing(done, **changed):
+def publishing(done: Export, **changed: Any) -> Json:
     """What publish is asked for again, with other parts."""
     (task,) = [task for name, task, _ in done.context.calls if name == "publish"]
     return task | changed
 
 
 @pytest.mark.parametrize("blocks", [(blobs.MAX_BLOCKS, 0), (0, blobs.MAX_BLOCKS // 2)], ids=["rows", "errors"])
-async def test_too_many_blocks_are_a_failure_with_its_reason_and_without_a_file(connected, blocks):
+async def test_too_many_blocks_are_a_failure_with_its_reason_and_without_a_file(
+    connected: Connect, blocks: tuple[int, int]
+) -> None:
     async with connected(Tenant(users=5)) as edges:
         done = await run_export(edges)
         task = publishing(done, parts=[[0, 0, "0" * 12, *blocks, 5, 1000, 7 if blocks[1] else 0]])
         assert (await activities.run(edges, "publish", task))["status"] == "Failed"
-        file = json.loads(await blobs.read(edges.storage, f"{done.id}/results.json"))
+        file = json.loads(await blobs.read(edges.storage, f"{done.id}/results.json") or b"")
     assert file["errors"][-1]["code"] == "TooManyBlocks"
     assert len(file["errors"]) == file["counts"]["errors"]
     assert file["file"] is None
 
 
 @pytest.mark.parametrize("lost", [1, -1])
-async def test_a_file_of_another_size_than_was_staged_is_removed(connected, lost):
+async def test_a_file_of_another_size_than_was_staged_is_removed(connected: Connect, lost: int) -> None:
     async with connected(Tenant(users=5)) as edges:
         done = await run_export(edges)
         (part,) = publishing(done)["parts"]
         task = publishing(done, parts=[[*part[:6], part[6] + lost, *part[7:]]])
         assert (await activities.run(edges, "publish", task))["status"] == "Failed"
-        file = json.loads(await blobs.read(edges.storage, f"{done.id}/results.json"))
+        file = json.loads(await blobs.read(edges.storage, f"{done.id}/results.json") or b"")
         assert await blobs.read(edges.storage, f"{done.id}/users.csv") is None
     assert file["errors"][-1]["code"] == "FileIncomplete"
 
 
-async def test_a_blob_of_as_many_blocks_as_azure_takes_can_be_committed(connected):
+async def test_a_blob_of_as_many_blocks_as_azure_takes_can_be_committed(connected: Connect) -> None:
     """One less than the limit in rows, and the header. The same block ids stand in the list, so one is staged."""
     async with connected(Tenant(users=1)) as edges:
         await blobs.write(edges.storage, "x/request.json", b"")
@@ -103,7 +107,7 @@ async def test_a_blob_of_as_many_blocks_as_azure_takes_can_be_committed(connecte
     assert size == 5 * blobs.MAX_BLOCKS
 
 
-async def test_what_an_export_activity_is_given_and_gives_is_small(connected):
+async def test_what_an_export_activity_is_given_and_gives_is_small(connected: Connect) -> None:
     tenant = Tenant(users=900, shape="null90", method_errors=0.2)
     async with connected(tenant, EXPORT_RANGE_USERS="100") as edges:
         done = await run_export(edges, columns="documented", context=Context(hurried(edges), {}))

@@ -8,16 +8,16 @@ import httpx
 from local.tenant import Tenant
 from shared.export.context import Edges
 from shared.graph import client, pages
-from tests.integration.runner import Context, run_export
+from tests.integration.runner import Connect, Context, run_export
 from tests.integration.truth import check_complete, check_results
 
 
-def hurried(edges):
+def hurried(edges: Edges) -> Edges:
     """The same edges with a clock on which every page takes a minute."""
     return Edges(edges.graph, edges.storage, edges.settings, clock=itertools.count(step=60).__next__)
 
 
-async def test_a_long_chain_goes_on_in_further_activities(connected):
+async def test_a_long_chain_goes_on_in_further_activities(connected: Connect) -> None:
     tenant = Tenant(users=12_000, shape="b2c")
     async with connected(tenant) as edges:
         done = await run_export(edges, context=Context(hurried(edges), {}))
@@ -27,7 +27,7 @@ async def test_a_long_chain_goes_on_in_further_activities(connected):
     assert segments == [0, 1, 2, 3, 4]
 
 
-async def test_a_user_sent_again_in_a_later_segment_is_there_once(connected):
+async def test_a_user_sent_again_in_a_later_segment_is_there_once(connected: Connect) -> None:
     tenant = Tenant(users=9000, shape="b2c")
     tenant.faults.add("duplicate_user", rate=1.0)
     async with connected(tenant) as edges:
@@ -36,7 +36,7 @@ async def test_a_user_sent_again_in_a_later_segment_is_there_once(connected):
     check_complete(done.csv, tenant)
 
 
-async def test_a_chain_that_breaks_in_a_later_segment_begins_again_at_its_first_page(connected):
+async def test_a_chain_that_breaks_in_a_later_segment_begins_again_at_its_first_page(connected: Connect) -> None:
     tenant = Tenant(users=9000, shape="b2c")
     tenant.faults.add("expired_token", page=8, times=2)
     async with connected(tenant) as edges:
@@ -46,7 +46,7 @@ async def test_a_chain_that_breaks_in_a_later_segment_begins_again_at_its_first_
     assert done.results["counts"]["restarts"] == 2
 
 
-async def test_a_chain_that_always_breaks_fails_and_leaves_no_file(connected):
+async def test_a_chain_that_always_breaks_fails_and_leaves_no_file(connected: Connect) -> None:
     tenant = Tenant(users=9000, shape="b2c")
     tenant.faults.add("expired_token", page=8, rate=1.0)
     async with connected(tenant) as edges:
@@ -56,7 +56,7 @@ async def test_a_chain_that_always_breaks_fails_and_leaves_no_file(connected):
     assert done.csv is None
 
 
-async def test_segments_delivered_twice_do_not_mix(connected):
+async def test_segments_delivered_twice_do_not_mix(connected: Connect) -> None:
     tenant = Tenant(users=9000, shape="b2c")
     async with connected(tenant) as edges:
         done = await run_export(edges, context=Context(hurried(edges), {}, twice=0.7))
@@ -64,7 +64,7 @@ async def test_segments_delivered_twice_do_not_mix(connected):
     check_complete(done.csv, tenant)
 
 
-async def test_what_is_read_user_by_user_goes_on_in_the_middle_of_a_page(connected):
+async def test_what_is_read_user_by_user_goes_on_in_the_middle_of_a_page(connected: Connect) -> None:
     tenant = Tenant(users=700, method_errors=0.05)
     async with connected(tenant) as edges:
         done = await run_export(edges, columns="documented", context=Context(hurried(edges), {}))
@@ -75,7 +75,7 @@ async def test_what_is_read_user_by_user_goes_on_in_the_middle_of_a_page(connect
     assert len(users) == len(set(users)) == done.results["counts"]["errors"]
 
 
-async def test_selected_users_go_on_in_further_activities(connected):
+async def test_selected_users_go_on_in_further_activities(connected: Connect) -> None:
     tenant = Tenant(users=700)
     users = [user["id"] for user in tenant.all_users()]
     async with connected(tenant) as edges:
@@ -86,7 +86,7 @@ async def test_selected_users_go_on_in_further_activities(connected):
     assert len(done.results["errors"]) == 1
 
 
-async def test_a_page_that_was_read_does_not_stay_until_garbage_is_collected(connected):
+async def test_a_page_that_was_read_does_not_stay_until_garbage_is_collected(connected: Connect) -> None:
     async with connected(Tenant(users=4500)) as edges:
         gc.collect()
         gc.disable()

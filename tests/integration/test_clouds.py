@@ -1,20 +1,21 @@
 """National clouds whose users lack properties: in USNat and USSec createdDateTime, by which a tenant is split."""
 
 import random
+from typing import Any
 
 import pytest
 
 from local.tenant import Tenant, update_user
-from tests.integration.runner import Watched, run_export
+from tests.integration.runner import Connect, Export, before_pages, run_export, watch
 from tests.integration.truth import check_complete, check_ids, check_results, rows_of
 
 
-def codes(done):
+def codes(done: Export) -> list[str]:
     return [warning["code"] for warning in done.results["warnings"]]
 
 
 @pytest.mark.parametrize("cloud", ["USNat", "USSec"])
-async def test_without_created_date_time_a_tenant_is_split_by_name(connected, cloud):
+async def test_without_created_date_time_a_tenant_is_split_by_name(connected: Connect, cloud: str) -> None:
     tenant = Tenant(users=3000, cloud=cloud)
     async with connected(tenant, EXPORT_RANGE_USERS="250") as edges:
         done = await run_export(edges)
@@ -26,7 +27,7 @@ async def test_without_created_date_time_a_tenant_is_split_by_name(connected, cl
 
 
 @pytest.mark.parametrize("users", [0, 1, 500])
-async def test_a_small_tenant_is_one_range_there_too(connected, users):
+async def test_a_small_tenant_is_one_range_there_too(connected: Connect, users: int) -> None:
     tenant = Tenant(users=users, cloud="USSec")
     async with connected(tenant) as edges:
         done = await run_export(edges)
@@ -35,7 +36,7 @@ async def test_a_small_tenant_is_one_range_there_too(connected, users):
     assert (done.results["counts"]["ranges"], codes(done)) == (1, [])
 
 
-async def test_columns_that_a_cloud_lacks_are_empty_and_said_once_each(connected):
+async def test_columns_that_a_cloud_lacks_are_empty_and_said_once_each(connected: Connect) -> None:
     tenant = Tenant(users=1200, cloud="USNat")
     columns = ["objectId", "createdDateTime", "employeeType", "employeeHireDate", "displayName", "lastSignInDateTime"]
     async with connected(tenant, EXPORT_RANGE_USERS="300") as edges:
@@ -52,7 +53,7 @@ async def test_columns_that_a_cloud_lacks_are_empty_and_said_once_each(connected
     assert any(row["lastSignInDateTime"] for row in rows)
 
 
-async def test_a_cloud_without_sign_ins_exports_the_rest(connected):
+async def test_a_cloud_without_sign_ins_exports_the_rest(connected: Connect) -> None:
     tenant = Tenant(users=1200, cloud="GovSG")
     async with connected(tenant, EXPORT_RANGE_USERS="300") as edges:
         done = await run_export(edges, columns=["objectId", "lastSignInDateTime", "lastSuccessfulSignInDateTime"])
@@ -63,7 +64,9 @@ async def test_a_cloud_without_sign_ins_exports_the_rest(connected):
 
 
 @pytest.mark.parametrize("cloud", ["Bleu", "Delos", "GovSG"])
-async def test_a_cloud_without_authentication_methods_says_so_once_and_not_for_each_user(connected, cloud):
+async def test_a_cloud_without_authentication_methods_says_so_once_and_not_for_each_user(
+    connected: Connect, cloud: str
+) -> None:
     tenant = Tenant(users=300, cloud=cloud)
     async with connected(tenant) as edges:
         done = await run_export(edges, columns="documented")
@@ -73,7 +76,7 @@ async def test_a_cloud_without_authentication_methods_says_so_once_and_not_for_e
     assert "authenticationEmail" in done.results["errors"][0]["column"]
 
 
-async def test_selected_users_are_read_there_too(connected):
+async def test_selected_users_are_read_there_too(connected: Connect) -> None:
     tenant = Tenant(users=100, cloud="USNat")
     named = [user["userPrincipalName"] for user in tenant.all_users()]
     async with connected(tenant) as edges:
@@ -94,7 +97,7 @@ async def test_selected_users_are_read_there_too(connected):
         ("startsWith(displayName,'a')", lambda user: user["displayName"].lower().startswith("a")),
     ],
 )
-async def test_a_callers_filter_is_split_by_name_there(connected, text, meant):
+async def test_a_callers_filter_is_split_by_name_there(connected: Connect, text: str, meant: Any) -> None:
     tenant = Tenant(users=2000, cloud="USNat")
     async with connected(tenant, EXPORT_RANGE_USERS="80") as edges:
         done = await run_export(edges, filter=text)
@@ -105,7 +108,7 @@ async def test_a_callers_filter_is_split_by_name_there(connected, text, meant):
     assert codes(done) == ["RangesByName"]
 
 
-async def test_a_filter_on_what_the_cloud_lacks_fails_with_graphs_reason(connected):
+async def test_a_filter_on_what_the_cloud_lacks_fails_with_graphs_reason(connected: Connect) -> None:
     async with connected(Tenant(users=100, cloud="USNat")) as edges:
         done = await run_export(edges, filter="createdDateTime ge 2020-01-01T00:00:00Z")
     check_results(done.results, "Failed")
@@ -113,17 +116,17 @@ async def test_a_filter_on_what_the_cloud_lacks_fails_with_graphs_reason(connect
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_users_renamed_meanwhile_are_found_and_read_again(connected, seed):
+async def test_users_renamed_meanwhile_are_found_and_read_again(connected: Connect, seed: int) -> None:
     tenant = Tenant(users=3000, cloud="USNat", seed=seed)
     chance = random.Random(seed)
     changes = iter(chance.sample(tenant.all_users(), 30))
 
-    def change():
+    def change() -> None:
         if user := next(changes, None):
             beginning = chance.choice(["aaa", "zzz", "mmm"])
             update_user(tenant, user["id"], {"userPrincipalName": f"{beginning}.{user['userPrincipalName']}"})
 
-    tenant.faults = Watched(tenant.faults, change)
+    watch(tenant, before_pages(change))
     async with connected(tenant, EXPORT_RANGE_USERS="150", EXPORT_PARALLEL="3") as edges:
         done = await run_export(edges)
     check_results(done.results, "Completed")
@@ -131,7 +134,7 @@ async def test_users_renamed_meanwhile_are_found_and_read_again(connected, seed)
     assert done.results["counts"]["restarts"] > 0
 
 
-async def test_where_graph_takes_no_filters_by_name_it_is_one_chain(connected):
+async def test_where_graph_takes_no_filters_by_name_it_is_one_chain(connected: Connect) -> None:
     tenant = Tenant(users=2500, cloud="USNat")
     tenant.faults.add("status", status=400, match="startsWith", rate=1.0)
     async with connected(tenant, EXPORT_RANGE_USERS="100") as edges:
@@ -141,7 +144,7 @@ async def test_where_graph_takes_no_filters_by_name_it_is_one_chain(connected):
     assert codes(done) == ["OneChain"]
 
 
-async def test_where_graph_does_not_count_there_it_is_one_unchecked_chain(connected):
+async def test_where_graph_does_not_count_there_it_is_one_unchecked_chain(connected: Connect) -> None:
     tenant = Tenant(users=2500, cloud="USNat", shape="b2c")
     async with connected(tenant, EXPORT_RANGE_USERS="100") as edges:
         done = await run_export(edges)

@@ -1,18 +1,20 @@
 """What is read user by user: authentication columns, sign-ins, selected users."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from local.tenant import Tenant, update_user
-from tests.integration.runner import Context, run_export
+from tests.integration.runner import Connect, Context, Export, Json, run_export
 from tests.integration.truth import check_complete, check_results, rows_of
 
 AUTHENTICATION_COLUMNS = ("authenticationPhoneNumber", "authenticationAlternativePhoneNumber", "authenticationEmail")
 
 
-async def test_authentication_columns_are_filled_in(connected):
+async def test_authentication_columns_are_filled_in(connected: Connect) -> None:
     tenant = Tenant(users=300)
     async with connected(tenant) as edges:
         done = await run_export(edges, columns="documented")
@@ -22,7 +24,7 @@ async def test_authentication_columns_are_filled_in(connected):
     assert all(any(row[column] for row in rows) for column in AUTHENTICATION_COLUMNS)
 
 
-async def test_a_user_whose_methods_cannot_be_read_is_exported_with_an_error(connected):
+async def test_a_user_whose_methods_cannot_be_read_is_exported_with_an_error(connected: Connect) -> None:
     tenant = Tenant(users=400, method_errors=0.1)
     async with connected(tenant, EXPORT_RANGE_USERS="150") as edges:
         done = await run_export(edges, columns="documented")
@@ -38,7 +40,7 @@ async def test_a_user_whose_methods_cannot_be_read_is_exported_with_an_error(con
         assert set(error["column"].split(", ")) == set(AUTHENTICATION_COLUMNS)
 
 
-async def test_a_missing_permission_is_said_once(connected):
+async def test_a_missing_permission_is_said_once(connected: Connect) -> None:
     tenant = Tenant(users=3000, deny=("authentication",))
     async with connected(tenant, EXPORT_RANGE_USERS="500") as edges:
         done = await run_export(edges, columns="documented")
@@ -49,7 +51,7 @@ async def test_a_missing_permission_is_said_once(connected):
     assert done.results["counts"]["requests"] < 60
 
 
-async def test_throttled_methods_are_asked_again(connected):
+async def test_throttled_methods_are_asked_again(connected: Connect) -> None:
     tenant = Tenant(users=300)
     tenant.faults.add("throttle", match="authentication/methods", rate=0.3, retry_after=1)
     async with connected(tenant) as edges:
@@ -58,7 +60,7 @@ async def test_throttled_methods_are_asked_again(connected):
     assert done.results["counts"]["retries"] > 0
 
 
-async def test_sign_ins_are_read_with_smaller_pages(connected):
+async def test_sign_ins_are_read_with_smaller_pages(connected: Connect) -> None:
     tenant = Tenant(users=1200)
     async with connected(tenant) as edges:
         done = await run_export(edges, columns=["objectId", "lastSignInDateTime"])
@@ -68,7 +70,9 @@ async def test_sign_ins_are_read_with_smaller_pages(connected):
 
 
 @pytest.mark.parametrize("why", [{"deny": ("signin",)}, {"premium": False}])
-async def test_without_a_licence_the_export_goes_on_without_sign_ins_and_says_so(connected, why):
+async def test_without_a_licence_the_export_goes_on_without_sign_ins_and_says_so(
+    connected: Connect, why: dict[str, Any]
+) -> None:
     tenant = Tenant(users=1200, **why)
     async with connected(tenant) as edges:
         done = await run_export(edges, columns=["objectId", "lastSignInDateTime"])
@@ -77,7 +81,7 @@ async def test_without_a_licence_the_export_goes_on_without_sign_ins_and_says_so
     assert [error["column"] for error in done.results["errors"]] == ["lastSignInDateTime"]
 
 
-async def test_selected_users_come_once_in_the_order_in_which_they_were_named(connected):
+async def test_selected_users_come_once_in_the_order_in_which_they_were_named(connected: Connect) -> None:
     tenant = Tenant(users=2500)
     users = tenant.all_users()
     named = [user["userPrincipalName"] if at % 2 else user["id"] for at, user in enumerate(users)]
@@ -112,7 +116,7 @@ async def test_selected_users_come_once_in_the_order_in_which_they_were_named(co
         "signInActivity/lastSignInDateTime le 2026-05-31T00:00:00Z",
     ],
 )
-async def test_a_callers_filter_gives_just_its_users(connected, text):
+async def test_a_callers_filter_gives_just_its_users(connected: Connect, text: str) -> None:
     from local.tenant import Call, answer
 
     tenant = Tenant(users=3000)
@@ -124,7 +128,7 @@ async def test_a_callers_filter_gives_just_its_users(connected, text):
     assert 0 < len(wanted) < 3000
 
 
-def filtered(tenant, text, call, answer):
+def filtered(tenant: Tenant, text: str, call: Any, answer: Any) -> list[str]:
     """The tenant's own answer to the filter."""
     import json
     from urllib.parse import quote, urlsplit
@@ -139,7 +143,7 @@ def filtered(tenant, text, call, answer):
     return ids
 
 
-async def test_a_filter_that_graph_refuses_fails_with_graphs_reason(connected):
+async def test_a_filter_that_graph_refuses_fails_with_graphs_reason(connected: Connect) -> None:
     tenant = Tenant(users=100)
     async with connected(tenant) as edges:
         done = await run_export(edges, filter="nonsense eq 'x'")
@@ -151,7 +155,7 @@ async def test_a_filter_that_graph_refuses_fails_with_graphs_reason(connected):
 @pytest.mark.parametrize(
     "text", ["department in ('" + "ü" * 25 + "','Größe') or userType ne 'x'", f"not(department eq '{'x' * 1100}')"]
 )
-async def test_a_long_filter_leaves_room_for_the_ranges(connected, text):
+async def test_a_long_filter_leaves_room_for_the_ranges(connected: Connect, text: str) -> None:
     tenant = Tenant(users=3000, shape="null90")
     async with connected(tenant, EXPORT_RANGE_USERS="100") as edges:
         done = await run_export(edges, columns="portal", filter=text)
@@ -159,14 +163,16 @@ async def test_a_long_filter_leaves_room_for_the_ranges(connected, text):
     assert {row["id"] for row in rows_of(done.csv)} == {user["id"] for user in tenant.all_users()}
 
 
-async def renamed_between_slices(connected, list_users, rename):
+async def renamed_between_slices(
+    connected: Connect, list_users: Callable[[list[Json]], list[str]], rename: Callable[[Tenant, list[Json]], None]
+) -> Export:
     """An export of a list of 1,500 in two slices, one after the other; users are renamed between the two."""
     tenant = Tenant(users=1500)
     users = tenant.all_users()
     waiting = [rename]
 
     class Renaming(Context):
-        async def _call(self, name, task):
+        async def _call(self, name: str, task: Json) -> Any:
             result = await Context._call(self, name, task)
             if waiting and name == "export" and result.get("left", {}).get("ranges") == [1]:
                 waiting.pop()(tenant, users)
@@ -182,23 +188,23 @@ async def renamed_between_slices(connected, list_users, rename):
     return done
 
 
-async def test_one_who_is_named_twice_and_renamed_between_is_there_once(connected):
-    def list_users(users):
+async def test_one_who_is_named_twice_and_renamed_between_is_there_once(connected: Connect) -> None:
+    def list_users(users: list[Json]) -> list[str]:
         named = [user["id"] for user in users]
         return [users[1400]["userPrincipalName"], *named, "nobody@example.com"]
 
-    def rename(tenant, users):
+    def rename(tenant: Tenant, users: list[Json]) -> None:
         update_user(tenant, users[1400]["id"], {"userPrincipalName": "new@example.com"})
 
     done = await renamed_between_slices(connected, list_users, rename)
     assert done.results["counts"]["restarts"] == 1
 
 
-async def test_one_who_gets_a_name_that_was_not_found_before_is_not_lost(connected):
-    def list_users(users):
+async def test_one_who_gets_a_name_that_was_not_found_before_is_not_lost(connected: Connect) -> None:
+    def list_users(users: list[Json]) -> list[str]:
         return ["new@example.com", *(user["id"] for user in users)]
 
-    def rename(tenant, users):
+    def rename(tenant: Tenant, users: list[Json]) -> None:
         update_user(tenant, users[1400]["id"], {"userPrincipalName": "new@example.com"})
 
     done = await renamed_between_slices(connected, list_users, rename)

@@ -1,15 +1,17 @@
 """What is said where no count of Graph's tells whether all users came."""
 
+from typing import Any
+
 import pytest
 
 from local.tenant import Tenant
-from tests.integration.runner import run_export
+from tests.integration.runner import Connect, Export, run_export
 from tests.integration.truth import check_results
 
 REFUSED = {"kind": "status", "status": 400, "match": "/users/$count", "rate": 1.0}
 
 
-def unchecked(done):
+def unchecked(done: Export) -> Any:
     return [each["reason"] for each in done.results["warnings"] if each["code"] == "CompletenessUnchecked"]
 
 
@@ -27,8 +29,8 @@ def unchecked(done):
     ],
 )
 async def test_a_chain_that_ends_too_early_is_not_called_complete_where_nothing_can_check_it(
-    connected, settings, faults, request_
-):
+    connected: Connect, settings: dict[str, Any], faults: list[dict[str, Any]], request_: dict[str, Any]
+) -> None:
     tenant = Tenant(users=2000, **settings)
     for fault in faults:
         tenant.faults.add(**fault)
@@ -42,13 +44,13 @@ async def test_a_chain_that_ends_too_early_is_not_called_complete_where_nothing_
 
 
 @pytest.mark.parametrize(("users", "said"), [(0, "0 users came"), (1, "1 user came"), (2, "2 users came")])
-async def test_it_is_said_of_any_number_of_users(connected, users, said):
+async def test_it_is_said_of_any_number_of_users(connected: Connect, users: int, said: str) -> None:
     async with connected(Tenant(users=users, shape="b2c")) as edges:
         done = await run_export(edges)
     assert unchecked(done) == [f"{said}. Graph gives no count here, so this number could not be checked."]
 
 
-async def test_where_graph_counts_a_chain_that_ends_too_early_fails(connected):
+async def test_where_graph_counts_a_chain_that_ends_too_early_fails(connected: Connect) -> None:
     tenant = Tenant(users=2000)
     tenant.faults.add("lose_link", match="/users?$top=999", page=1, rate=1.0)
     async with connected(tenant) as edges:
@@ -57,7 +59,7 @@ async def test_where_graph_counts_a_chain_that_ends_too_early_fails(connected):
     assert done.results["errors"][-1]["code"] == "TooFewUsers"
 
 
-async def test_selected_users_each_have_an_answer_and_need_no_count(connected):
+async def test_selected_users_each_have_an_answer_and_need_no_count(connected: Connect) -> None:
     tenant = Tenant(users=20, shape="b2c")
     async with connected(tenant) as edges:
         done = await run_export(edges, users=[user["id"] for user in tenant.all_users()])

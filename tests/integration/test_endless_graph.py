@@ -14,14 +14,14 @@ from aiohttp.test_utils import TestServer
 from local.tenant import Tenant
 from shared.graph import client, pages, wire
 from shared.graph.client import Graph, Retries
-from tests.integration.conftest import FreshTokens, no_pause
-from tests.integration.runner import Context, run_export
+from tests.edges import FreshTokens, no_pause
+from tests.integration.runner import Connect, Context, run_export
 from tests.integration.truth import check_complete, check_results
 
 MIB = 1024 * 1024
 
 
-async def test_ever_new_users_end_the_export(connected):
+async def test_ever_new_users_end_the_export(connected: Connect) -> None:
     tenant = Tenant(users=300)
     tenant.faults.add("endless", match="/users?$top=999", users=999, rate=1.0)
     async with connected(tenant) as edges:
@@ -32,7 +32,7 @@ async def test_ever_new_users_end_the_export(connected):
     assert done.csv is None
 
 
-async def test_pages_are_counted_over_all_activities_of_a_chain(connected):
+async def test_pages_are_counted_over_all_activities_of_a_chain(connected: Connect) -> None:
     tenant = Tenant(users=300)
     tenant.faults.add("endless", match="/users?$top=999", users=0, rate=1.0)
     async with connected(tenant) as edges:
@@ -45,7 +45,7 @@ async def test_pages_are_counted_over_all_activities_of_a_chain(connected):
     assert sum(name == "export" for name, *_ in done.context.calls) > 5
 
 
-async def test_many_empty_pages_are_no_end(connected):
+async def test_many_empty_pages_are_no_end(connected: Connect) -> None:
     tenant = Tenant(users=3000)
     tenant.faults.add("empty_page", match="/users?$top=999", times=400)
     async with connected(tenant) as edges:
@@ -55,7 +55,7 @@ async def test_many_empty_pages_are_no_end(connected):
 
 
 @pytest.mark.parametrize("nth", [1, 2], ids=["before the export", "after it"])
-async def test_delta_pages_without_an_end_end_the_export(connected, nth):
+async def test_delta_pages_without_an_end_end_the_export(connected: Connect, nth: int) -> None:
     tenant = Tenant(users=3000, shape="null90")
     tenant.faults.add("endless", match="/users/delta", users=0, nth=nth, rate=1.0)
     async with connected(tenant, EXPORT_RANGE_USERS="500") as edges:
@@ -69,7 +69,9 @@ async def test_delta_pages_without_an_end_end_the_export(connected, nth):
     ("match", "size", "packed"),
     [("/users?$top=999", 80, False), ("/users?$top=999", 1300, True), ("$batch", 80, False), ("$batch", 130, True)],
 )
-async def test_a_body_without_a_measure_ends_the_export(connected, match, size, packed):
+async def test_a_body_without_a_measure_ends_the_export(
+    connected: Connect, match: str, size: int, packed: bool
+) -> None:
     tenant = Tenant(users=300)
     tenant.faults.add("huge", match=match, size=size * MIB, gzip=packed, rate=1.0)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -84,7 +86,7 @@ async def test_a_body_without_a_measure_ends_the_export(connected, match, size, 
     assert grown < 300
 
 
-async def test_a_page_of_any_honest_size_is_read(connected):
+async def test_a_page_of_any_honest_size_is_read(connected: Connect) -> None:
     tenant = Tenant(users=10)
     tenant.faults.add("huge", match="/users?$top=999", size=wire.MOST - 1000, gzip=True)
     async with connected(tenant) as edges:
@@ -109,7 +111,7 @@ async def answering(answers: list[bytes]) -> AsyncIterator[Graph]:
 
 
 @pytest.mark.parametrize("keep", [5, -9, -1])
-async def test_a_gzip_that_is_cut_off_is_asked_for_again(keep):
+async def test_a_gzip_that_is_cut_off_is_asked_for_again(keep: int) -> None:
     whole = gzip.compress(b'{"value": [{"id": "1"}]}')
     tally = client.Tally()
     async with asynccontextmanager(answering)([whole[:keep], b"no gzip", whole]) as graph:

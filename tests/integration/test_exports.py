@@ -1,19 +1,21 @@
 """Whole exports against a simulated tenant and the real Azurite."""
 
+from typing import Any
+
 import pytest
 
 from local.tenant import Tenant
-from tests.integration.runner import Context, run_export
+from tests.integration.runner import Connect, Context, run_export
 from tests.integration.truth import check_complete, check_results, rows_of
 
 
-def parts(context):
+def parts(context: Context) -> Any:
     """What the executions staged whose results counted."""
     return [part for name, _, result in context.calls if name == "export" for part in result["parts"]]
 
 
 @pytest.mark.parametrize("shape", ["normal", "burst", "oneday", "null90"])
-async def test_each_user_is_there_once_whatever_the_tenants_shape(connected, shape):
+async def test_each_user_is_there_once_whatever_the_tenants_shape(connected: Connect, shape: str) -> None:
     tenant = Tenant(users=3000, shape=shape)
     async with connected(tenant, EXPORT_RANGE_USERS="250") as edges:
         done = await run_export(edges)
@@ -26,7 +28,7 @@ async def test_each_user_is_there_once_whatever_the_tenants_shape(connected, sha
 
 
 @pytest.mark.parametrize("users", [0, 1, 3, 999, 1000])
-async def test_a_small_tenant_is_one_range(connected, users):
+async def test_a_small_tenant_is_one_range(connected: Connect, users: int) -> None:
     tenant = Tenant(users=users)
     async with connected(tenant) as edges:
         done = await run_export(edges)
@@ -35,7 +37,7 @@ async def test_a_small_tenant_is_one_range(connected, users):
     assert done.results["counts"]["ranges"] == 1
 
 
-async def test_a_tenant_without_counts_is_one_chain_and_the_results_say_so(connected):
+async def test_a_tenant_without_counts_is_one_chain_and_the_results_say_so(connected: Connect) -> None:
     tenant = Tenant(users=2500, shape="b2c")
     async with connected(tenant, EXPORT_RANGE_USERS="100") as edges:
         done = await run_export(edges)
@@ -45,7 +47,7 @@ async def test_a_tenant_without_counts_is_one_chain_and_the_results_say_so(conne
     assert done.results["counts"]["expected"] is None
 
 
-async def test_hidden_fractions_of_a_second_lose_nobody(connected):
+async def test_hidden_fractions_of_a_second_lose_nobody(connected: Connect) -> None:
     tenant = Tenant(users=3000, shape="burst", fractions=True)
     async with connected(tenant, EXPORT_RANGE_USERS="100") as edges:
         done = await run_export(edges)
@@ -53,7 +55,7 @@ async def test_hidden_fractions_of_a_second_lose_nobody(connected):
     check_complete(done.csv, tenant)
 
 
-async def test_cells_are_what_the_tenant_has(connected):
+async def test_cells_are_what_the_tenant_has(connected: Connect) -> None:
     tenant = Tenant(users=500)
     async with connected(tenant) as edges:
         done = await run_export(edges, columns="portal", excel=False)
@@ -69,7 +71,7 @@ async def test_cells_are_what_the_tenant_has(connected):
         assert row["createdDateTime"] == (user["createdDateTime"] or "")
 
 
-async def test_the_same_activity_twice_at_once_leaves_no_row_twice(connected):
+async def test_the_same_activity_twice_at_once_leaves_no_row_twice(connected: Connect) -> None:
     tenant = Tenant(users=2000)
     async with connected(tenant, EXPORT_RANGE_USERS="100") as edges:
         done = await run_export(edges, context=Context(edges, {}, twice=0.5))

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -13,13 +14,17 @@ from shared.export.context import read_plan
 from shared.graph import client, pages
 from shared.storage import blobs
 from shared.storage.names import results_name
-from tests.integration.runner import Context, Watched, run_export
+from tests.integration.runner import Connect, Context, Export, Json, before_pages, run_export, watch
 from tests.integration.truth import check_complete, check_results
 
-PAGE_TOKEN_ERRORS = ("Directory_ExpiredPageToken", "DirectoryPageTokenNotFoundException", "Request_BadRequest")
+PAGE_TOKEN_ERRORS = (
+    "Directory_ExpiredPageToken",
+    "DirectoryPageTokenNotFoundException",
+    "Request_BadRequest",
+)
 
 HTML = "<html><body>The page cannot be displayed.</body></html>"
-ERRORS = (
+ERRORS: tuple[Any, ...] = (
     {"code": "generalException", "message": "Try again."},
     {"code": None},
     {"code": 5, "message": None},
@@ -28,7 +33,7 @@ ERRORS = (
 )
 
 
-async def export_with(connected, tenant, *faults, **options):
+async def export_with(connected: Connect, tenant: Tenant, *faults: dict[str, Any], **options: Any) -> Export:
     for fault in faults:
         tenant.faults.add(**fault)
     endless = any(fault["kind"] == "hang" and "times" not in fault for fault in faults)
@@ -63,7 +68,7 @@ async def export_with(connected, tenant, *faults, **options):
     ],
     ids=lambda fault: " ".join(str(value) for value in fault.values()),
 )
-async def test_what_passes_is_survived(connected, fault):
+async def test_what_passes_is_survived(connected: Connect, fault: dict[str, Any]) -> None:
     tenant = Tenant(users=9000)
     done = await export_with(connected, tenant, fault)
     assert tenant.faults.applied.get(fault["kind"], 0) > 0
@@ -84,7 +89,9 @@ async def test_what_passes_is_survived(connected, fault):
     ],
     ids=lambda fault: " ".join(str(value) for value in fault.values()),
 )
-async def test_what_passes_in_a_part_of_a_batch_is_survived(connected, match, fault):
+async def test_what_passes_in_a_part_of_a_batch_is_survived(
+    connected: Connect, match: str, fault: dict[str, Any]
+) -> None:
     tenant = Tenant(users=60)
     # Of a part that fails three times is said so: fewer than that for any of them.
     tenant.faults.add("status", match=match, **{"times": 2, **fault})
@@ -106,7 +113,9 @@ async def test_what_passes_in_a_part_of_a_batch_is_survived(connected, match, fa
     ],
     ids=["code null", "code a number", "error a text"],
 )
-async def test_graphs_words_are_in_the_results_whatever_their_form(connected, error, code, reason):
+async def test_graphs_words_are_in_the_results_whatever_their_form(
+    connected: Connect, error: Any, code: str, reason: str
+) -> None:
     tenant = Tenant(users=30)
     user = tenant.all_users()[7]["id"]
     tenant.faults.add("status", status=403, match=f"{user}/authentication", body={"error": error}, rate=1.0)
@@ -134,7 +143,9 @@ async def test_graphs_words_are_in_the_results_whatever_their_form(connected, er
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_what_does_not_pass_fails_with_the_reason_and_leaves_no_file(connected, fault, code):
+async def test_what_does_not_pass_fails_with_the_reason_and_leaves_no_file(
+    connected: Connect, fault: dict[str, Any], code: str
+) -> None:
     tenant = Tenant(users=9000)
     done = await export_with(connected, tenant, fault)
     check_results(done.results, "Failed")
@@ -144,7 +155,7 @@ async def test_what_does_not_pass_fails_with_the_reason_and_leaves_no_file(conne
     assert done.results["file"] is None
 
 
-async def test_a_token_never_goes_to_another_host(connected):
+async def test_a_token_never_goes_to_another_host(connected: Connect) -> None:
     tenant = Tenant(users=9000)
     async with connected(tenant, EXPORT_RANGE_USERS="2500") as edges:
         # Another name of the same server: following the link would be seen there.
@@ -155,7 +166,7 @@ async def test_a_token_never_goes_to_another_host(connected):
     assert all(host.startswith("127.0.0.1") for host in tenant.stats.hosts)
 
 
-async def test_a_count_that_lags_is_a_warning_with_both_numbers(connected):
+async def test_a_count_that_lags_is_a_warning_with_both_numbers(connected: Connect) -> None:
     tenant = Tenant(users=4000)
     done = await export_with(connected, tenant, {"kind": "count_lag", "rate": 1.0, "share": 0.1})
     check_complete(done.csv, tenant)
@@ -164,7 +175,7 @@ async def test_a_count_that_lags_is_a_warning_with_both_numbers(connected):
     assert "4000" in warning["reason"]
 
 
-async def test_far_fewer_users_than_counted_is_a_failure(connected):
+async def test_far_fewer_users_than_counted_is_a_failure(connected: Connect) -> None:
     tenant = Tenant(users=4000)
     done = await export_with(connected, tenant, {"kind": "count_lag", "rate": 1.0, "share": 0.9})
     if done.results["status"] == "Failed":
@@ -175,14 +186,14 @@ async def test_far_fewer_users_than_counted_is_a_failure(connected):
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-async def test_users_created_deleted_and_renamed_meanwhile_cost_nobody_else(connected, seed):
+async def test_users_created_deleted_and_renamed_meanwhile_cost_nobody_else(connected: Connect, seed: int) -> None:
     tenant = Tenant(users=4000, shape="null90", seed=seed)
     users = tenant.all_users()
     chance = random.Random(seed)
     changes = iter(chance.sample(users, 35))
-    gone = set()
+    gone = set[str]()
 
-    def change():
+    def change() -> None:
         user = next(changes, None)
         if user is None:
             return
@@ -196,7 +207,7 @@ async def test_users_created_deleted_and_renamed_meanwhile_cost_nobody_else(conn
             beginning = chance.choice(["aaa", "zzz", "mmm"])
             update_user(tenant, user["id"], {"userPrincipalName": f"{beginning}.{user['userPrincipalName']}"})
 
-    tenant.faults = Watched(tenant.faults, change)
+    watch(tenant, before_pages(change))
     async with connected(tenant, EXPORT_RANGE_USERS="150", EXPORT_PARALLEL="3") as edges:
         done = await run_export(edges)
     check_results(done.results, "Completed")
@@ -205,10 +216,9 @@ async def test_users_created_deleted_and_renamed_meanwhile_cost_nobody_else(conn
     check_complete(done.csv, tenant, optional=frozenset(created | gone))
 
 
-async def test_a_tenant_without_delta_says_that_renames_are_not_checked(connected):
+async def test_a_tenant_without_delta_says_that_renames_are_not_checked(connected: Connect) -> None:
     tenant = Tenant(users=4000, shape="null90")
-    fault = {"kind": "status", "status": 400, "match": "/users/delta", "rate": 1.0}
-    tenant.faults.add(**fault)
+    tenant.faults.add("status", status=400, match="/users/delta", rate=1.0)
     async with connected(tenant, EXPORT_RANGE_USERS="500") as edges:
         done = await run_export(edges)
     check_results(done.results, "Completed")
@@ -216,22 +226,22 @@ async def test_a_tenant_without_delta_says_that_renames_are_not_checked(connecte
     assert [warning["code"] for warning in done.results["warnings"]] == ["RangesByName", "RenamesUnchecked"]
 
 
-async def test_an_empty_answer_where_users_were_counted_is_a_failure(connected):
+async def test_an_empty_answer_where_users_were_counted_is_a_failure(connected: Connect) -> None:
     tenant = Tenant(users=90)
     empty = Tenant(users=0)
 
-    def lose_everyone():
+    def lose_everyone() -> None:
         tenant.directory = empty.directory
 
     async with connected(tenant) as edges:
-        tenant.faults = Watched(tenant.faults, lose_everyone)
+        watch(tenant, before_pages(lose_everyone))
         done = await run_export(edges)
     check_results(done.results, "Failed")
     assert done.results["errors"][-1]["code"] == "TooFewUsers"
     assert done.csv is None
 
 
-async def test_a_callers_filter_that_graph_ignores_is_a_failure(connected):
+async def test_a_callers_filter_that_graph_ignores_is_a_failure(connected: Connect) -> None:
     tenant = Tenant(users=900)
     async with connected(tenant) as edges:
         tenant.faults.add("ignore_filter", match="/users?$top=999", rate=1.0)
@@ -241,20 +251,23 @@ async def test_a_callers_filter_that_graph_ignores_is_a_failure(connected):
     assert done.csv is None
 
 
-async def test_a_second_plan_does_not_replace_the_one_that_is_being_read(connected):
+async def test_a_second_plan_does_not_replace_the_one_that_is_being_read(connected: Connect) -> None:
     tenant = Tenant(users=3000)
     async with connected(tenant, EXPORT_RANGE_USERS="200") as edges:
 
-        def replan():
-            tenant.faults = tenant.faults.faults
+        def replan() -> None:
+            if late:
+                return
             users = tenant.all_users()
             gone.update(user["id"] for user in users[:900])
             for user in users[:900]:
                 delete_user(tenant, user["id"])
             late.append(asyncio.create_task(activities.run(edges, "plan", {"id": context.input["id"]})))
 
-        gone, late, context = set(), [], Context(edges, {})
-        tenant.faults = Watched(tenant.faults, replan)
+        gone = set[str]()
+        late = list[asyncio.Task[Json]]()
+        context = Context(edges, {})
+        watch(tenant, before_pages(replan))
         done = await run_export(edges, context=context)
         assert "failed" in (await late[0]) or (await late[0])["ranges"] == done.results["counts"]["ranges"]
     assert done.results["status"] in {"Completed", "Failed"}
@@ -262,7 +275,7 @@ async def test_a_second_plan_does_not_replace_the_one_that_is_being_read(connect
         check_complete(done.csv, tenant, optional=frozenset(gone))
 
 
-async def test_letters_that_only_look_like_others_are_nobody_elses(connected):
+async def test_letters_that_only_look_like_others_are_nobody_elses(connected: Connect) -> None:
     tenant = Tenant(users=1500, shape="null90")
     for at in range(60):
         name = f"{chr(0x130) if at % 2 else chr(0x212A)}stan{at}@example.com"
@@ -274,7 +287,7 @@ async def test_letters_that_only_look_like_others_are_nobody_elses(connected):
 
 
 @pytest.mark.parametrize(("status", "times"), [(503, 8), (401, 4)])
-async def test_a_request_is_sent_a_bounded_number_of_times(connected, status, times):
+async def test_a_request_is_sent_a_bounded_number_of_times(connected: Connect, status: int, times: int) -> None:
     tenant = Tenant(users=9)
     tenant.faults.add("status", status=status, rate=1.0)
     tally = client.Tally()
@@ -284,25 +297,24 @@ async def test_a_request_is_sent_a_bounded_number_of_times(connected, status, ti
     assert tally.requests == times
 
 
-async def test_of_two_plans_made_at_once_one_counts_for_both(connected):
+async def test_of_two_plans_made_at_once_one_counts_for_both(connected: Connect) -> None:
     tenant, smaller = Tenant(users=3000), Tenant(users=2000)
-    counted = []
+    counted: list[str] = []
 
-    class Counted(Watched):
-        def hits(self, target, *arguments, **options):
-            if "$count" in target:
-                counted.append(target)
-                if len(counted) == 2:  # The other's first question: it sees another tenant.
-                    tenant.directory = smaller.directory
-            return self.faults.hits(target, *arguments, **options)
+    def count(target: str) -> None:
+        if "$count" in target:
+            counted.append(target)
+            if len(counted) == 2:  # The other's first question: it sees another tenant.
+                tenant.directory = smaller.directory
 
     async with connected(tenant, EXPORT_RANGE_USERS="200") as edges:
         done = await run_export(edges)
         await blobs.delete(edges.storage, results_name(done.id))  # As if it had not ended.
         counted.clear()
-        tenant.faults = Counted(tenant.faults, None)
+        watch(tenant, count)
         both = await asyncio.gather(*(activities.run(edges, "plan", {"id": done.id}) for _ in range(2)))
         stored = await read_plan(edges.storage, done.id)
     assert len(counted) > 2
+    assert stored is not None
     assert both[0]["ranges"] == both[1]["ranges"] == len(stored.ranges)
     assert both[0]["expected"] == both[1]["expected"] == stored.expected

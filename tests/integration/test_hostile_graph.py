@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import aiohttp
 import pytest
@@ -13,9 +14,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from local.tenant import Tenant
+from shared.export.context import Edges
 from shared.graph import client
 from shared.graph.users import User
-from tests.integration.runner import run_export
+from tests.edges import FreshTokens
+from tests.integration.runner import Connect, run_export
 from tests.integration.truth import rows_of
 
 GOOD = {"id": "11111111-2222-3333-4444-555555555555", "userPrincipalName": "ann@example.com"}
@@ -24,7 +27,7 @@ PROPERTIES = [name for name in User.__struct_encode_fields__ if name not in {"au
 
 
 @asynccontextmanager
-async def answering(edges, body: list[bytes]) -> AsyncIterator:
+async def answering(edges: Edges, body: list[bytes]) -> AsyncIterator[Edges]:
     """The same edges, with a Graph that counts nothing and whose users are this body, whatever it is."""
 
     async def users(_: web.Request) -> web.Response:
@@ -42,9 +45,7 @@ async def answering(edges, body: list[bytes]) -> AsyncIterator:
     site = web.TCPSite(server, "127.0.0.1", 0)
     await site.start()
     url = f"http://127.0.0.1:{server.addresses[0][1]}"
-    graph = client.connect(
-        url, lambda: edges.graph.credential, edges.graph.retries, aiohttp.ClientTimeout(connect=5, sock_read=5)
-    )
+    graph = client.connect(url, FreshTokens, edges.graph.retries, aiohttp.ClientTimeout(connect=5, sock_read=5))
     try:
         yield replace(edges, graph=graph)
     finally:
@@ -52,7 +53,7 @@ async def answering(edges, body: list[bytes]) -> AsyncIterator:
         await server.cleanup()
 
 
-def page(*users, **more) -> bytes:
+def page(*users: Any, **more: Any) -> bytes:
     return json.dumps({"value": list(users), **more}).encode()
 
 
@@ -87,7 +88,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("body", BAD.values(), ids=BAD.keys())
-async def test_what_can_not_be_a_page_fails_the_export_and_leaves_no_file(connected, body):
+async def test_what_can_not_be_a_page_fails_the_export_and_leaves_no_file(connected: Connect, body: bytes) -> None:
     async with connected(Tenant(users=0)) as real, answering(real, [body]) as edges:
         done = await run_export(edges, columns=["objectId", "displayName", "telephoneNumber"])
     assert done.results["status"] == "Failed"
@@ -111,7 +112,7 @@ async def test_what_can_not_be_a_page_fails_the_export_and_leaves_no_file(connec
     ],
     ids=lambda name: f"{name[:9]!r}",
 )
-async def test_whatever_a_user_is_called_it_is_a_text_in_one_cell(connected, name):
+async def test_whatever_a_user_is_called_it_is_a_text_in_one_cell(connected: Connect, name: str) -> None:
     body = page({**GOOD, "displayName": name}, OTHER)
     async with connected(Tenant(users=0)) as real, answering(real, [body]) as edges:
         done = await run_export(edges, columns=["objectId", "displayName"], excel=False)
@@ -130,7 +131,7 @@ values = st.recursive(
 )
 
 
-async def test_users_with_properties_of_any_type_are_all_there_or_the_export_fails(connected):
+async def test_users_with_properties_of_any_type_are_all_there_or_the_export_fails(connected: Connect) -> None:
     ended = set()
     async with connected(Tenant(users=0)) as real:
         body = [b""]
@@ -148,9 +149,9 @@ async def test_users_with_properties_of_any_type_are_all_there_or_the_export_fai
     assert ended == {"Completed", "Failed"}
 
 
-def examples(strategy) -> list:
+def examples(strategy: st.SearchStrategy[Any]) -> list[Any]:
     """The same each time: what hypothesis makes of the strategy."""
-    found: list = []
+    found: list[Any] = []
 
     @settings(
         max_examples=40,
@@ -160,7 +161,7 @@ def examples(strategy) -> list:
         suppress_health_check=list(HealthCheck),
     )
     @given(strategy)
-    def collect(value) -> None:
+    def collect(value: Any) -> None:
         found.append(value)
 
     collect()

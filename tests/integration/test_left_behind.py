@@ -10,7 +10,7 @@ from shared.export import activities
 from shared.export.context import Edges
 from shared.storage import blobs
 from shared.storage.names import csv_name, results_name, work_name
-from tests.integration.runner import Context, Watched, run_export
+from tests.integration.runner import Context, before_pages, run_export, watch
 
 ENV = {"EXPORT_RANGE_USERS": "1000", "EXPORT_PARALLEL": "1"}
 
@@ -45,7 +45,7 @@ async def test_a_cancelled_export_leaves_no_rows_and_no_errors(connected: Any) -
             if next(asked) == 3:
                 context.cancel.set()
 
-        tenant.faults = Watched(tenant.faults, cancel_later)
+        watch(tenant, before_pages(cancel_later))
         done = await run_export(edges, context=context, columns=["objectId", "authenticationPhoneNumber"])
         assert done.results["status"] == "Cancelled"
         assert await left(edges, done.id) == ["request.json", "results.json"]
@@ -70,7 +70,7 @@ async def test_an_activity_that_outlives_its_export_discards_what_it_has_staged(
                 if removed:
                     container.delete_blob(f"{done.id}/request.json")
 
-        tenant.faults = Watched(tenant.faults, once(end))
+        watch(tenant, before_pages(once(end)))
         late = await activities.run(edges, "export", {"id": done.id, "segment": 0, "ranges": [0, 1, 2]})
         assert late["failed"]["code"] == "StateLost"
         assert await left(edges, done.id) == ([] if removed else ["request.json"])

@@ -3,17 +3,19 @@
 import random
 from dataclasses import replace
 from itertools import count
+from typing import Any
 
 import pytest
 
 from local.tenant import Tenant
-from tests.integration.runner import Context, run_export
+from tests.integration.runner import Connect, Context, Export, run_export
 from tests.integration.truth import check_complete, check_results, rows_of
 
 HALF = "Ann \ud83d"
 
 
-def warned(done) -> str:
+def warned(done: Export) -> str:
+    reason: str
     [reason] = [each["reason"] for each in done.results["warnings"] if each["code"] == "OddValues"]
     return reason
 
@@ -23,7 +25,7 @@ def warned(done) -> str:
     [(HALF, "Ann \ufffd"), (7, "7"), ({"a": [HALF]}, '{"a":["Ann \ufffd"]}'), (True, "true")],
     ids=["half a character", "number", "object", "boolean"],
 )
-async def test_what_can_be_read_of_a_text_is_in_its_cell(connected, value, cell):
+async def test_what_can_be_read_of_a_text_is_in_its_cell(connected: Connect, value: Any, cell: str) -> None:
     tenant = Tenant(users=1500)
     tenant.faults.add("odd_value", match="/users?$top=999", property="displayName", value=value, users=2, times=9)
     async with connected(tenant) as edges:
@@ -46,7 +48,9 @@ async def test_what_can_be_read_of_a_text_is_in_its_cell(connected, value, cell)
         ("identityIssuer", "identities", [None, {"issuer": HALF}], "Ann \ufffd"),
     ],
 )
-async def test_what_can_be_read_of_another_type_is_in_its_cell(connected, column, source, value, cell):
+async def test_what_can_be_read_of_another_type_is_in_its_cell(
+    connected: Connect, column: str, source: str, value: Any, cell: str
+) -> None:
     tenant = Tenant(users=50)
     tenant.faults.add("odd_value", match="/users?$top=999", property=source, value=value, users=1)
     async with connected(tenant) as edges:
@@ -57,7 +61,7 @@ async def test_what_can_be_read_of_another_type_is_in_its_cell(connected, column
     assert f"{source} of 1 user." in warned(done)
 
 
-async def test_selected_users_and_authentication_methods_are_read_as_far_as_they_can_be(connected):
+async def test_selected_users_and_authentication_methods_are_read_as_far_as_they_can_be(connected: Connect) -> None:
     tenant = Tenant(users=30)
     tenant.faults.add("odd_value", match="$select=", property="displayName", value=HALF, rate=1.0)
     tenant.faults.add("odd_value", match="/authentication/methods", property="phoneNumber", value=49, rate=1.0)
@@ -75,7 +79,7 @@ async def test_selected_users_and_authentication_methods_are_read_as_far_as_they
     assert "authentication/methods of" in warned(done)
 
 
-async def test_a_property_that_is_in_no_column_is_not_named(connected):
+async def test_a_property_that_is_in_no_column_is_not_named(connected: Connect) -> None:
     tenant = Tenant(users=50)
     tenant.faults.add("odd_value", match="/users?$top=999", property="userPrincipalName", value=HALF)
     async with connected(tenant) as edges:
@@ -85,7 +89,7 @@ async def test_a_property_that_is_in_no_column_is_not_named(connected):
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_the_count_is_that_of_the_file_whatever_was_read_twice(connected, seed):
+async def test_the_count_is_that_of_the_file_whatever_was_read_twice(connected: Connect, seed: int) -> None:
     """Pages, segments, ranges begun again, activities delivered twice, users sent twice."""
     tenant = Tenant(users=3000, seed=seed)
     tenant.faults.add("odd_value", match="/users?$top=999", property="city", value=HALF, users=3, rate=1.0)
@@ -106,7 +110,7 @@ async def test_the_count_is_that_of_the_file_whatever_was_read_twice(connected, 
     assert f"city of {odd} users" in warned(done)
 
 
-async def test_a_body_that_is_cut_off_is_asked_for_again_also_when_it_is_odd(connected):
+async def test_a_body_that_is_cut_off_is_asked_for_again_also_when_it_is_odd(connected: Connect) -> None:
     tenant = Tenant(users=900)
     tenant.faults.add("odd_value", match="/users?$top=999", property="city", value=HALF, rate=1.0)
     tenant.faults.add("truncate", match="/users?$top=999", times=2)
@@ -117,7 +121,7 @@ async def test_a_body_that_is_cut_off_is_asked_for_again_also_when_it_is_odd(con
     assert done.results["counts"]["retries"] == 2
 
 
-async def test_who_a_user_is_is_never_guessed(connected):
+async def test_who_a_user_is_is_never_guessed(connected: Connect) -> None:
     tenant = Tenant(users=900)
     tenant.faults.add("odd_value", match="/users?$top=999", property="id", value=HALF, rate=1.0)
     async with connected(tenant) as edges:

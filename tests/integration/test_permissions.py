@@ -3,13 +3,13 @@
 from local import permissions
 from local.tenant import Tenant
 from shared.files.columns import AUTHENTICATION, COLUMNS, SIGN_IN
-from tests.integration.runner import run_export
+from tests.integration.runner import Connect, run_export
 from tests.integration.truth import check_complete, check_results, rows_of
 
 EVERY = list(COLUMNS)
 
 
-async def test_every_column_is_exported_with_what_the_deployment_grants(connected):
+async def test_every_column_is_exported_with_what_the_deployment_grants(connected: Connect) -> None:
     tenant = Tenant(users=400, permissions=permissions.deployed_whole())
     async with connected(tenant, EXPORT_RANGE_USERS="150") as edges:
         done = await run_export(edges, columns=EVERY)
@@ -21,7 +21,9 @@ async def test_every_column_is_exported_with_what_the_deployment_grants(connecte
     assert [header for header in EVERY if not any(row[header] for row in rows)] == [], "columns that are empty for all"
 
 
-async def test_with_everything_switched_off_those_cells_are_empty_and_each_permission_is_missed_once(connected):
+async def test_with_everything_switched_off_those_cells_are_empty_and_each_permission_is_missed_once(
+    connected: Connect,
+) -> None:
     tenant = Tenant(users=400, permissions=permissions.deployed())
     async with connected(tenant, EXPORT_RANGE_USERS="150") as edges:
         done = await run_export(edges, columns=EVERY)
@@ -37,7 +39,7 @@ async def test_with_everything_switched_off_those_cells_are_empty_and_each_permi
     assert named == {header for header in EVERY if COLUMNS[header].source in missing}
 
 
-async def test_without_any_permission_the_export_fails_with_graphs_reason(connected):
+async def test_without_any_permission_the_export_fails_with_graphs_reason(connected: Connect) -> None:
     tenant = Tenant(users=10, permissions=frozenset())
     async with connected(tenant) as edges:
         done = await run_export(edges, columns=EVERY)

@@ -1,14 +1,15 @@
 """Whole exports with tenant, faults and redelivered activities drawn at random: complete, or Failed without a file."""
 
 import random
+from typing import Any
 
 import pytest
 
 from local.tenant import Tenant
-from tests.integration.runner import Context, run_export
+from tests.integration.runner import Connect, Context, run_export
 from tests.integration.truth import check_complete
 
-FAULTS = (
+FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "throttle", "rate": 0.1},
     {"kind": "throttle", "rate": 0.1, "retry_after": 2},
     {"kind": "status", "status": 500, "rate": 0.1},
@@ -29,7 +30,7 @@ outcomes: list[str] = []
 
 
 @pytest.mark.parametrize("seed", range(20))
-async def test_the_file_has_each_user_once_or_there_is_none(connected, seed):
+async def test_the_file_has_each_user_once_or_there_is_none(connected: Connect, seed: int) -> None:
     chance = random.Random(seed)
     tenant = Tenant(
         users=chance.choice([0, 1, 5, 1500, 4000, 6000]),
@@ -59,6 +60,6 @@ async def test_the_file_has_each_user_once_or_there_is_none(connected, seed):
         assert done.csv is None
 
 
-def test_most_of_these_exports_succeed():
+def test_most_of_these_exports_succeed() -> None:
     """Otherwise the test above would show little."""
     assert len([each for each in outcomes if each.startswith("Completed")]) >= len(outcomes) / 2

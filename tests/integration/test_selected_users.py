@@ -3,7 +3,7 @@
 import pytest
 
 from local.tenant import Tenant, create_user
-from tests.integration.runner import run_export
+from tests.integration.runner import Connect, run_export
 from tests.integration.truth import check_results, rows_of
 
 STRANGE = [
@@ -26,7 +26,7 @@ STRANGE = [
 REAL = ["$abc@contoso.example", "$o'brien@contoso.example", "ann#EXT#@contoso.example", "o'hara@contoso.example"]
 
 
-async def test_sign_ins_of_users_named_by_user_principal_name_are_read(connected):
+async def test_sign_ins_of_users_named_by_user_principal_name_are_read(connected: Connect) -> None:
     tenant = Tenant(users=300)
     users = [user for user in tenant.all_users() if user["signInActivity"]][:90]
     named = [user["userPrincipalName"] if at % 3 else user["id"] for at, user in enumerate(users)]
@@ -37,7 +37,9 @@ async def test_sign_ins_of_users_named_by_user_principal_name_are_read(connected
     assert [(row["userPrincipalName"], row["lastSignInDateTime"]) for row in rows_of(done.csv)] == wanted
 
 
-async def test_with_sign_ins_who_is_not_found_is_an_error_and_who_is_named_twice_is_there_once(connected):
+async def test_with_sign_ins_who_is_not_found_is_an_error_and_who_is_named_twice_is_there_once(
+    connected: Connect,
+) -> None:
     tenant = Tenant(users=50)
     users = tenant.all_users()
     named = [users[3]["userPrincipalName"], "nobody@contoso.example", users[3]["id"], users[4]["userPrincipalName"]]
@@ -51,7 +53,9 @@ async def test_with_sign_ins_who_is_not_found_is_an_error_and_who_is_named_twice
 
 
 @pytest.mark.parametrize("column", ["displayName", "lastSignInDateTime"])
-async def test_a_strange_name_is_an_error_of_its_own_and_the_others_are_exported(connected, column):
+async def test_a_strange_name_is_an_error_of_its_own_and_the_others_are_exported(
+    connected: Connect, column: str
+) -> None:
     tenant = Tenant(users=50)
     ids = [create_user(tenant, {"userPrincipalName": name})["id"] for name in REAL]
     async with connected(tenant) as edges:

@@ -2,39 +2,27 @@
 
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from local.tenant import Tenant
-from tests.integration.runner import Context, run_export
+from tests.integration.runner import Connect, Context, Export, run_export, watch
 from tests.integration.truth import check_complete, check_ids, check_results, rows_of
 
 BEFORE = "signInActivity/lastSignInDateTime le 2026-06-30T00:00:00Z"
 
 
-class Asked:
-    """The tenant's faults; remembers what was asked."""
-
-    def __init__(self, faults):
-        self.faults, self.targets = faults, []
-
-    def __getattr__(self, name):
-        return getattr(self.faults, name)
-
-    def hits(self, target, *arguments, **options):
-        self.targets.append(target)
-        return self.faults.hits(target, *arguments, **options)
-
-    def pages(self):
-        return [each for each in self.targets if each.startswith("/v1.0/users?") and "$top=1&" not in each]
+def pages(asked: list[str]) -> list[str]:
+    return [each for each in asked if each.startswith("/v1.0/users?") and "$top=1&" not in each]
 
 
-def matching(tenant):
+def matching(tenant: Tenant) -> set[str]:
     activities = {user["id"]: user["signInActivity"] for user in tenant.all_users()}
     return {key for key, each in activities.items() if each and each["lastSignInDateTime"] <= "2026-06-30T00:00:00Z"}
 
 
-def codes(done):
+def codes(done: Export) -> list[str]:
     return [warning["code"] for warning in done.results["warnings"]]
 
 
@@ -43,10 +31,11 @@ def codes(done):
 )
 @pytest.mark.parametrize("text", [BEFORE, BEFORE.replace("signInActivity", "SIGNINACTIVITY"), f"not({BEFORE})"])
 async def test_a_filter_on_sign_ins_has_pages_of_its_own_and_is_one_chain_of_which_the_plan_knows(
-    connected, columns, text
-):
+    connected: Connect, columns: list[str], text: str
+) -> None:
     tenant = Tenant(users=2600)
-    tenant.faults = Asked(tenant.faults)
+    asked: list[str] = []
+    watch(tenant, asked.append)
     async with connected(tenant, EXPORT_RANGE_USERS="300") as edges:
         done = await run_export(edges, columns=columns, filter=text)
     check_results(done.results, "Completed")
@@ -57,23 +46,26 @@ async def test_a_filter_on_sign_ins_has_pages_of_its_own_and_is_one_chain_of_whi
     assert done.results["counts"]["ranges"] == 1
     assert done.results["counts"]["expected"] == len(found)
     assert codes(done) == ["OneChain"]
-    assert not any("createdDateTime%20" in each or "createdDateTime+" in each for each in tenant.faults.targets)
+    assert not any("createdDateTime%20" in each or "createdDateTime+" in each for each in asked)
 
 
-async def test_the_words_in_a_text_are_no_filter_on_sign_ins(connected):
+async def test_the_words_in_a_text_are_no_filter_on_sign_ins(connected: Connect) -> None:
     tenant = Tenant(users=1500)
-    tenant.faults = Asked(tenant.faults)
+    asked: list[str] = []
+    watch(tenant, asked.append)
     async with connected(tenant, EXPORT_RANGE_USERS="300") as edges:
         done = await run_export(edges, columns=["objectId"], filter="displayName ne 'signInActivity/x'")
     check_results(done.results, "Completed")
     check_complete(done.csv, tenant)
     assert done.results["counts"]["ranges"] > 2
-    assert all("$top=999" in each for each in tenant.faults.pages())
+    assert all("$top=999" in each for each in pages(asked))
 
 
 @pytest.mark.parametrize("where", ["/users?", "/users"])
 @pytest.mark.parametrize("columns", [["objectId"], ["objectId", "lastSignInDateTime"]])
-async def test_what_is_left_of_purged_users_is_not_in_the_file_but_in_a_warning(connected, columns, where):
+async def test_what_is_left_of_purged_users_is_not_in_the_file_but_in_a_warning(
+    connected: Connect, columns: list[str], where: str
+) -> None:
     tenant = Tenant(users=2600)
     # Whether $count counts them is in no document: with the second one it does.
     tenant.faults.add("purged_users", match=where, page=1, rate=1.0, users=7)
@@ -86,7 +78,7 @@ async def test_what_is_left_of_purged_users_is_not_in_the_file_but_in_a_warning(
     assert done.results["file"]["rows"] == done.results["counts"]["exported"] == len(matching(tenant))
 
 
-async def test_purged_users_are_counted_once_over_restarts_and_further_activities(connected):
+async def test_purged_users_are_counted_once_over_restarts_and_further_activities(connected: Connect) -> None:
     tenant = Tenant(users=5000)
     tenant.faults.add("purged_users", match="/users?", rate=1.0, users=2)
     tenant.faults.add("expired_token", match="/users?", page=3, times=2)
@@ -101,7 +93,7 @@ async def test_purged_users_are_counted_once_over_restarts_and_further_activitie
     assert f" {2 * pages} objects" in done.results["warnings"][-1]["reason"]
 
 
-async def test_purged_users_do_not_stand_for_users_that_are_missing(connected):
+async def test_purged_users_do_not_stand_for_users_that_are_missing(connected: Connect) -> None:
     tenant = Tenant(users=2600)
     tenant.faults.add("lose_link", match="/users?", page=1, rate=1.0)
     tenant.faults.add("purged_users", match="/users?", page=1, rate=1.0)
@@ -113,7 +105,9 @@ async def test_purged_users_do_not_stand_for_users_that_are_missing(connected):
 
 
 @pytest.mark.parametrize(("shape", "text"), [("null90", ""), ("normal", "department ne 'Sales'"), ("burst", "")])
-async def test_sign_ins_of_advanced_queries_are_not_lost_on_large_pages(connected, shape, text):
+async def test_sign_ins_of_advanced_queries_are_not_lost_on_large_pages(
+    connected: Connect, shape: str, text: str
+) -> None:
     tenant = Tenant(users=2500, shape=shape)
     tenant.faults.add("empty_sign_ins", rate=1.0)
     async with connected(tenant, EXPORT_RANGE_USERS="400") as edges:
@@ -126,7 +120,9 @@ async def test_sign_ins_of_advanced_queries_are_not_lost_on_large_pages(connecte
 
 
 @pytest.mark.parametrize("why", [{"deny": ("signin",)}, {"premium": False}])
-async def test_a_filter_on_sign_ins_without_permission_or_licence_fails_with_graphs_reason(connected, why):
+async def test_a_filter_on_sign_ins_without_permission_or_licence_fails_with_graphs_reason(
+    connected: Connect, why: dict[str, Any]
+) -> None:
     async with connected(Tenant(users=50, **why)) as edges:
         done = await run_export(edges, columns=["objectId"], filter=BEFORE)
     check_results(done.results, "Failed")

@@ -1,17 +1,20 @@
 """Whatever the storage does: what passes is survived, and nothing is there twice or half; clocks may differ."""
 
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
 
 from local.tenant import Tenant
 from shared.api.operations import new_id
+from shared.export.context import Edges
 from shared.settings import Settings
 from shared.storage import blobs
-from tests.integration.runner import Context, run_export
+from tests.integration.runner import Connect, Context, Json, run_export
 from tests.integration.storage_proxy import Fault, proxied
 from tests.integration.truth import check_complete, check_results
 
@@ -20,7 +23,7 @@ AT_ONCE = {"initial_backoff": 0, "increment_base": 0, "random_jitter_range": 0}
 
 
 @asynccontextmanager
-async def through(edges, fault):
+async def through(edges: Edges, fault: Fault) -> AsyncIterator[Edges]:
     """The same edges, with a storage that has this fault."""
     direct = edges.settings.storage
     target = direct.partition("BlobEndpoint=")[2].partition("/devstoreaccount1")[0]
@@ -48,7 +51,9 @@ BROKEN: dict[str, int] = {}
     ],
     ids=lambda what: " ".join(what) if isinstance(what, tuple) else str(what),
 )
-async def test_what_passes_is_survived(connected, what, times, after, how):
+async def test_what_passes_is_survived(
+    connected: Connect, what: tuple[str, str], times: int, after: bool, how: dict[str, Any]
+) -> None:
     """`after`: the storage has done it, and its answer is lost."""
     tenant = Tenant(users=150, shape="null90")
     fault = Fault(*what, times=times, after=after, **how)
@@ -60,7 +65,9 @@ async def test_what_passes_is_survived(connected, what, times, after, how):
 
 
 @pytest.mark.parametrize("how", [BUSY, CONFLICT, BROKEN], ids=lambda how: how.get("code", "Broken"))
-async def test_a_storage_that_takes_no_blocks_of_rows_fails_the_export_and_leaves_no_file(connected, how):
+async def test_a_storage_that_takes_no_blocks_of_rows_fails_the_export_and_leaves_no_file(
+    connected: Connect, how: dict[str, Any]
+) -> None:
     fault = Fault("PUT", ".csv?comp=block&", times=-1, **how)
     async with connected(Tenant(users=300)) as direct, through(direct, fault) as edges:
         done = await run_export(edges)
@@ -69,11 +76,11 @@ async def test_a_storage_that_takes_no_blocks_of_rows_fails_the_export_and_leave
     assert done.csv is None
 
 
-async def test_a_block_that_the_storage_has_lost_fails_the_commit_and_leaves_no_file(connected):
+async def test_a_block_that_the_storage_has_lost_fails_the_commit_and_leaves_no_file(connected: Connect) -> None:
     """Azure discards blocks a week after the last of them; a commit names them and is refused."""
 
     class Losing(Context):
-        async def _call(self, name, task):
+        async def _call(self, name: str, task: Json) -> Any:
             if name == "publish" and not task.get("failed"):
                 task["parts"] = [[*part[:2], "0" * 12, *part[3:]] for part in task["parts"]]
             return await Context._call(self, name, task)
@@ -87,7 +94,7 @@ async def test_a_block_that_the_storage_has_lost_fails_the_commit_and_leaves_no_
     assert done.csv is None
 
 
-async def test_only_a_blob_that_is_there_counts_as_one_that_was_written_before(connected):
+async def test_only_a_blob_that_is_there_counts_as_one_that_was_written_before(connected: Connect) -> None:
     fault = Fault("PUT", "once", times=1, status=409, code="ContainerBeingDeleted")
     async with connected(Tenant(users=1)) as direct, through(direct, fault) as edges:
         with pytest.raises(Exception, match="ContainerBeingDeleted"):
@@ -101,7 +108,7 @@ async def test_only_a_blob_that_is_there_counts_as_one_that_was_written_before(c
 
 
 @pytest.mark.parametrize("minutes", [-14, -5, 0, 5, 14])
-async def test_a_link_works_at_once_however_the_apps_clock_goes(connected, minutes):
+async def test_a_link_works_at_once_however_the_apps_clock_goes(connected: Connect, minutes: int) -> None:
     async with connected(Tenant(users=1)) as edges:
         await blobs.write(edges.storage, "file", b"content")
         now = datetime.now(UTC) + timedelta(minutes=minutes)

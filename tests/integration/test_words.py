@@ -3,6 +3,7 @@
 import json
 import traceback
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from local.tenant import Tenant
 from shared.export import activities
 from shared.storage import blobs
 from shared.storage.names import work_name
-from tests.integration.runner import Context, run_export
+from tests.integration.runner import Connect, Context, Json, run_export
 from tests.integration.truth import check_results
 
 WORDS = "The value 'ann.secret@contoso.example' is no value of 'department'."
@@ -22,7 +23,7 @@ class Kept(Context):
 
     history: list[str] = field(default_factory=list)
 
-    async def _call(self, name, task):
+    async def _call(self, name: str, task: Json) -> Any:
         result = await super()._call(name, task)
         # Durable writes a traceback, with the exceptions from which an exception was raised.
         told = traceback.format_exception(result) if isinstance(result, Exception) else [json.dumps(result)]
@@ -40,7 +41,9 @@ class Kept(Context):
     ],
     ids=["the filter is refused", "a page is refused", "pages fail", "planning fails"],
 )
-async def test_why_an_export_fails_is_in_its_results_alone(connected, fault, code):
+async def test_why_an_export_fails_is_in_its_results_alone(
+    connected: Connect, fault: dict[str, Any], code: str
+) -> None:
     tenant = Tenant(users=300)
     body = {"error": {"code": "Denied", "message": WORDS}}
     tenant.faults.add("status", body=body, rate=1.0, **fault)
@@ -58,7 +61,7 @@ async def test_why_an_export_fails_is_in_its_results_alone(connected, fault, cod
     assert left == []
 
 
-async def test_why_columns_are_empty_is_in_the_results_alone(connected):
+async def test_why_columns_are_empty_is_in_the_results_alone(connected: Connect) -> None:
     tenant = Tenant(users=30)
     tenant.faults.add("status", match="/authentication", status=403, body={"error": {"message": WORDS}}, rate=1.0)
     async with connected(tenant) as edges:
@@ -69,7 +72,7 @@ async def test_why_columns_are_empty_is_in_the_results_alone(connected):
     assert "ann.secret" not in "".join(context.history)
 
 
-async def test_who_fails_after_the_end_leaves_no_words(connected):
+async def test_who_fails_after_the_end_leaves_no_words(connected: Connect) -> None:
     tenant = Tenant(users=30)
     async with connected(tenant) as edges:
         done = await run_export(edges)

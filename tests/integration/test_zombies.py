@@ -4,12 +4,13 @@ from typing import Any
 
 from azure.storage.blob import BlobServiceClient
 
+from local.azurite import Azurite
 from local.tenant import Tenant
 from shared.export import activities
 from shared.export.context import read_record
 from shared.storage import blobs
 from shared.storage.names import csv_name, results_name, work_name
-from tests.integration.runner import Watched, run_export
+from tests.integration.runner import Connect, before_pages, run_export, watch
 from tests.integration.truth import check_results
 
 
@@ -17,14 +18,16 @@ async def names(edges: Any, prefix: str) -> list[str]:
     return [blob.name async for blob in blobs.listing(edges.storage, prefix)]
 
 
-async def test_a_plan_that_comes_after_the_end_leaves_nothing(connected):
+async def test_a_plan_that_comes_after_the_end_leaves_nothing(connected: Connect) -> None:
     async with connected(Tenant(users=300)) as edges:
         done = await run_export(edges)
         assert (await activities.run(edges, "plan", {"id": done.id}))["over"]
         assert await names(edges, work_name(done.id, "")) == []
 
 
-async def test_a_range_that_is_read_beyond_the_end_of_its_export_leaves_nothing(connected, storage_emulator):
+async def test_a_range_that_is_read_beyond_the_end_of_its_export_leaves_nothing(
+    connected: Connect, storage_emulator: Azurite
+) -> None:
     tenant = Tenant(users=3000)
     async with connected(tenant, EXPORT_RANGE_USERS="1500") as edges:
         done = await run_export(edges)
@@ -38,13 +41,13 @@ async def test_a_range_that_is_read_beyond_the_end_of_its_export_leaves_nothing(
                 for name in container.list_blob_names(name_starts_with=work_name(done.id, "")):
                     container.delete_blob(name)
 
-        tenant.faults = Watched(tenant.faults, end)
+        watch(tenant, before_pages(end))
         late = await activities.run(edges, "export", {"id": done.id, "segment": 0, "ranges": [0, 1]})
         assert late["failed"]["code"] == "StateLost"
         assert await names(edges, work_name(done.id, "")) == []
 
 
-async def test_a_block_that_the_storage_has_lost_fails_the_export(connected):
+async def test_a_block_that_the_storage_has_lost_fails_the_export(connected: Connect) -> None:
     async with connected(Tenant(users=300)) as edges:
         done = await run_export(edges)
         record = await read_record(edges.storage, done.id)
@@ -55,7 +58,7 @@ async def test_a_block_that_the_storage_has_lost_fails_the_export(connected):
         assert [name.rpartition("/")[2] for name in await names(edges, done.id)] == ["request.json", "results.json"]
 
 
-async def test_what_a_publish_that_failed_has_committed_is_removed(connected):
+async def test_what_a_publish_that_failed_has_committed_is_removed(connected: Connect) -> None:
     async with connected(Tenant(users=300)) as edges:
         done = await run_export(edges)
         check_results(done.results, "Completed")

@@ -16,16 +16,17 @@ SCHEMA = Draft202012Validator(
 )
 
 
-def rows_of(file: bytes) -> list[dict[str, str]]:
+def rows_of(file: bytes | None) -> list[dict[str, str]]:
+    assert file is not None, "there is no file"
     return list(csv.DictReader(io.StringIO(file.decode("utf-8-sig"), newline="")))
 
 
-def check_complete(file: bytes, tenant: Tenant, *, optional: frozenset[str] = frozenset()) -> None:
+def check_complete(file: bytes | None, tenant: Tenant, *, optional: frozenset[str] = frozenset()) -> None:
     """Each of the tenant's users is in the file exactly once; of those in `optional` at most once."""
     check_ids(file, {user["id"] for user in tenant.all_users()}, optional=optional)
 
 
-def check_ids(file: bytes, ids: set[str], *, optional: frozenset[str] = frozenset()) -> None:
+def check_ids(file: bytes | None, ids: set[str], *, optional: frozenset[str] = frozenset()) -> None:
     found = Counter(row["objectId"] for row in rows_of(file))
     assert {user: times for user, times in found.items() if times > 1} == {}
     assert ids - set(found) - optional == set()

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from local import azurite, serve
@@ -13,6 +14,8 @@ from local.__main__ import parser
 from local.extension import NotReadyError, written_binding
 from local.extension_worker import make_server
 from local.host_functions import App, load
+
+Client = TestClient[web.Request, web.Application]
 
 pytestmark = pytest.mark.filterwarnings("ignore:azure.functions df_loads was called:DeprecationWarning")
 
@@ -24,22 +27,22 @@ def app() -> App:
 
 
 @pytest.fixture
-async def client(app: App) -> AsyncIterator[TestClient]:
+async def client(app: App) -> AsyncIterator[Client]:
     async with TestClient(TestServer(make_server(app))) as found:
         yield found
 
 
-async def test_it_learns_the_names_of_all_orchestrators_and_activities(client: TestClient, app: App) -> None:
+async def test_it_learns_the_names_of_all_orchestrators_and_activities(client: Client, app: App) -> None:
     found = await (await client.get("/durable/functions")).json()
     assert found == {"orchestrators": list(app.orchestrators), "activities": list(app.activities)}
 
 
-async def test_an_activity_gets_json_and_answers_json(client: TestClient) -> None:
+async def test_an_activity_gets_json_and_answers_json(client: Client) -> None:
     answer = await client.post("/durable/activities/double", data="21")
     assert (answer.status, await answer.json()) == (200, 42)
 
 
-async def test_an_orchestrator_gets_the_context_and_answers_its_actions(client: TestClient) -> None:
+async def test_an_orchestrator_gets_the_context_and_answers_its_actions(client: Client) -> None:
     moment = {"Timestamp": "2026-01-01T00:00:00Z", "EventId": -1, "IsPlayed": False}
     history = [{"EventType": 12, **moment}, {"EventType": 0, "Name": "sleeps", "Version": None, "Input": "1", **moment}]
     context = {"history": history, "instanceId": "i", "isReplaying": False, "parentInstanceId": None, "input": "1"}
@@ -48,7 +51,7 @@ async def test_an_orchestrator_gets_the_context_and_answers_its_actions(client: 
     assert [action["actionType"] for action in (await answer.json())["actions"][0]] == [5]
 
 
-async def test_what_a_function_raises_is_told_with_its_type(client: TestClient) -> None:
+async def test_what_a_function_raises_is_told_with_its_type(client: Client) -> None:
     answer = await client.post("/durable/activities/double", data='{"odd": 1}')
     assert answer.status == 500
     assert (await answer.text()).startswith("TypeError: ")

@@ -98,7 +98,7 @@ def test_a_page_with_sign_in_activity_has_500_users_at_most(tenant: Tenant) -> N
 
 @pytest.mark.parametrize("option", ["skip", "search"])
 def test_skip_and_search_are_refused(tenant: Tenant, option: str) -> None:
-    assert error(users(tenant, **{option: "1"})) == (400, "Request_BadRequest")
+    assert error(users(tenant, None, **{option: "1"})) == (400, "Request_BadRequest")
 
 
 def test_a_changed_or_lonely_page_token_is_refused(tenant: Tenant) -> None:
@@ -244,7 +244,7 @@ def test_a_missing_user_is_404_with_graphs_words(tenant: Tenant) -> None:
 
 
 def test_authentication_methods_carry_graphs_ids_and_take_no_options(tenant: Tenant) -> None:
-    phones = {}
+    phones = dict[str, str]()
     for one in tenant.all_users()[:100]:
         _, found = ask(tenant, f"/v1.0/users/{one['id']}/authentication/methods")
         phones |= {m["id"]: m["phoneType"] for m in found["value"] if "phoneType" in m}

@@ -6,16 +6,20 @@ Source: https://github.com/cartography-cncf/cartography, cartography/intel/micro
 from typing import Any
 
 import httpx
+from kiota_abstractions.authentication import AuthenticationProvider
 from kiota_abstractions.base_request_configuration import RequestConfiguration
 from kiota_abstractions.request_information import RequestInformation
 from msgraph import GraphRequestAdapter, GraphServiceClient
+from msgraph.generated.models.user import User
 from msgraph.generated.users.users_request_builder import UsersRequestBuilder
 
 from local.tenant import Tenant, serve
 
 
-class _Token:
-    async def authenticate_request(self, request: RequestInformation, additional: Any = None) -> None:
+class _Token(AuthenticationProvider):
+    async def authenticate_request(
+        self, request: RequestInformation, additional_authentication_context: dict[str, Any] | None = None
+    ) -> None:
         request.headers.add("Authorization", "Bearer cartography")
 
 
@@ -30,12 +34,15 @@ async def test_cartography_reads_everyone_with_managers_and_sign_ins() -> None:
         client = GraphServiceClient(request_adapter=adapter)
         organization = await client.organization.get()
         page = await client.users.get(request_configuration=RequestConfiguration(query_parameters=parameters))
-        people = list(page.value)
-        while page.odata_next_link:
-            page = await client.users.with_url(page.odata_next_link).get()
-            people += page.value
+        people = list[User]()
+        while page:
+            people += page.value or []
+            link = page.odata_next_link
+            page = await client.users.with_url(link).get() if link else None
+    assert organization
+    assert organization.value
     assert organization.value[0].display_name == "Contoso"
-    assert sorted(user.id for user in people) == sorted(user["id"] for user in tenant.all_users())
+    assert sorted(str(user.id) for user in people) == sorted(user["id"] for user in tenant.all_users())
     managers = {user.manager.odata_type for user in people if user.manager}
     assert managers == {"#microsoft.graph.user", "#microsoft.graph.orgContact"}
     assert any(user.sign_in_activity and user.sign_in_activity.last_sign_in_date_time for user in people)

@@ -1,13 +1,14 @@
 """How the simulated tenant takes the key of a user, as Graph does (learn.microsoft.com/graph/api/user-get)."""
 
 import json
+from typing import Any
 
 import pytest
 
 from local.tenant import Call, Tenant, answer, create_user
 
 
-def ask(tenant: Tenant, target: str) -> tuple[int, dict]:
+def ask(tenant: Tenant, target: str) -> tuple[int, Any]:
     found = answer(tenant, Call("GET", target, {"authorization": "Bearer t"}, b"", "https://graph.test"))
     return found.status, json.loads(found.body)
 

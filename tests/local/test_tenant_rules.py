@@ -24,7 +24,7 @@ def starts_a(user: User) -> bool:
 
 
 def sign_in(user: User) -> str:
-    return (user["signInActivity"] or {}).get("lastSignInDateTime", "")
+    return str((user["signInActivity"] or {}).get("lastSignInDateTime", ""))
 
 
 DEFAULT: list[tuple[str, Callable[[User], bool]]] = [

@@ -6,11 +6,15 @@ import asyncio
 import json
 import os
 import time
+from collections.abc import Generator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
+
+Turns = Generator[Any, Any, Any]
 
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
@@ -28,7 +32,7 @@ def slow_double(value: int) -> int:
 
 
 @app.activity_trigger(input_name="job")
-async def attempt(job: dict) -> dict:
+async def attempt(job: dict[str, Any]) -> dict[str, int]:
     """Leaves a line in a file for each time it runs; fails, hangs or sleeps as the job says."""
     path = Path(job["file"])
     with path.open("a") as file:
@@ -45,13 +49,13 @@ async def attempt(job: dict) -> dict:
 
 
 @app.orchestration_trigger(context_name="context")
-def fan_out(context):
+def fan_out(context: df.DurableOrchestrationContext) -> Turns:
     count = context.get_input()["count"]
     return sum((yield context.task_all([context.call_activity("double", n) for n in range(count)])))
 
 
 @app.orchestration_trigger(context_name="context")
-def all_at_once(context):
+def all_at_once(context: df.DurableOrchestrationContext) -> Turns:
     """Everything is asked for in one task_any; then again and again, without anything new."""
     pending = [context.call_activity("double", n) for n in range(context.get_input()["count"])]
     total = done = 0
@@ -64,10 +68,11 @@ def all_at_once(context):
 
 
 @app.orchestration_trigger(context_name="context")
-def window(context):
+def window(context: df.DurableOrchestrationContext) -> Turns:
     """The usual sliding window: asks for the next when any has ended."""
     given = context.get_input()
-    waiting, pending, total = list(range(given["count"])), [], 0
+    waiting, total = list(range(given["count"])), 0
+    pending = list[Any]()
     while waiting or pending:
         while waiting and len(pending) < given["width"]:
             pending.append(context.call_activity("double", waiting.pop(0)))
@@ -78,7 +83,7 @@ def window(context):
 
 
 @app.orchestration_trigger(context_name="context")
-def with_retry(context):
+def with_retry(context: df.DurableOrchestrationContext) -> Turns:
     given = context.get_input()
     options = df.RetryOptions(first_retry_interval_in_milliseconds=50, max_number_of_attempts=given["attempts"])
     result = yield context.call_activity_with_retry("attempt", options, given["job"])
@@ -87,18 +92,18 @@ def with_retry(context):
 
 
 @app.orchestration_trigger(context_name="context")
-def one_attempt(context):
+def one_attempt(context: df.DurableOrchestrationContext) -> Turns:
     return (yield context.call_activity("attempt", context.get_input()))
 
 
 @app.orchestration_trigger(context_name="context")
-def raises(context):
+def raises(context: df.DurableOrchestrationContext) -> Turns:
     yield context.call_activity("double", 1)
     raise ValueError("it went wrong")
 
 
 @app.orchestration_trigger(context_name="context")
-def waits(context):
+def waits(context: df.DurableOrchestrationContext) -> Turns:
     first = yield context.wait_for_external_event("first")
     deadline = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
     second = context.wait_for_external_event("second")
@@ -110,7 +115,7 @@ def waits(context):
 
 
 @app.orchestration_trigger(context_name="context")
-def sleeps(context):
+def sleeps(context: df.DurableOrchestrationContext) -> Turns:
     yield context.create_timer(context.current_utc_datetime + timedelta(milliseconds=context.get_input()))
     return "awake"
 
@@ -148,7 +153,8 @@ def fails(req: func.HttpRequest) -> func.HttpResponse:
 async def start(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     given = req.get_json()
     name = await client.start_new(req.route_params["name"], req.route_params.get("id"), given)
-    return client.create_check_status_response(req, name)
+    answer: func.HttpResponse = client.create_check_status_response(req, name)
+    return answer
 
 
 @app.timer_trigger(schedule="0 0 3 * * *", arg_name="timer")

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.api.request import MAX_BODY, MAX_USERS, BadRequest, ExportRequest, host_matches, parse
+from shared.api.request import MAX_BODY, MAX_USERS, BadRequest, ExportRequest, parse
 from shared.files.columns import COLUMN_SETS, COLUMNS
-from shared.settings import Settings
+from shared.settings import Settings, host_matches
 
 NOW = datetime(2026, 2, 28, 23, 59, tzinfo=UTC)
 SETTINGS = Settings.from_env(

@@ -1,9 +1,10 @@
-"""The activities' edges, to a simulated tenant in this process and to the storage of the running app."""
+"""The activities' edges: to a simulated tenant in this process, and to a container of their own in a real storage."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 from uuid import uuid4
 
 import aiohttp
@@ -17,13 +18,27 @@ from shared.storage import blobs
 
 
 @dataclass(slots=True)
-class Token:
-    """A credential for the simulated tenant, which takes any."""
+class FreshTokens:
+    """A credential. Each instance gives a token of its own, as a sign-in does."""
+
+    token: str = ""
 
     async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
-        return AccessToken("any", 2**33)
+        self.token = self.token or uuid4().hex
+        return AccessToken(self.token, 2**33)
 
     async def close(self) -> None:
+        return
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None = None,
+        problem: BaseException | None = None,
+        trace: TracebackType | None = None,
+    ) -> None:
         return
 
 
@@ -38,12 +53,16 @@ def settings_for(storage: str, **env: str) -> Settings:
 
 
 @asynccontextmanager
-async def connected(storage: str, tenant: Tenant, **env: str) -> AsyncIterator[Edges]:
-    async with serve(tenant) as url:
+async def connected(
+    storage: str, tenant: Tenant, *, latency: float = 0.0, timeout: float = 5.0, **env: str
+) -> AsyncIterator[Edges]:
+    """`storage`: a connection string. `latency` and `timeout`: seconds, of each answer and at most for it."""
+    async with serve(tenant, latency) as url:
         settings = settings_for(storage, GRAPH_ENDPOINT=url, **env)
         service = blobs.connect(settings, None)
         retries = replace(client.Retries(), sleep=no_pause)
-        connection = client.connect(url, Token, retries, aiohttp.ClientTimeout(connect=5, sock_read=5))
+        waits = aiohttp.ClientTimeout(connect=timeout, sock_read=timeout)
+        connection = client.connect(url, FreshTokens, retries, waits)
         try:
             yield Edges(connection, service, settings)
         finally:
