@@ -60,7 +60,7 @@ async def by_export(storage: Storage) -> AsyncIterator[tuple[str, dict[str, Any]
     async for blob in blobs.listing(storage, at_once=LISTED_AT_ONCE):
         export_id, _, name = blob.name.partition("/")
         if blob.name.startswith((KEYS, RUNNING, WORK)):
-            break  # They sort behind every id.
+            break  # They sort after every id.
         if export_id != current and current:
             yield current, names
             names = {}

@@ -1,7 +1,7 @@
 """The operations that a person sees: show, cancel. (`start` starts them, `listing` lists, `removal` deletes.)
 
-Where the truth is: an export runs as long as Durable says so; when it has ended, its results.json says how. Its
-request.json says who asked for what. There is no other store.
+The sources: Durable says whether an export runs. When it has ended, its results.json says how. Its request.json says
+who asked for what. Nothing else is stored.
 """
 
 import logging
@@ -116,7 +116,7 @@ async def cancel(operations: Operations, export_id: str, caller: Caller) -> Json
     status = await operations.durable.get_status(export_id)
     if not is_running(status):
         raise _ended_already(export_id)
-    # What is being planned or read stops when it sees these; the orchestrator may wait for just that.
+    # Planning and reading stop when they see this blob; the orchestrator may be waiting for them.
     logging.info("Export %s is cancelled by %s.", export_id, caller.id)
     await blobs.write(operations.storage, cancelled_name(export_id), b"")
     try:
