@@ -108,7 +108,7 @@ _BESIDES = tuple(name for name in User.__struct_fields__ if name not in {"id", "
 
 
 def is_purged(user: User) -> bool:
-    """True for what is left of a user that is gone from the tenant: `id` and `signInActivity`, and nothing else.
+    """True for the object of a purged user: it has `id` and `signInActivity`, and nothing else.
 
     Lists with signInActivity bring such objects. A user always has a userPrincipalName, which must have been selected.
     """
