@@ -13,7 +13,7 @@ from shared.graph.users import User
 Cell = str | None
 
 AUTHENTICATION = "authentication/methods"
-"""Stands in `Column.source` for what is read user by user: it is no property of the user."""
+"""The `Column.source` of columns that are read user by user: they are not properties of the user."""
 SIGN_IN = "signInActivity"
 CREATED = "createdDateTime"
 

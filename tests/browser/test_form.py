@@ -49,7 +49,9 @@ def test_refusals_stand_at_their_fields(watched: Watched, form: Page) -> None:
     form.get_by_role("button", name="Start export").click()
     name, text = form.get_by_label("File name"), form.get_by_label("OData filter")
     expect(name).to_be_focused()
-    expect(name).to_have_accessible_description(re.compile(r"^Must not have these characters: '/' If you leave it empty"))
+    expect(name).to_have_accessible_description(
+        re.compile(r"^Must not have these characters: '/' If you leave it empty")
+    )
     expect(text).to_have_attribute("aria-invalid", "true")
     assert "At character 12" in form.locator("#error-filter").inner_text()
     expect(form.locator("[data-pointer='/columns'] .error")).to_contain_text("a list of column names")
