@@ -13,7 +13,7 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from shared.api import removal, routes
+from shared.api import due, keep, removal, routes
 from shared.api.durable import Durable
 from shared.api.operations import Operations
 from shared.api.routes import Body, Incoming, Outgoing
@@ -121,6 +121,30 @@ async def cancel_export(req: func.HttpRequest, client: df.DurableOrchestrationCl
     return await _answer(routes.cancel_export, req, client)
 
 
+@app.route(route="saved-exports", methods=["GET"])
+@app.durable_client_input(client_name="client")
+async def list_saved_exports(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    return await _answer(routes.list_saved_exports, req, client)
+
+
+@app.route(route="saved-exports/{name}", methods=["GET"])
+@app.durable_client_input(client_name="client")
+async def show_saved_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    return await _answer(routes.show_saved_export, req, client)
+
+
+@app.route(route="saved-exports/{name}", methods=["PUT"])
+@app.durable_client_input(client_name="client")
+async def save_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    return await _answer(routes.save_export, req, client)
+
+
+@app.route(route="saved-exports/{name}", methods=["DELETE"])
+@app.durable_client_input(client_name="client")
+async def delete_saved_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    return await _answer(routes.delete_saved_export, req, client)
+
+
 @app.route(route="columns", methods=["GET"])
 async def list_columns(req: func.HttpRequest) -> func.HttpResponse:
     return _response(await routes.answer_alone(routes.list_columns, _incoming(req), _settings))
@@ -179,6 +203,15 @@ async def notify(task: Any) -> Any:
 @app.activity_trigger(input_name="task")
 async def clean(task: Any) -> Any:
     return await activities.run(_edges(), "clean", task)
+
+
+@app.timer_trigger(schedule="0 * * * * *", arg_name="timer")
+@app.durable_client_input(client_name="client")
+async def start_due_exports(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
+    """Every minute: starts the saved exports whose time has come, and removes what `keep` has no place for."""
+    on = Operations(_storage(), Durable(client, seconds=60), _settings())
+    await due.start_due(on)
+    await keep.remove_outrun(on)
 
 
 @app.timer_trigger(schedule="0 30 2 * * *", arg_name="timer")

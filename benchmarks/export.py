@@ -59,7 +59,7 @@ class Exported:
 
 @contextmanager
 def serving(*arguments: str, environment: dict[str, str] | None = None) -> Iterator[Serving]:
-    """A `serve` in a folder that is removed, with the workers that it has by default, and PARALLEL ranges side by side."""
+    """A `serve` in a folder that is removed, with its default workers, and PARALLEL ranges side by side."""
     # Nothing is killed here, and Azurite need not write its index for each block.
     settings = {"EXPORT_PARALLEL": str(PARALLEL), "AZURITE_FORGETFUL": "1"} | (environment or {})
     with (

@@ -55,8 +55,8 @@ def run(effort: Effort, step: Step) -> Section:
             ["sequential loop", shown(loop, "s"), times(sequential)],
         ],
         notes=[
-            f"{WORKERS} worker processes, each with as many activities at once as host.json says for an instance. 2 % of"
-            " the users have no createdDateTime, and 14 % were created within one hour.",
+            f"{WORKERS} worker processes, each with as many activities at once as host.json says for an instance."
+            " 2 % of the users have no createdDateTime, and 14 % were created within one hour.",
             f"{last.counts['requests']} requests, {last.counts['ranges']} ranges; the largest process had at most"
             f" {mebibytes(memory)}.",
         ],

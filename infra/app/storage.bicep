@@ -94,7 +94,9 @@ resource exports 'Microsoft.Storage/storageAccounts@2025-08-01' = {
     }
   }
 
-  // Behind the app's own cleaning, or instead of it when the app is gone.
+  // After the app's own cleaning, or instead of it when the app is gone. shared/storage/names.py has the prefixes: `f` is
+  // the first digit of an export's id. It spares `saved/` and the runs of saved exports (`e`): only the app knows which of
+  // them are still needed.
   resource lifecycle 'managementPolicies' = {
     name: 'default'
     properties: {
@@ -105,7 +107,10 @@ resource exports 'Microsoft.Storage/storageAccounts@2025-08-01' = {
             type: 'Lifecycle'
             enabled: true
             definition: {
-              filters: { blobTypes: ['blockBlob'], prefixMatch: ['${exportContainer}/'] }
+              filters: {
+                blobTypes: ['blockBlob']
+                prefixMatch: map(['f', 'keys/', 'running/', 'work/', 'ended/'], prefix => '${exportContainer}/${prefix}')
+              }
               actions: { baseBlob: { delete: { daysAfterModificationGreaterThan: retentionDays } } }
             }
           }

@@ -11,7 +11,7 @@ from shared.export.messages import Json
 from shared.files import results
 from shared.storage import blobs
 from shared.storage.blobs import Storage
-from shared.storage.names import KEYS, RUNNING, WORK, results_name
+from shared.storage.names import ORDINARY, RUN, is_id, order, results_name
 
 AT_ONCE = 16
 """Running exports that Durable is asked for side by side: one after the other, fifty would take seconds."""
@@ -42,7 +42,7 @@ async def _visible(storage: Storage, caller: Caller, after: str) -> AsyncIterato
     """What the listing tells of the exports that the caller may see, some at a time."""
     some: list[Json] = []
     async for export_id, names in by_export(storage):
-        if export_id <= after or "request.json" not in names:
+        if (after and order(export_id) <= order(after)) or "request.json" not in names:
             continue
         entry = {"id": export_id, **_listed(names)}
         if not caller.administrator and entry["requestedBy"]["id"] != caller.id:
@@ -55,12 +55,24 @@ async def _visible(storage: Storage, caller: Caller, after: str) -> AsyncIterato
 
 
 async def by_export(storage: Storage) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-    """Every export's id with its blobs' summaries by name."""
+    """Every export's id with its blobs' summaries by name, newest first."""
+    sources = [exports(storage, ORDINARY), exports(storage, RUN)]
+    heads = [(found, source) for source in sources if (found := await anext(source, None))]
+    while heads:
+        heads.sort(key=lambda head: order(head[0][0]), reverse=True)
+        found, source = heads.pop()
+        yield found
+        if following := await anext(source, None):
+            heads.append((following, source))
+
+
+async def exports(storage: Storage, kind: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    """As `by_export`; only ids that begin with `kind`."""
     current, names = "", dict[str, Any]()
-    async for blob in blobs.listing(storage, at_once=LISTED_AT_ONCE):
+    async for blob in blobs.listing(storage, kind, at_once=LISTED_AT_ONCE):
         export_id, _, name = blob.name.partition("/")
-        if blob.name.startswith((KEYS, RUNNING, WORK)):
-            break  # They sort after every id.
+        if not is_id(export_id):
+            continue  # A file that someone has put into the container, say.
         if export_id != current and current:
             yield current, names
             names = {}
@@ -72,8 +84,8 @@ async def by_export(storage: Storage) -> AsyncIterator[tuple[str, dict[str, Any]
 
 def _listed(names: dict[str, Any]) -> Json:
     request, ended = names["request.json"] or {}, names.get("results.json") or {}
-    shown = {"fileName": request.get("fileName", "")}
-    return {"request": shown, **{key: request[key] for key in request if key != "fileName"}, **ended}
+    shown = {"fileName": ""} | {key: request.pop(key) for key in ("fileName", "saved") if key in request}
+    return {"request": shown, **request, **ended}
 
 
 async def _with_status(operations: Operations, entry: Json) -> Json:

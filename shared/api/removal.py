@@ -1,8 +1,9 @@
 """Removing exports: one by a person, old ones by a timer."""
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from shared.api import runs
 from shared.api.access import Caller
 from shared.api.listing import by_export
 from shared.api.operations import Operations, find, new_id
@@ -10,7 +11,7 @@ from shared.api.problems import ProblemError
 from shared.api.progress import is_running
 from shared.export.context import find_record
 from shared.storage import blobs
-from shared.storage.names import KEYS, RUNNING, deleted_name, place_name, record_name, work_name
+from shared.storage.names import KEYS, RUNNING, deleted_name, order, place_name, record_name, work_name
 
 
 async def delete(operations: Operations, export_id: str, caller: Caller) -> None:
@@ -19,7 +20,13 @@ async def delete(operations: Operations, export_id: str, caller: Caller) -> None
     if is_running(await operations.durable.get_status(export_id)):
         raise ProblemError(409, "Still running", f"Export {export_id} is still running. Cancel it first.")
     logging.info("Export %s is deleted by %s.", export_id, caller.id)
-    await blobs.write(operations.storage, deleted_name(export_id), record.requested_by["id"].encode())
+    await forget(operations, export_id, record.requested_by["id"])
+
+
+async def forget(operations: Operations, export_id: str, owner_id: str) -> None:
+    """Removes an ended export, and remembers as long as EXPORT_RETENTION_DAYS that it was there."""
+    summary = {"deletedDateTime": operations.now().isoformat()}
+    await blobs.write(operations.storage, deleted_name(export_id), owner_id.encode(), summary)
     await _remove(operations, export_id, keep=("deleted",))
 
 
@@ -39,15 +46,24 @@ async def _remove(operations: Operations, export_id: str, keep: tuple[str, ...] 
 
 
 async def remove_old(operations: Operations) -> int:
-    """Removes exports older than EXPORT_RETENTION_DAYS that do not run; returns how many."""
+    """Removes exports older than EXPORT_RETENTION_DAYS that do not run; returns how many.
+
+    Files that a saved export still needs stay. Deletions are remembered for as many days again.
+    """
     oldest = operations.now() - timedelta(days=operations.settings.retention_days)
     newest_old_id = new_id(oldest)
-    ids = [export_id async for export_id, _ in by_export(operations.storage)]
+    needed = await runs.needed(operations)
+    ids, remembered = list[str](), set[str]()
+    async for export_id, names in by_export(operations.storage):
+        ids.append(export_id)
+        deleted = (names.get("deleted") or {}).get("deletedDateTime")
+        if deleted and datetime.fromisoformat(deleted) > oldest:
+            remembered.add(export_id)
     # Also blobs of a POST that died on the way, or of an activity that outlived its export.
     ids += [name.split("/")[1] async for name in blobs.names(operations.storage, "work/")]
     removed = 0
     for export_id in dict.fromkeys(ids):
-        if export_id < newest_old_id:
+        if order(export_id) < order(newest_old_id) or export_id in needed or export_id in remembered:
             continue
         status = await operations.durable.get_status(export_id)
         if is_running(status):

@@ -55,12 +55,21 @@ class ExportRequest:
     callback_url: str = ""
     notes: tuple[str, ...] = ()
     """Sentences for the caller."""
+    body: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """As it was sent, without the list of users and the callback."""
+    saved: str = field(default="", compare=False)
+    """The name of the saved export that this is a run of."""
     fingerprint: str = field(default="", compare=False)
     """Of the body as JSON: the order of keys, and spaces, don't matter."""
 
 
 def parse(body: bytes, settings: Settings, now: datetime, *, authentication: bool = True) -> ExportRequest:
-    """Reads the JSON body of a POST; `{}` asks for everything as it is by default. Raises BadRequest.
+    """Reads the JSON body of a POST; `{}` asks for everything as it is by default. Raises BadRequest."""
+    return check(decode(body), settings, now, authentication=authentication)
+
+
+def decode(body: bytes) -> dict[str, Any]:
+    """The JSON object of a body. Raises BadRequest.
 
     No body at all is refused: one that was lost on the way must not become all users.
     """
@@ -77,9 +86,20 @@ def parse(body: bytes, settings: Settings, now: datetime, *, authentication: boo
         raise BadRequest(Problem("", _why_unreadable(body, problem))) from None
     if not isinstance(given, dict):
         raise BadRequest(Problem("", "The body must be a JSON object."))
+    return given
 
+
+def check(
+    given: Mapping[str, Any],
+    settings: Settings,
+    now: datetime,
+    *,
+    authentication: bool = True,
+    also: tuple[str, ...] = (),
+) -> ExportRequest:
+    """As `parse`, of what was decoded. `also`: properties that another reads."""
     problems: list[Problem] = []
-    known = ("fileName", "columns", "filter", "users", "excel", "callbackUrl")
+    known = ("fileName", "columns", "filter", "users", "excel", "callbackUrl", *also)
     problems += [
         Problem(f"/{_pointer(name)}", f"unknown property{_meant(name, known)}; known: {', '.join(known)}")
         for name in itertools.islice((name for name in given if name not in known), MAX_PROBLEMS)
@@ -96,7 +116,8 @@ def parse(body: bytes, settings: Settings, now: datetime, *, authentication: boo
         problems.append(Problem("/filter", "give either users or a filter, not both"))
     if problems:
         raise BadRequest(*problems)
-    wanted = replace(wanted, fingerprint=hashlib.sha256(msgspec.json.encode(given, order="sorted")).hexdigest())
+    kept = {name: value for name, value in given.items() if name not in {"users", "callbackUrl", *also}}
+    wanted = replace(wanted, body=kept, fingerprint=fingerprint_of(given))
     return wanted if authentication else _without_authentication(wanted, by_default=given.get("columns") is None)
 
 
@@ -105,6 +126,11 @@ def _why_unreadable(body: bytes, problem: Exception) -> str:
     if half := _HALF_PAIR.search(body):
         return f"The body has {half.group().decode()}, half of a character; leave it out or send the other half too."
     return f"The body is not JSON: {problem}."
+
+
+def fingerprint_of(given: Mapping[str, Any]) -> str:
+    """The same for the same JSON: the order of keys, and spaces, don't matter."""
+    return hashlib.sha256(msgspec.json.encode(given, order="sorted")).hexdigest()
 
 
 def _without_authentication(wanted: ExportRequest, *, by_default: bool) -> ExportRequest:

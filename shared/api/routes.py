@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from shared import page
-from shared.api import listing, operations, removal, request, sites, start
+from shared.api import anew, listing, operations, removal, saved, sites, start
 from shared.api.access import Caller, caller_of
 from shared.api.durable import DurableFailure
 from shared.api.operations import Operations
@@ -23,8 +23,8 @@ from shared.files.columns import AUTHENTICATION, COLUMN_SETS, COLUMNS
 from shared.files.results import FAILED, IN_PROGRESS, NOT_STARTED, STATUSES
 from shared.settings import Settings, SettingsError
 from shared.storage import blobs
+from shared.storage.names import is_id
 
-_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 MAX_TOP = 200
 RETRY_AFTER = 15
 """Seconds until the caller may try again."""
@@ -104,7 +104,7 @@ async def start_export(incoming: Incoming, caller: Caller, on: Operations) -> Ou
     # An empty key is refused too: its caller believes in a key, and would start a second export.
     if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
         raise BadRequest(Problem("", "Idempotency-Key must be 1 to 255 visible ASCII characters."))
-    wanted = request.parse(_sent_body(incoming), on.settings, on.now(), authentication=caller.reads_authentication)
+    wanted = await anew.read(on, _sent_body(incoming), caller)
     export_id = await start.start(on, wanted, caller, key or "")
     status_url = f"{_exports_url(incoming, on.settings)}/{export_id}"
     body = {"id": export_id, "status": "NotStarted", "statusUrl": status_url}
@@ -134,7 +134,7 @@ async def list_exports(incoming: Incoming, caller: Caller, on: Operations) -> Ou
         problems.append(Problem("/status", f"must be one of {', '.join(STATUSES)}"))
     if not (top.isascii() and top.isdigit() and len(top) < 5 and 1 <= int(top) <= MAX_TOP):
         problems.append(Problem("/top", f"must be a whole number from 1 to {MAX_TOP}"))
-    if after and not _ID.fullmatch(after):
+    if after and not is_id(after):
         problems.append(Problem("/continuationToken", "must be the continuationToken of the previous page"))
     if problems:
         raise BadRequest(*problems)
@@ -155,6 +155,33 @@ async def delete_export(incoming: Incoming, caller: Caller, on: Operations) -> O
     """DELETE /exports/{id}"""
     await removal.delete(on, _export_id(incoming), caller)
     return Outgoing(204, b"", dict(_HEADERS))
+
+
+async def list_saved_exports(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
+    """GET /saved-exports"""
+    return _json(200, await saved.list_all(on, caller))
+
+
+async def show_saved_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
+    """GET /saved-exports/{name}"""
+    return _json(200, await saved.get(on, *_saved_name(incoming), caller))
+
+
+async def save_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
+    """PUT /saved-exports/{name}"""
+    body, is_new = await saved.put(on, incoming.route.get("name", ""), _sent_body(incoming), caller)
+    return _json(201 if is_new else 200, body)
+
+
+async def delete_saved_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
+    """DELETE /saved-exports/{name}"""
+    await saved.delete(on, *_saved_name(incoming), caller)
+    return Outgoing(204, b"", dict(_HEADERS))
+
+
+def _saved_name(incoming: Incoming) -> tuple[str, str]:
+    """The name of a saved export, and its owner when the caller means another's."""
+    return incoming.route.get("name", ""), incoming.query.get("owner", "")
 
 
 async def list_columns(incoming: Incoming, caller: Caller) -> Outgoing:
@@ -180,7 +207,7 @@ def page_file(name: str) -> Outgoing:
 def _export_id(incoming: Incoming) -> str:
     """The id in the path. Anything else than an id has no export: it never becomes part of a blob's name."""
     export_id = incoming.route.get("id", "").lower()
-    return export_id if _ID.fullmatch(export_id) else ""
+    return export_id if is_id(export_id) else ""
 
 
 def _exports_url(incoming: Incoming, settings: Settings) -> str:

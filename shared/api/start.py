@@ -33,7 +33,7 @@ async def start(operations: Operations, request: ExportRequest, caller: Caller, 
     Raises TooManyRunning, KeyReused.
     """
     if not idempotency_key:
-        export_id = new_id(operations.now())
+        export_id = _new_id(operations, request)
         await limit.take_place(operations, caller.id, export_id)
     else:
         export_id, running = await _take(operations, request, caller, key_name(caller.id, idempotency_key))
@@ -56,11 +56,15 @@ async def start(operations: Operations, request: ExportRequest, caller: Caller, 
     return export_id
 
 
+def _new_id(operations: Operations, request: ExportRequest) -> str:
+    return new_id(operations.now(), of_saved=bool(request.saved))
+
+
 async def _take(operations: Operations, request: ExportRequest, caller: Caller, name: str) -> tuple[str, bool]:
     """The id of the key's export, with a place taken for it; or True beside it when it was started before."""
     storage = operations.storage
     while True:
-        key, first = await keys.take(storage, name, Key(new_id(operations.now()), request.fingerprint))
+        key, first = await keys.take(storage, name, Key(_new_id(operations, request), request.fingerprint))
         # The first POST may have ended between taking the key and starting: then this one starts it.
         if not first and await _was_started(operations, key.export_id):
             return key.export_id, True
@@ -101,11 +105,13 @@ async def _write(operations: Operations, request: ExportRequest, caller: Caller,
         callback_host=urlsplit(request.callback_url).hostname or "",
         attempt=secrets.token_hex(6),
         notes=list(request.notes),
+        body=dict(request.body),
+        saved=request.saved,
     )
     if request.callback_url:
         await blobs.write(operations.storage, callback_name(record.id, record.attempt), request.callback_url.encode())
     if request.users:
         await blobs.write(operations.storage, users_name(record.id, record.attempt), msgspec.json.encode(request.users))
     summary: Json = {"fileName": record.file_name, "createdDateTime": record.created_date_time}
-    summary |= {"requestedBy": record.requested_by}
+    summary |= {"requestedBy": record.requested_by, **({"saved": record.saved} if record.saved else {})}
     await blobs.write_once(operations.storage, record_name(export_id), msgspec.json.encode(record), summary)

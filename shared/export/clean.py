@@ -1,5 +1,7 @@
 """The activity `clean`: removes what only a running export needs, and what was staged and is in no file.
 
+The list of selected users stays, beside the files: the same request can be sent again.
+
 Rows that were staged can be committed and read for a week. So the last activity of an export discards what its files
 don't have, and an execution that outlives its export (a zombie) does the same with what it has staged.
 """
@@ -9,7 +11,17 @@ import logging
 from shared.export.context import Edges, Ended, Record, ended, find_record
 from shared.export.messages import Cleaned, CleanTask
 from shared.storage import blobs
-from shared.storage.names import cancelled_name, csv_name, place_name, progress_name, results_name, work_name
+from shared.storage.names import (
+    cancelled_name,
+    csv_name,
+    ended_name,
+    kept_users_name,
+    place_name,
+    progress_name,
+    results_name,
+    users_name,
+    work_name,
+)
 
 
 async def clean(edges: Edges, task: CleanTask) -> Cleaned:
@@ -23,6 +35,10 @@ async def clean(edges: Edges, task: CleanTask) -> Cleaned:
         await blobs.delete(edges.storage, place_name(record.requested_by["id"], record.id))
         for name in _files(record):
             await (blobs.erase if task.unpublish else blobs.discard_uncommitted)(edges.storage, name)
+        if record.users and (users := await blobs.read(edges.storage, users_name(record.id, record.attempt))):
+            await blobs.write(edges.storage, kept_users_name(record.id), users)
+        if record.saved:
+            await blobs.write(edges.storage, ended_name(record.id), b"")
     # First what lets the notes of a cancelled export count: who sees that it is gone takes away its own.
     await blobs.delete(edges.storage, cancelled_name(task.id))
     await blobs.delete_all(edges.storage, work_name(task.id, ""))

@@ -41,12 +41,18 @@ class Record(msgspec.Struct, rename="camel", omit_defaults=True):
     """Of the POSTs with one Idempotency-Key: whose list of users and callback count."""
     notes: list[str] = []
     """What the caller was told of the request."""
+    body: Json | None = None
+    """As it was sent, without the list of users and the callback; None when an older version has written this."""
+    saved: str = ""
+    """The name of the saved export that this is a run of."""
 
     def shown(self) -> Json:
         """The request as the results and the API show it: of a list of users the length, of a callback the host."""
         shown = msgspec.to_builtins(self)
         return {
-            key: shown[key] for key in shown if key not in {"id", "createdDateTime", "requestedBy", "attempt", "notes"}
+            key: shown[key]
+            for key in shown
+            if key not in {"id", "createdDateTime", "requestedBy", "attempt", "notes", "body"}
         }
 
 

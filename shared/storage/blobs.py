@@ -106,7 +106,7 @@ async def commit(storage: Storage, name: str, parts: Sequence[str], content_type
     settings = ContentSettings(content_type=content_type, cache_control="no-store")
     blocks = [BlobBlock(block_id(part)) for part in parts]
     try:
-        await blob.commit_block_list(blocks, content_settings=settings, metadata=_metadata(summary))
+        await blob.commit_block_list(blocks, content_settings=settings, metadata=metadata_of(summary))
     except HttpResponseError as problem:
         if getattr(problem, "error_code", None) == StorageErrorCode.INVALID_BLOCK_LIST:
             raise BlockMissing(f"{name} can't be made of its blocks.") from problem
@@ -138,10 +138,10 @@ async def _upload(storage: Storage, name: str, data: bytes, summary: Any, *, ove
 
     blob = storage.container.get_blob_client(name)
     try:
-        await blob.upload_blob(data, overwrite=overwrite, metadata=_metadata(summary))
+        await blob.upload_blob(data, overwrite=overwrite, metadata=metadata_of(summary))
     except ResourceNotFoundError:
         await _create_container(storage)
-        await blob.upload_blob(data, overwrite=overwrite, metadata=_metadata(summary))
+        await blob.upload_blob(data, overwrite=overwrite, metadata=metadata_of(summary))
 
 
 async def _create_container(storage: Storage) -> None:
@@ -266,7 +266,7 @@ def summary_of(blob: "BlobProperties") -> Any:
     return msgspec.json.decode(unquote(text)) if text else None
 
 
-def _metadata(summary: Any) -> dict[str, str] | None:
+def metadata_of(summary: Any) -> dict[str, str] | None:
     """Metadata travels in headers: ASCII, and at most 8 KiB in all."""
     return None if summary is None else {"summary": quote(msgspec.json.encode(summary))}
 

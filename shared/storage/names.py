@@ -7,15 +7,36 @@
     work/{id}/...           plan, list of selected users, state of a chain; removed when the export ends
     keys/{hash}             Idempotency-Key to export id
     running/{hash}/{id}     a running export, by caller
+    saved/{hash}/{name}     a saved export, by owner: its request, with the callback's address
+    ended/{id}              a run of a saved export has ended, and older ones may have to go
 
-Ids sort newest first, so a plain listing of the container is the list of operations.
+Ids sort newest first, so a plain listing is the list of operations. Those of exports that nothing is saved of begin
+with ORDINARY; the storage's lifecycle rule (infra/app/storage.bicep) removes these, and what is in `keys`, `running`,
+`work` and `ended`. The ids of runs of saved exports begin with RUN, and the rule spares them: which of them must stay
+only the app knows.
 """
 
 import hashlib
+import re
 
 KEYS = "keys/"
 RUNNING = "running/"
 WORK = "work/"
+SAVED = "saved/"
+ENDED = "ended/"
+ORDINARY, RUN = "f", "e"
+"""The first digit of an id, until the year 2527."""
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def is_id(text: str) -> bool:
+    """Whether this has the form of an export's id."""
+    return bool(_ID.fullmatch(text))
+
+
+def order(export_id: str) -> str:
+    """What ids are sorted by, newest first, those of runs of saved exports among the others."""
+    return export_id[1:]
 
 
 def record_name(export_id: str) -> str:
@@ -39,6 +60,21 @@ def key_name(caller_id: str, idempotency_key: str) -> str:
     """Holds the id of the export that a caller's Idempotency-Key has started."""
     digest = hashlib.sha256(f"{caller_id}\n{idempotency_key}".encode()).hexdigest()
     return f"{KEYS}{digest}"
+
+
+def saved_name(owner_id: str, name: str = "") -> str:
+    """A saved export; without a name: what the names of an owner's begin with."""
+    return f"{SAVED}{hashlib.sha256(owner_id.encode()).hexdigest()[:32]}/{name}"
+
+
+def ended_name(export_id: str) -> str:
+    """Tells the timer that this run of a saved export has ended."""
+    return f"{ENDED}{export_id}"
+
+
+def kept_users_name(export_id: str) -> str:
+    """The list of selected users of an export that has ended."""
+    return f"{export_id}/users.json"
 
 
 def work_name(export_id: str, name: str) -> str:

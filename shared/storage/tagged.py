@@ -1,6 +1,8 @@
 """Small blobs that are changed only if nobody else has changed them since they were read (ETags)."""
 
-from shared.storage.blobs import Storage
+from typing import Any
+
+from shared.storage.blobs import Storage, metadata_of, summary_of
 
 
 async def read(storage: Storage, name: str) -> tuple[bytes, str] | None:
@@ -10,6 +12,17 @@ async def read(storage: Storage, name: str) -> tuple[bytes, str] | None:
     try:
         stream = await storage.container.get_blob_client(name).download_blob()
         return bytes(await stream.readall()), str(stream.properties.etag)
+    except ResourceNotFoundError:
+        return None
+
+
+async def read_noted(storage: Storage, name: str) -> tuple[bytes, Any, str] | None:
+    """A blob's bytes, its summary and its ETag, all of one moment; None when there is no such blob."""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    try:
+        stream = await storage.container.get_blob_client(name).download_blob()
+        return bytes(await stream.readall()), summary_of(stream.properties), str(stream.properties.etag)
     except ResourceNotFoundError:
         return None
 
@@ -35,6 +48,19 @@ async def delete(storage: Storage, name: str, etag: str) -> bool:
     blob, unchanged = storage.container.get_blob_client(name), MatchConditions.IfNotModified
     try:
         await blob.delete_blob(etag=etag, match_condition=unchanged)
+    except (ResourceModifiedError, ResourceNotFoundError):
+        return False
+    return True
+
+
+async def note(storage: Storage, name: str, summary: Any, etag: str) -> bool:
+    """Whether the blob was still the one with this ETag, and now has this summary."""
+    from azure.core import MatchConditions
+    from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
+
+    blob, unchanged = storage.container.get_blob_client(name), MatchConditions.IfNotModified
+    try:
+        await blob.set_blob_metadata(metadata_of(summary), etag=etag, match_condition=unchanged)
     except (ResourceModifiedError, ResourceNotFoundError):
         return False
     return True

@@ -39,6 +39,10 @@ TRIGGERS = {
         "show_export": ("exports/{id}", ["GET"]),
         "delete_export": ("exports/{id}", ["DELETE"]),
         "cancel_export": ("exports/{id}/cancel", ["POST"]),
+        "list_saved_exports": ("saved-exports", ["GET"]),
+        "show_saved_export": ("saved-exports/{name}", ["GET"]),
+        "save_export": ("saved-exports/{name}", ["PUT"]),
+        "delete_saved_export": ("saved-exports/{name}", ["DELETE"]),
         "list_columns": ("columns", ["GET"]),
         "show_contract": ("openapi.json", ["GET"]),
         "page": ("bulk-operations", ["GET"]),
@@ -46,9 +50,12 @@ TRIGGERS = {
     },
     "orchestrationTrigger": {"export_users"},
     "activityTrigger": {"plan", "export", "check", "publish", "notify", "clean"},
-    "timerTrigger": {"remove_old_exports"},
+    "timerTrigger": {"remove_old_exports", "start_due_exports"},
 }
-WITH_CLIENT = {"start_export", "list_exports", "show_export", "delete_export", "cancel_export"}
+WITH_CLIENT = {
+    *("start_export", "list_exports", "show_export", "delete_export", "cancel_export"),
+    *("list_saved_exports", "show_saved_export", "save_export", "delete_saved_export"),
+}
 
 
 @dataclass(slots=True)
@@ -272,7 +279,8 @@ async def _others(host: Host) -> None:
     assert (await host.anonymous("show_contract", "GET", "openapi.json"))["json"]["paths"]
     client = durable_http.client_binding(host.base, "UserExport")
     timer = json.dumps({"Schedule": {}, "ScheduleStatus": None, "IsPastDue": False})
-    await host.worker.invoke("remove_old_exports", ("timer", "json", timer), ("client", "string", client))
+    for name in sorted(TRIGGERS["timerTrigger"]):
+        await host.worker.invoke(name, ("timer", "json", timer), ("client", "string", client))
 
 
 def _is_indexed(functions: dict[str, Json]) -> None:

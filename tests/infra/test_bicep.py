@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from shared.settings import Settings
+from shared.storage import names
 from tests.infra import bicep
 
 ROOT = Path(__file__).parents[2]
@@ -147,7 +148,8 @@ def test_deleted_exports_are_gone_and_old_ones_are_deleted() -> None:
         "changeFeed": {"enabled": False},
     }
     (rule,) = bicep.properties("Storage/storageAccounts/managementPolicies")["policy"]["rules"]
-    assert rule["definition"]["filters"]["prefixMatch"] == ["exports/"]
+    prefixes = [names.ORDINARY, names.KEYS, names.RUNNING, names.WORK, names.ENDED]
+    assert rule["definition"]["filters"]["prefixMatch"] == [f"exports/{prefix}" for prefix in prefixes]
     assert rule["definition"]["actions"]["baseBlob"]["delete"] == {"daysAfterModificationGreaterThan": 7}
 
 

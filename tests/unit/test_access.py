@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.api.access import HEADER, MAX_HEADER, Caller, Refused, caller_of
+from shared.api.access import HEADER, MAX_HEADER, Caller, caller_of
+from shared.api.problems import Refused
 from shared.settings import APP_ROLE, GLOBAL_ADMINISTRATOR, NEVER_ALLOWED, USER_ADMINISTRATOR, Settings
 from shared.settings import AZURE as NAMES_OF_AZURE
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.api.request import MAX_BODY, MAX_USERS, BadRequest, ExportRequest, parse
+from shared.api.problems import BadRequest
+from shared.api.request import MAX_BODY, MAX_USERS, ExportRequest, parse
 from shared.files.columns import COLUMN_SETS, COLUMNS
 from shared.settings import Settings, host_matches
 

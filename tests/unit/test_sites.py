@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.api.access import Refused
+from shared.api.problems import Refused
 from shared.api.sites import refuse_others
 
 URL = "https://app.azurewebsites.net/api/exports"

@@ -1,0 +1,70 @@
+"""The request of a POST: as it is in the body, or one that was saved (`saved`) or sent before (`again`)."""
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from shared.api import operations, request, saved
+from shared.api.access import Caller
+from shared.api.operations import Operations
+from shared.api.problems import BadRequest, Problem, ProblemError
+from shared.api.progress import is_running
+from shared.api.request import ExportRequest
+from shared.storage import blobs
+from shared.storage.names import is_id, kept_users_name, users_name
+
+PROPERTIES = ("saved", "again")
+
+
+async def read(on: Operations, body: bytes, caller: Caller) -> ExportRequest:
+    """What the body asks for. The roles of who asks now count, whoever asked before. Raises BadRequest."""
+    given = request.decode(body)
+    by = next((name for name in PROPERTIES if name in given), "")
+    if not by:
+        return _check(on, given, caller)
+    if len(given) > 1:
+        raise BadRequest(Problem(f"/{by}", f"is given instead of everything else: leave out all but {by}"))
+    if not isinstance(given[by], str):
+        raise BadRequest(Problem(f"/{by}", "must be a text"))
+    found, notes = await (_saved if by == "saved" else _again)(on, given[by], caller)
+    wanted = _check(on, found, caller)
+    return replace(
+        wanted,
+        saved=given[by] if by == "saved" else "",
+        notes=(*wanted.notes, *notes),
+        fingerprint=request.fingerprint_of(given),
+    )
+
+
+def _check(on: Operations, given: dict[str, Any], caller: Caller) -> ExportRequest:
+    return request.check(given, on.settings, on.now(), authentication=caller.reads_authentication, also=PROPERTIES)
+
+
+async def _saved(on: Operations, name: str, caller: Caller) -> tuple[dict[str, Any], list[str]]:
+    found = await saved.request_of(on, name, caller)
+    if found is None:
+        raise BadRequest(Problem("/saved", "you have no saved export of this name"))
+    return dict(found), []
+
+
+async def _again(on: Operations, export_id: str, caller: Caller) -> tuple[dict[str, Any], list[str]]:
+    export_id = export_id.lower()
+    try:
+        record = await operations.find(on, export_id if is_id(export_id) else "", caller)
+    except ProblemError as problem:
+        raise BadRequest(Problem("/again", problem.detail)) from None
+    if is_running(await on.durable.get_status(export_id)):
+        raise BadRequest(Problem("/again", f"Export {export_id} has not ended yet."))
+    if record.body is None:
+        raise BadRequest(Problem("/again", f"Export {export_id} is of an older version, which kept no request."))
+    given = dict(record.body)
+    if record.users:
+        # One that was lost or terminated has them where a running export has.
+        users = await blobs.read(on.storage, kept_users_name(export_id))
+        users = users or await blobs.read(on.storage, users_name(export_id, record.attempt))
+        if users is None:
+            raise BadRequest(Problem("/again", f"The list of users of export {export_id} is gone."))
+        given["users"] = msgspec.json.decode(users)
+    told = f"The callback of export {export_id} is not used again: its address was removed with the end."
+    return given, [told] if record.callback_host else []

@@ -1,0 +1,81 @@
+"""What may be saved: an export's request, with a schedule and with how many of its exports stay; pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared import schedules
+from shared.api import request
+from shared.api.problems import BadRequest, Problem
+from shared.api.request import ExportRequest
+from shared.schedules import ScheduleError
+from shared.settings import Settings
+
+SHORTEST = timedelta(minutes=15)
+MAX_KEEP = 1_000
+PROPERTIES = ("schedule", "timeZone", "keep", "compare")
+"""Of the body, beside those of an export's request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timetable:
+    """When a saved export is started, and how many of its exports stay (0: as any others)."""
+
+    schedule: str
+    time_zone: str
+    keep: int
+
+
+def check(
+    given: Mapping[str, Any], settings: Settings, now: datetime, authentication: bool, wrong: list[Problem]
+) -> tuple[ExportRequest, Timetable]:
+    """Both parts of a body. Raises BadRequest with all their problems, and with those that are known already."""
+    timetable = Timetable(_schedule(given, wrong), _time_zone(given, wrong), _keep(given, wrong))
+    compare = given.get("compare")
+    if compare is not None and compare is not False:
+        wrong.append(Problem("/compare", "is not possible yet: exports can't be compared; leave it out"))
+    try:
+        wanted = request.check(given, settings, now, authentication=authentication, also=PROPERTIES)
+    except BadRequest as refused:
+        raise BadRequest(*refused.problems, *wrong, status=400 if wrong else refused.status) from None
+    if wrong:
+        raise BadRequest(*wrong)
+    return wanted, timetable
+
+
+def _schedule(given: Mapping[str, Any], wrong: list[Problem]) -> str:
+    text = given.get("schedule")
+    if text is None:
+        return ""
+    problem = "must be a text, such as 0 6 * * 1-5"
+    if isinstance(text, str):
+        try:
+            if schedules.shortest_interval(schedules.parse(text)) >= SHORTEST:
+                return text
+            problem = "comes more often than every 15 minutes"
+        except ScheduleError as found:
+            problem = str(found)
+    wrong.append(Problem("/schedule", problem))
+    return ""
+
+
+def _time_zone(given: Mapping[str, Any], wrong: list[Problem]) -> str:
+    name = given.get("timeZone")
+    if name is None:
+        return "UTC"
+    try:
+        return schedules.zone(name if isinstance(name, str) else "").key
+    except ScheduleError as problem:
+        wrong.append(Problem("/timeZone", str(problem)))
+        return "UTC"
+
+
+def _keep(given: Mapping[str, Any], wrong: list[Problem]) -> int:
+    value = given.get("keep")
+    if value is None:
+        return 0
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_KEEP:
+        wrong.append(Problem("/keep", f"must be a whole number from 1 to {MAX_KEEP}"))
+        return 0
+    return value
