@@ -19,7 +19,7 @@ _Origin = tuple[str, str, int | None]
 
 
 def refuse_others(method: str, url: str, headers: Mapping[str, str], body: bytes, public_url: str) -> None:
-    """Raises Refused (403, 415) if another site's page may have sent the request; `url` is the request's own, absolute."""
+    """Raises Refused (403, 415) if another site may have sent the request; `url` is the request's own, absolute."""
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if method in _SAFE or (site is None and origin is None):
         return
