@@ -10,6 +10,7 @@ errors.
     files       what the files hold, without IO: columns, CSV rows, results
     ranges      how a tenant is split into ranges, without IO
     graph       Microsoft Graph: the only importer of msgraph-sdk, kiota and aiohttp
+    schedules   when an NCRONTAB schedule comes next, without IO
     page        the "Bulk operation results" page
     settings    every setting, read once
     errors      the one small tree of errors
@@ -24,6 +25,8 @@ The words of the code, one for each thing:
     execution   one run of an activity; Durable may run the same activity twice
     staged      what one execution has put into uncommitted blocks, under a prefix of its own
     plan        the ranges of an export, and what tenant and permissions allow
+    saved       a request under a name, perhaps with a schedule; its exports are its runs
+    due         of a saved export: the time that its schedule has planned is over, and nothing has started
     limit       how many exports a caller may have running
     problem     what is wrong with a request; an error or a warning is what is wrong with an export
 """

@@ -8,8 +8,9 @@ from azure.core.credentials import AccessToken
 from shared.export.context import Record
 from shared.export.plan import lanes_of, range_size
 from shared.export.queries import range_query
+from shared.export.questions import answers
 from shared.files.columns import COLUMN_SETS
-from shared.graph import batches, client, pages
+from shared.graph import client, pages
 from shared.ranges import splitting
 from shared.ranges.ranges import Range
 from shared.settings import Settings
@@ -49,8 +50,7 @@ async def _ranges(on: client.Graph, settings: Settings) -> list[Range]:
     try:
         questions = next(planner)
         while True:
-            asked = [range_query(on, RECORD, part, advanced=False).filter for part in questions]
-            questions = planner.send(await batches.counts(on, asked, tally))
+            questions = planner.send(await answers(on, RECORD, questions, tally, advanced=False))
     except StopIteration as end:
         total, ranges = end.value
         return ranges or [Range(kind="all", expected=total)]

@@ -78,7 +78,7 @@ async def check(edges: Edges, task: CheckTask) -> Checked:
         raise
     except ExportError as problem:
         return Checked(failed=failure_of(problem))
-    return Checked(sorted(again), tally.requests, tally.retries)
+    return Checked(sorted(again), tally.requests, tally.retries, tally.throttled)
 
 
 async def _renamed(connection: Graph, link: str, select: tuple[str, ...], tally: Tally) -> list[User]:

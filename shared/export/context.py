@@ -70,6 +70,8 @@ class Plan(msgspec.Struct, rename="camel"):
     found: list[Json] = []
     """Errors that hold for all users."""
     warnings: list[Json] = []
+    began: float = 0.0
+    """When planning began, in seconds since 1970."""
 
 
 async def find_record(storage: Storage, export_id: str) -> Record | None:

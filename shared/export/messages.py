@@ -73,6 +73,7 @@ class Planned(msgspec.Struct, omit_defaults=True):
     warnings: list[Json] = []
     requests: int = 0
     retries: int = 0
+    throttled: int = 0
     failed: Failure | None = None
     cancelled: bool = False
     over: bool = False
@@ -110,6 +111,7 @@ class Exported(msgspec.Struct, omit_defaults=True):
     requests: int = 0
     retries: int = 0
     restarts: int = 0
+    throttled: int = 0
     failed: Failure | None = None
     cancelled: bool = False
 
@@ -128,6 +130,7 @@ class Checked(msgspec.Struct, omit_defaults=True):
     again: list[int] = []
     requests: int = 0
     retries: int = 0
+    throttled: int = 0
     failed: Failure | None = None
     cancelled: bool = False
 
@@ -144,6 +147,8 @@ class PublishTask(msgspec.Struct):
     requests: int = 0
     retries: int = 0
     restarts: int = 0
+    throttled: int | UnsetType = UNSET
+    """Requests that Graph refused because there were too many; an older history has none."""
     failed: Failure | UnsetType = UNSET
     cancelled: bool | UnsetType = UNSET
 

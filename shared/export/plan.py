@@ -3,29 +3,30 @@
 import asyncio
 import itertools
 import math
+import time
 from datetime import UTC, datetime
 
 import msgspec
 
 from shared.errors import ExportError, Transient
-from shared.export import check, probes, selection
+from shared.export import check, probes, questions, selection
 from shared.export.context import Edges, Plan, Record, ended, failure_of, find_record, read_plan, read_record
 from shared.export.messages import Planned, PlanTask
-from shared.export.queries import fits, range_query
 from shared.files.columns import AUTHENTICATION, CREATED, SIGN_IN, Column, columns_of
-from shared.graph import batches, odata, pages
+from shared.graph import odata
 from shared.graph.client import Tally
+from shared.graph.pages import PAGE
 from shared.ranges import splitting
-from shared.ranges.counting import Counts, Planning
+from shared.ranges.counting import Answers, Planning
 from shared.ranges.ranges import Range, from_dict
 from shared.settings import Settings
 from shared.storage import blobs
 from shared.storage.blobs import Storage
 from shared.storage.names import cancelled_name, deleted_name, place_name, plan_name, record_name, results_name
 
-LEAST_PAGES = 5
-"""A range that is smaller is read sooner, but finding it takes more round trips than that saves: unless each user costs
-a call, beside which pages are nothing."""
+LEAST_USERS = 1_800
+"""Two pages, where the range became a little larger than it should be. One that is smaller is read sooner, but finding
+it takes more round trips than that saves: unless each user costs a call, beside which pages are nothing."""
 MAX_RANGES = 10_000
 """Each leaves a block of its own, or more, and a blob has 50,000 at most."""
 PER_USER_LANES = 8
@@ -50,7 +51,7 @@ class _Cancelled(Exception):
 
 async def plan(edges: Edges, task: PlanTask) -> Planned:
     """Splits the export into ranges, and shares them out to lanes."""
-    tally = Tally()
+    tally, began = Tally(), time.time()
     if await _is_over(edges.storage, task.id):
         return Planned(over=True)
     record = await read_record(edges.storage, task.id)
@@ -62,6 +63,7 @@ async def plan(edges: Edges, task: PlanTask) -> Planned:
         return Planned(failed=failure_of(problem))
     except _Cancelled:
         return Planned(cancelled=True)
+    made.began = made.began or began
     name = plan_name(record.id)
     if not await blobs.write_once(edges.storage, name, msgspec.json.encode(made)):
         # An earlier execution was first, and lanes may be reading by its plan: a second one would have other borders.
@@ -89,6 +91,7 @@ async def plan(edges: Edges, task: PlanTask) -> Planned:
         warnings=made.warnings,
         requests=tally.requests,
         retries=tally.retries,
+        throttled=tally.throttled,
     )
 
 
@@ -134,7 +137,7 @@ async def _split(edges: Edges, record: Record, columns: list[Column], tally: Tal
 
     def size_of(total: int) -> int:
         # Not by lanes, which are fewer where each user costs a call: they share several ranges more evenly than one.
-        least = 1 if _is_per_user(record) else LEAST_PAGES
+        least = PAGE if _is_per_user(record) else LEAST_USERS
         return range_size(total, edges.settings.range_users, edges.settings.parallel, least)
 
     # With a filter on signInActivity Graph takes none on another property, so ours would all be refused.
@@ -157,14 +160,14 @@ async def _split(edges: Edges, record: Record, columns: list[Column], tally: Tal
     return made, unreadable
 
 
-def range_size(total: int, most: int, parallel: int, least_pages: int = LEAST_PAGES) -> int:
+def range_size(total: int, most: int, parallel: int, least: int = LEAST_USERS) -> int:
     """Users per range: at most `most`, and so that `parallel` ranges, or a multiple of these, hold all users.
 
     With other numbers, a few ranges would be read last, alone. Larger than `most` only below MAX_RANGES ranges.
     """
     rounds = max(math.ceil(total / (most * parallel)), 1)
     even = math.ceil(total / (rounds * parallel))
-    return max(min(most, max(even, least_pages * pages.PAGE)), math.ceil(total / MAX_RANGES))
+    return max(min(most, max(even, least)), math.ceil(total / MAX_RANGES))
 
 
 def lanes_of(record: Record, settings: Settings) -> int:
@@ -179,18 +182,14 @@ def _is_per_user(record: Record) -> bool:
 async def _drive(
     edges: Edges, planner: Planning, record: Record, advanced: bool, tally: Tally
 ) -> tuple[int | None, list[Range] | None]:
-    """Runs the planner: what it wants counted is asked of Graph, just as the range itself will be asked."""
-    answer: Counts | None = None
+    """Runs the planner."""
+    answer: Answers | None = None
     while True:
         try:
-            questions = next(planner) if answer is None else planner.send(answer)
+            asked = next(planner) if answer is None else planner.send(answer)
         except StopIteration as end:
             found: tuple[int | None, list[Range] | None] = end.value
             return found
         if await blobs.read(edges.storage, cancelled_name(record.id)) is not None:
             raise _Cancelled
-        asked = [range_query(edges.graph, record, part, advanced=advanced) for part in questions]
-        possible = [fits(edges.graph, query) for query in asked]
-        wanted = [query.filter for query, fit in zip(asked, possible, strict=True) if fit]
-        counted = iter(await batches.counts(edges.graph, wanted, tally))
-        answer = [next(counted) if fit else None for fit in possible]
+        answer = await questions.answers(edges.graph, record, asked, tally, advanced=advanced)

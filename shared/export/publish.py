@@ -1,11 +1,12 @@
 """The activity `publish`: makes the files visible, or only the results when the export failed or was cancelled."""
 
 import logging
+import time
 from datetime import UTC, datetime
 from typing import Any
 
 from shared.export import verdict, words
-from shared.export.context import Edges, Record, progress, read_record
+from shared.export.context import Edges, Record, progress, read_plan, read_record
 from shared.export.messages import Failure, Json, Published, PublishTask, Staged, sent
 from shared.files import csv_rows, results
 from shared.files.columns import columns_of
@@ -42,6 +43,7 @@ async def publish(edges: Edges, task: PublishTask) -> Published:
         "createdDateTime": record.created_date_time,
         "completedDateTime": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "counts": {"exported": max(staged.rows, noted), "expected": task.expected, "errors": errors, **_costs(task)},
+        "rate": _rate(staged.rows, task, time.time() - await _began(edges, record)),
         "file": file,
         "warnings": [
             *_told(record),
@@ -60,6 +62,21 @@ async def publish(edges: Edges, task: PublishTask) -> Published:
 
 def _costs(task: PublishTask) -> dict[str, int]:
     return {name: getattr(task, name) for name in ("ranges", "requests", "retries", "restarts")}
+
+
+def _rate(rows: int, task: PublishTask, seconds: float) -> Json:
+    """How quickly it went, from the beginning of planning until now."""
+    return {
+        "usersPerSecond": round(rows / max(seconds, 0.001), 1),
+        "requestsPerSecond": round(task.requests / max(seconds, 0.001), 1),
+        "throttled": task.throttled or 0,
+    }
+
+
+async def _began(edges: Edges, record: Record) -> float:
+    """When planning began; the POST where there is no plan, or one that an older version made."""
+    plan = await read_plan(edges.storage, record.id)
+    return (plan and plan.began) or datetime.fromisoformat(record.created_date_time).timestamp()
 
 
 def _told(record: Record) -> list[Json]:

@@ -299,6 +299,8 @@ def _count(export: PublishTask, more: Planned | Exported | Checked) -> None:
     """What that has cost, and how the export has ended if it has."""
     export.requests += more.requests
     export.retries += more.retries
+    if more.throttled:
+        export.throttled = (export.throttled or 0) + more.throttled
     if isinstance(more, Exported):
         export.restarts += more.restarts
     if more.failed:

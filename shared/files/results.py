@@ -2,6 +2,7 @@
 
     {"id", "status", "request", "requestedBy", "createdDateTime", "completedDateTime",
      "counts": {"exported", "expected", "errors", "ranges", "requests", "retries", "restarts"},
+     "rate": {"usersPerSecond", "requestsPerSecond", "throttled"},
      "file": {"name", "rows", "bytes", "columns"} or null, "warnings": [{"code", "reason"}],
      "errors": [{"code", "reason", "user"?, "userPrincipalName"?, "column"?, "range"?, "requestId"?}]}
 

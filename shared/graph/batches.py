@@ -112,6 +112,7 @@ async def _one_batch(
         passing.pop(at, None)
         error = _error_of(done[at])
         if isinstance(error, Transient):
+            tally.throttled += error.status in THROTTLED
             failures[at] += error.status not in THROTTLED
             if error.status in THROTTLED or failures[at] < item_failures:
                 passing[at] = error

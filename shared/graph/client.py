@@ -10,7 +10,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -21,6 +21,7 @@ import tenacity
 from shared.errors import GraphError, Transient
 from shared.graph import answers
 from shared.graph.answers import THROTTLED, Found
+from shared.graph.pace import Pace
 from shared.graph.wire import ACCEPT, AiohttpTransport
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class Tally:
     requests: int = 0
     retries: int = 0
     restarts: int = 0
+    throttled: int = 0
+    """Requests, and parts of batches, that Graph refused because there were too many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class Graph:
     transport: AiohttpTransport
     credential: "RenewableCredential"
     retries: Retries
+    pace: Pace = field(default_factory=Pace)
 
 
 class RenewableCredential:
@@ -126,7 +130,8 @@ def connect(
     )
     adapter = GraphRequestAdapter(BaseBearerTokenAuthenticationProvider(tokens), http)
     adapter.base_url = root
-    return Graph(root, GraphServiceClient(request_adapter=adapter), transport, credential, retries)
+    pace = Pace(sleep=retries.sleep or asyncio.sleep)
+    return Graph(root, GraphServiceClient(request_adapter=adapter), transport, credential, retries, pace)
 
 
 async def close(graph: Graph) -> None:
@@ -150,7 +155,8 @@ async def once(
 
     tally.requests += 1
     try:
-        response: httpx.Response = await sending
+        async with graph.pace.turn():
+            response: httpx.Response = await sending
     except (aiohttp.ClientError, TimeoutError, httpx.RequestError) as problem:
         raise Transient(
             0, "ConnectionBroken", f"The connection to Graph broke ({type(problem).__name__})."
@@ -162,11 +168,16 @@ async def once(
     # httpx ties a response to its stream and that to the response: the body would stay until a garbage collection.
     del response.stream
     try:
-        return answers.read(response.status_code, response.headers, response.content, decode)
+        found = answers.read(response.status_code, response.headers, response.content, decode)
     except Transient as problem:
         if problem.status == 401:
             graph.credential.renew()
+        if problem.status in THROTTLED:
+            tally.throttled += 1
+            graph.pace.throttled(problem.retry_after)
         raise
+    graph.pace.answered()
+    return found
 
 
 async def retrying(graph: Graph, tally: Tally, ask: Callable[[], Awaitable[Done]]) -> Done:

@@ -1,19 +1,32 @@
-"""Asking for counts: what the planners want to know of Graph, and what they make of the answers. No IO here.
+"""Asking: what the planners want to know of Graph, and what they make of the answers. No IO here.
 
-`plan` sends each list of questions to Graph's `$count`, 20 to a `$batch`, so one yield is one round trip (a level).
+`plan` sends each list of questions at once, the counts 20 to a `$batch`, so one yield is one round trip (a level).
 """
 
 import itertools
-from collections.abc import Generator
-from dataclasses import replace
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
 
 from shared.ranges.ranges import Range
 
-Counts = list[int | None]
-"""As many users as Graph counted, in the order of the questions; None where it refused to count that."""
-Splitting = Generator[list[Range], Counts, list[Range] | None]
-"""Yields questions, is sent Counts, returns the ranges, or None when Graph refused a question that is needed."""
-Planning = Generator[list[Range], Counts, tuple[int | None, list[Range] | None]]
+Times = list[int]
+"""Seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A question: when some users of this part were created."""
+
+    part: Range
+
+
+Question = Range | Sample
+"""Of a range: how many users it has."""
+Answers = list[int | Times | None]
+"""In the order of the questions; None where Graph refused that, and where a sample says nothing."""
+Splitting = Generator[Sequence[Question], Answers, list[Range] | None]
+"""Yields questions, is sent answers, returns the ranges, or None when Graph refused a question that is needed."""
+Planning = Generator[Sequence[Question], Answers, tuple[int | None, list[Range] | None]]
 """The same, and returns the total beside the ranges: None when Graph refused to count."""
 
 PROBES = 20
@@ -21,12 +34,12 @@ PROBES = 20
 MAX_LEVELS = 60
 
 
-def together(*splittings: Splitting) -> Generator[list[Range], Counts, list[list[Range] | None]]:
+def together(*splittings: Splitting) -> Generator[Sequence[Question], Answers, list[list[Range] | None]]:
     """What each returns, in their order. What they want counted goes into the same round trips."""
     found: list[list[Range] | None] = [None] * len(splittings)
-    answers: dict[int, Counts | None] = dict.fromkeys(range(len(splittings)))
+    answers: dict[int, Answers | None] = dict.fromkeys(range(len(splittings)))
     while True:
-        asked: dict[int, list[Range]] = {}
+        asked: dict[int, Sequence[Question]] = {}
         for at, answer in answers.items():
             try:
                 asked[at] = next(splittings[at]) if answer is None else splittings[at].send(answer)
@@ -48,8 +61,9 @@ def closed(parts: list[Range]) -> list[Range]:
     return [part if part.high is None else replace(part, high=part.high - 1) for part in parts]
 
 
-def with_counts(parts: list[Range], counts: Counts) -> list[Range] | None:
-    if any(count is None for count in counts):
+def with_counts(parts: list[Range], answers: Answers) -> list[Range] | None:
+    counts = [answer for answer in answers if isinstance(answer, int)]
+    if len(counts) < len(answers):
         return None
     return [replace(part, expected=count) for part, count in zip(parts, counts, strict=True)]
 

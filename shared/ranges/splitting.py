@@ -1,7 +1,7 @@
 """Finding even ranges: a generator that yields what it wants counted, is sent the counts, and returns the ranges.
 
-No IO here: `plan` sends each list of questions to Graph's `$count`, 20 to a `$batch`, so one yield is one
-round trip (a level). The counts only size the ranges; whatever they say, even nonsense, the ranges cover everything:
+No IO here: `plan` sends each list of questions at once, counts 20 to a `$batch`, so one yield is one round trip (a
+level). The counts only size the ranges; whatever they say, even nonsense, the ranges cover everything:
 the first is open below, the last open above, neighbours share their border, and users without createdDateTime have
 ranges of their own.
 
@@ -23,15 +23,18 @@ from datetime import UTC, datetime
 
 from shared.ranges.by_name import first_letters, split_by_name
 from shared.ranges.by_name import forms as forms_by_name
-from shared.ranges.counting import MAX_LEVELS, PROBES, Planning, Splitting, ask, closed, count_of, together, with_counts
+from shared.ranges.counting import MAX_LEVELS, PROBES, Planning, Splitting, closed, count_of, together, with_counts
 from shared.ranges.merging import FIRST_SECOND, groups, largest, merge, seconds_of
 from shared.ranges.ranges import Range
+from shared.ranges.sampling import cut, samples_of
 
 GRAINS = 6
 """Slices that fill a range, where it pays to cut again: with finer ones counting would cost more."""
 WORTH_A_LEVEL = 2 * 999
 """Users that the largest range may have too many: a level costs a round trip, and so does each page of these."""
 LEVELS_FOR_GRAINS = 4
+WAVE = 8 * PROBES
+"""Questions about the crowded slices of the first level."""
 
 _DAY = 86_400
 
@@ -42,7 +45,7 @@ def split(size_of: Callable[[int], int], now: int) -> Planning:
     letters, forms = first_letters(null), forms_by_name(null)
     questions = [Range(kind="all"), null, *slices, *letters, *forms]
     total, *counts = yield closed(questions)
-    if total is None:
+    if not isinstance(total, int):
         return None, None
     size = size_of(total)
     if total <= size:
@@ -58,7 +61,7 @@ def split_by_name_only(size_of: Callable[[int], int]) -> Planning:
     everyone = Range(kind="all")
     letters, forms = first_letters(everyone), forms_by_name(everyone)
     total, *counts = yield [everyone, *letters, *forms]
-    if total is None:
+    if not isinstance(total, int):
         return None, None
     size, named = size_of(total), with_counts(letters + forms, counts)
     everyone = replace(everyone, expected=total)
@@ -73,7 +76,9 @@ def split_by_name_only(size_of: Callable[[int], int]) -> Planning:
 def leave_whole(size_of: Callable[[int], int]) -> Planning:
     """The same where Graph takes no filter of ours beside the caller's: one range, or None where that is large."""
     (total,) = yield [Range(kind="all")]
-    if total is None or total > size_of(total):
+    if not isinstance(total, int):
+        return None, None
+    if total > size_of(total):
         return total, None
     return total, [Range(kind="all", expected=total)]
 
@@ -120,15 +125,21 @@ def _finer(slices: list[Range], size: int) -> Splitting:
         uneven = level < LEVELS_FOR_GRAINS and largest(groups(slices, size), size) > size + WORTH_A_LEVEL
         if not crowded and not (coarse and uneven):
             break
-        wanted = [_pieces(part, size) for part in coarse]
+        # Once, and finely: a sample tells all or nothing, and a level costs more than some batches beside others.
+        far = [part for part in coarse if level == 0 and count_of(part) > size + size // GRAINS]
+        wanted = [max(_pieces(part, size), WAVE / len(far)) if part in far else _pieces(part, size) for part in coarse]
         # At least as fine as one $batch allows: it costs a single round trip however full it is.
         finer = max(1.0, PROBES / sum(wanted))
         pieces = [piece for part, many in zip(coarse, wanted, strict=True) for piece in _cut(part, many * finer)]
-        counted = yield from ask(pieces)
+        samples = samples_of(far)
+        answers = yield [*closed(pieces), *samples]
+        counted = with_counts(pieces, answers[: len(pieces)])
         if not counted or _too_many(counted, sum(map(count_of, coarse)), size):
             return None
+        times = [time for answer in answers[len(pieces) :] if isinstance(answer, list) for time in answer]
         slices = sorted(
-            [part for part in slices if part not in coarse] + counted,
+            [part for part in slices if part not in coarse]
+            + [piece for part in counted for piece in cut(part, times, size // GRAINS)],
             key=lambda part: FIRST_SECOND if part.low is None else part.low,
         )
     return slices

@@ -76,6 +76,14 @@ async def test_what_passes_is_survived(connected: Connect, fault: dict[str, Any]
     check_complete(done.csv, tenant)
 
 
+async def test_how_often_graph_throttled_and_how_quick_the_export_was_stands_in_the_results(connected):
+    tenant = Tenant(users=9000)
+    done = await export_with(connected, tenant, {"kind": "throttle", "match": "/users?", "times": 7, "retry_after": 1})
+    rate, counts = done.results["rate"], done.results["counts"]
+    assert rate["throttled"] == 7 <= counts["retries"]
+    assert rate["usersPerSecond"] / 9000 == pytest.approx(rate["requestsPerSecond"] / counts["requests"], rel=0.02)
+
+
 @pytest.mark.parametrize("match", ["/authentication/methods", "$select=", "/users/$count"])
 @pytest.mark.parametrize(
     "fault",

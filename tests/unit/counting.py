@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from shared.graph.users import User
-from shared.ranges.counting import Planning
+from shared.ranges.counting import Planning, Times
 from shared.ranges.ranges import Range
+from shared.ranges.sampling import told
 
 Counter = Callable[[Range], int | None]
+Sampler = Callable[[Range], Times | None]
 NOW = int(datetime(2026, 6, 15, 12, tzinfo=UTC).timestamp())
 HIGHEST = "\U0010ffff"
 
@@ -53,27 +55,32 @@ def matches(part: Range, person: Person) -> bool:
 
 @dataclass(slots=True)
 class Drive:
-    """What splitting asked for: round trips, questions, and batches of 20."""
+    """What splitting asked for: round trips, counts, batches of 20 of these, and pages of samples."""
 
     total: int | None = None
     ranges: list[Range] | None = None
     levels: int = 0
     probes: int = 0
     batches: int = 0
+    pages: int = 0
 
 
-def drive(planning: Planning, count: Counter) -> Drive:
+def drive(planning: Planning, count: Counter, sample: Sampler = lambda _: None) -> Drive:
     """Runs a planning to its end, or fails when it asks for more than anyone could want."""
     done = Drive()
     try:
         questions = next(planning)
         while True:
             done.levels += 1
-            done.probes += len(questions)
-            done.batches += -(-len(questions) // 20)
+            parts = [question for question in questions if isinstance(question, Range)]
+            done.probes += len(parts)
+            done.batches += -(-len(parts) // 20)
+            done.pages += len(questions) - len(parts)
             assert done.levels < 500, "too many round trips"
             assert done.probes < 200_000, "too many questions"
-            questions = planning.send([count(question) for question in questions])
+            questions = planning.send(
+                [count(each) if isinstance(each, Range) else sample(each.part) for each in questions]
+            )
     except StopIteration as end:
         done.total, done.ranges = end.value
     return done
@@ -106,6 +113,13 @@ class Tenant:
         """How many the range keeps: half-open."""
         last = len(self._times) if part.high is None else bisect_left(self._times, part.high)
         return self._count(part, last)
+
+    def sampled(self, part: Range) -> Times | None:
+        """What a page of creation times says of this part, where Graph sends the oldest first."""
+        first = 0 if part.low is None else bisect_left(self._times, part.low)
+        last = len(self._times) if part.high is None else bisect_right(self._times, part.high)
+        times = [created for created, name in self.people[first:last] if name.startswith(part.prefixes or "")]
+        return told(times[:999], whole=len(times) <= 999)
 
     def _count(self, part: Range, last: int) -> int:
         if part.kind == "all":

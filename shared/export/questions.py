@@ -1,0 +1,55 @@
+"""What the planners want to know, asked of Graph just as the ranges themselves will be asked."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from shared.errors import GraphError, Transient
+from shared.export.context import Record
+from shared.export.queries import fits, range_query
+from shared.graph import batches, pages
+from shared.graph.client import Graph, Tally
+from shared.graph.users import User
+from shared.ranges.counting import Answers, Question, Sample, Times
+from shared.ranges.ranges import Range
+from shared.ranges.sampling import told
+
+
+async def answers(
+    graph: Graph, record: Record, questions: Sequence[Question], tally: Tally, *, advanced: bool
+) -> Answers:
+    """The answers in the order of the questions. `advanced`: the caller's filter wants that."""
+
+    def query(part: Range) -> pages.Query:
+        return range_query(graph, record, part, advanced=advanced)
+
+    counted = [query(each) for each in questions if isinstance(each, Range)]
+    sampled = [query(each.part) for each in questions if isinstance(each, Sample)]
+    counts, *found = await asyncio.gather(
+        _counts(graph, counted, tally), *(_times(graph, each, tally) for each in sampled)
+    )
+    number, times = iter(counts), iter(found)
+    return [next(number) if isinstance(each, Range) else next(times) for each in questions]
+
+
+async def _counts(graph: Graph, queries: list[pages.Query], tally: Tally) -> list[int | None]:
+    possible = [fits(graph, query) for query in queries]
+    wanted = [query.filter for query, fit in zip(queries, possible, strict=True) if fit]
+    counted = iter(await batches.counts(graph, wanted, tally))
+    return [next(counted) if fit else None for fit in possible]
+
+
+async def _times(graph: Graph, query: pages.Query, tally: Tally) -> Times | None:
+    """One page of creation times; None also where Graph refuses it: counts then tell the same, later."""
+    try:
+        page = await anext(pages.chain(graph, replace(query, select=("id", "createdDateTime")), tally))
+        return told([_seconds(user) for user in page.value], whole=page.next_link is None)
+    except Transient:
+        raise
+    except (GraphError, ValueError):
+        return None
+
+
+def _seconds(user: User) -> int:
+    return int(datetime.fromisoformat(user.created_date_time or "").timestamp())
