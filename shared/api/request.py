@@ -23,7 +23,7 @@ from shared.settings import Settings, host_matches
 MAX_BODY = 8 * 1024 * 1024
 MAX_USERS = 100_000
 MAX_FILE_NAME = 255
-"""Bytes with the ending: more is no name on Linux and macOS, where a letter takes up to four."""
+"""Bytes with the ending: the limit of names on Linux and macOS, where a letter takes up to four."""
 MAX_VALUES = MAX_USERS + 1_000
 """Of a body, and so many brackets: as Python objects, 8 MiB of empty lists would take 200 MB."""
 MAX_URL = 2_048

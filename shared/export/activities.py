@@ -44,5 +44,5 @@ async def run(edges: Edges, name: str, task: Any) -> Any:
         return await words.put_away(edges.storage, asked.id, sent(await body(edges, asked)))
     except ExportError as problem:
         failed = problem
-    # Not within the handler: what is raised there tells what was handled, too.
+    # Outside of the handler: an exception raised inside it would show the handled one too.
     raise await words.put_away_of(edges.storage, asked.id, failed)

@@ -3,9 +3,9 @@
 An activity runs at least once, and an earlier execution may still be running (a zombie). So each execution stages
 blocks under an id of its own, and only those that the orchestrator's history names are ever committed.
 
-What can't get better is returned as `{"failed": {code, reason}}`, because an orchestrator sees only the text of an
-exception. What may get better (Graph or storage still failing after the edges' own retries) is raised: the
-orchestrator asks for the same ranges again later.
+A permanent failure is returned as `{"failed": {code, reason}}`, because an orchestrator sees only the text of an
+exception. A failure that may pass (Graph or storage still failing after their own retries) is raised: the orchestrator
+asks for the same ranges again later.
 """
 
 import functools
@@ -66,7 +66,7 @@ STILL_WANTED_SECONDS = 3.0
 
 @dataclass(slots=True)
 class _Execution:
-    """One execution of the activity, and what it has left behind besides blocks."""
+    """One execution of the activity, and the blobs that it has written."""
 
     edges: Edges
     record: Record
@@ -80,7 +80,7 @@ class _Execution:
 
 
 class _State(msgspec.Struct):
-    """Where a chain goes on: in a blob, because a nextLink and ids have no place in Durable's history."""
+    """Where a chain continues. It is kept in a blob, because nextLinks and ids must not be in Durable's history."""
 
     link: str = ""
     seen: bytes = b""
@@ -89,11 +89,11 @@ class _State(msgspec.Struct):
     """How many of these are gone from the tenant."""
     rows: list[bytes] = []
     errors: list[bytes] = []
-    """What did not fill a block yet: small ones would be too many in a chain of thousands of segments."""
+    """Not enough for a block yet: a chain of thousands of segments would have too many small blocks."""
     barren: int = 0
     """Pages in a row that brought nobody new."""
     others: int = 0
-    """Who came and belongs to another range."""
+    """Users that came and belong to another range."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -110,14 +110,14 @@ class _Reading:
     noted: tuple[tuple[str, Callable[[User], bool]], ...]
     """What is counted of its users for warnings."""
     sign_ins: bool
-    """Graph may send what is left of users that are gone."""
+    """Graph may send objects of purged users."""
     state: _State
     """Where it began."""
     rows: BlockWriter
     errors: BlockWriter
     seen: set[bytes]
     listed: bytearray | None
-    """The keys of whom another range may have too: `check` compares them."""
+    """The keys of users that another range may have too: `check` compares them."""
     before: int
     """Users of earlier executions."""
     advance: pages.Advance
@@ -126,7 +126,7 @@ class _Reading:
 
 
 class _Unwanted(Exception):
-    """The export has ended meanwhile: its plan is gone."""
+    """The export has ended: its plan no longer exists."""
 
 
 async def export(edges: Edges, task: ExportTask) -> Exported:
@@ -142,7 +142,7 @@ async def export(edges: Edges, task: ExportTask) -> Exported:
         done = await _lane(run, Remaining(task.ranges, task.restarts, task.state))
         await _still_wanted(run)
     except Exception:
-        # Also when Graph or the storage failed: nobody runs it again for an export that has ended.
+        # Also when Graph or the storage failed: for an export that has ended, nothing runs this again.
         if await _is_wanted(run):
             raise
         return await _leave(edges, record, run.written)
@@ -186,7 +186,7 @@ async def _lane(run: _Execution, rest: Remaining) -> Exported:
 
 
 async def _range(run: _Execution, number: int, saved: str) -> tuple[Staged, str]:
-    """Reads a range: what was staged of it, and the state from which it goes on ("": it was read to its end)."""
+    """Reads a range. Returns what it staged, and the state from which to continue ("": the range is complete)."""
     reading = await _begin(run, number, saved)
     link: str | None = None
     async for step in _steps(run, reading):
@@ -342,7 +342,7 @@ def _noted(columns: list[Column], report: Report | None) -> tuple[tuple[str, Cal
 
 
 def _without_purged(page: list[User], seen: set[bytes]) -> tuple[list[User], int]:
-    """The page without what is left of users that are gone, and how many these are that were not seen before."""
+    """The page without objects of purged users, and how many of these were not seen before."""
     purged = sum(keys.fresh(seen, key_of(user.id)) for user in page if is_purged(user))
     return [user for user in page if not is_purged(user)], purged
 

@@ -101,7 +101,7 @@ async def report(edges: Edges, task: ReportTask) -> Reported:
     except ExportError as problem:
         headers = [column.header for column in columns_of(record.columns) if column.source == REGISTRATION]
         done.found = [_entry(problem, headers)] if headers else []
-    done.requests, done.retries = tally.requests, tally.retries
+    done.requests, done.retries, done.throttled = tally.requests, tally.retries, tally.throttled
     return done
 
 

@@ -63,7 +63,7 @@ PAUSE = timedelta(seconds=15)
 MAX_REPORT_SEGMENTS = 1_000
 """Of two minutes each."""
 MAX_PASSES = 5
-"""Over the ranges in which users were renamed meanwhile."""
+"""Passes over the ranges in which users were renamed during the export."""
 PASS_PAUSE = timedelta(seconds=20)
 """Until Graph's index has seen the renames too."""
 
@@ -98,7 +98,7 @@ def export_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
         result = yield context.call_activity_with_retry("publish", retry, sent(export))
         published = received(result, Published)
     except Exception as problem:
-        # What runs must see that nobody wants it any more; and without results there must be no file.
+        # Running activities must see that the export is over. And a file without results must not exist.
         yield from _clean(context, retry, CleanTask(export.id, unpublish=True))
         return {"status": "Failed", "failed": sent(failure("publish", problem))}
     if published.notify:
@@ -135,7 +135,7 @@ def _id(context: Any) -> str:
 
 
 def _mend(context: Any) -> None:
-    """Results and events that are no JSON become null: the SDK would raise before anybody could look at them."""
+    """Results and events that are not JSON become null: the SDK would raise before this code sees them."""
     for event in context.histories:
         for name in ("Result", "Input"):
             text = getattr(event, name, None)
@@ -144,7 +144,7 @@ def _mend(context: Any) -> None:
 
 
 def _is_json(text: Any) -> bool:
-    """Durable's decoder makes an object of what has `__class__`, or raises."""
+    """Durable's decoder turns JSON with `__class__` into an object, or raises."""
     try:
         msgspec.json.decode(text)
     except (msgspec.DecodeError, TypeError):
@@ -172,13 +172,13 @@ def _add_plan(export: PublishTask, planned: Planned) -> None:
 
 
 def _clean(context: Any, retry: Any, task: CleanTask) -> Turns:
-    """What could not be removed is removed with the export, or when it is older than the retention."""
+    """When this fails, the blobs are removed with the export, or at the end of the retention."""
     with suppress(Exception):
         yield context.call_activity_with_retry("clean", retry, sent(task))
 
 
 def _notify(context: Any, retry: Any, export: PublishTask) -> Turns:
-    """Tells the caller. Nobody there is no failure of the export: the results are written again with a warning."""
+    """Calls the callback. When that fails, the export does not: the results are written again, with a warning."""
     try:
         result = yield context.call_activity_with_retry("notify", retry, sent(NotifyTask(export.id)))
         warning = received(result, Notified).warning

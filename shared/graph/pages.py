@@ -5,7 +5,7 @@ Rules of Graph that are kept here (learn.microsoft.com/graph: paging, aad-advanc
 - a page may be empty and still have a nextLink: the link ends a chain, never the length
 - headers are not remembered between pages: each page sends them again
 - a page token can die at any time: the chain is void then (ChainBroken) and is begun again by the caller
-- nothing says how many pages there are: `Advance` says when a chain can't be honest any more
+- nothing says how many pages there are: `Advance` says when a chain can no longer be honest
 """
 
 import functools
@@ -125,7 +125,7 @@ def page_of(content: bytes, kind: type[User] = User) -> Page:
 async def chain(graph: Graph, query: Query, tally: Tally, start: str = "") -> AsyncIterator[Page]:
     """The pages of a query, one after the other. `start`: the nextLink to go on from.
 
-    Raises ChainBroken when what was read so far is void, GraphError when Graph refuses.
+    Raises ChainBroken when the pages read so far are void, GraphError when Graph refuses.
     """
     link: str | None = start or url_of(graph, query)
     decode = functools.partial(page_of, kind=kind_of(query.select))
@@ -168,7 +168,7 @@ def check_link(graph: Graph, link: str) -> None:
 
 
 def _origin(url: str) -> tuple[str, str, int | None] | None:
-    """Scheme, host and port; None for what is no plain URL."""
+    """Scheme, host and port; None when the text is not a plain URL."""
     try:
         parts = urlsplit(url)
         port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
