@@ -76,7 +76,9 @@ async def test_what_passes_is_survived(connected: Connect, fault: dict[str, Any]
     check_complete(done.csv, tenant)
 
 
-async def test_how_often_graph_throttled_and_how_quick_the_export_was_stands_in_the_results(connected):
+async def test_how_often_graph_throttled_and_how_quick_the_export_was_stands_in_the_results(
+    connected: Connect,
+) -> None:
     tenant = Tenant(users=9000)
     done = await export_with(connected, tenant, {"kind": "throttle", "match": "/users?", "times": 7, "retry_after": 1})
     rate, counts = done.results["rate"], done.results["counts"]
