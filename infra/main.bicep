@@ -44,8 +44,17 @@ param unauthenticatedClientAction string = 'RedirectToLoginPage'
 @description('Authentication phone numbers and e-mail addresses of users: the columns authentication*.')
 param readAuthenticationMethods bool = true
 
-@description('Sign-in activity of users: the column lastSignInDateTime and its like; wants a P1 licence.')
+@description('Sign-in activity and the registration report: the columns lastSignInDateTime, isMfaRegistered and their like; wants a P1 licence.')
 param readSignInActivity bool = false
+
+@description('Names of the products of this tenant: the columns licenses and their like.')
+param readLicenses bool = false
+
+@description('Directory roles of users, also by way of a group or over an administrative unit: the column directoryRoles.')
+param readDirectoryRoles bool = false
+
+@description('Custom security attributes of users: the columns customSecurityAttributes.SET.NAME.')
+param readCustomSecurityAttributes bool = false
 
 // ---- The app's settings; those that are left empty have the defaults of shared/settings.py ----------------------------
 
@@ -57,7 +66,7 @@ param exportRetentionDays int = 7
 param exportRangeUsers string = ''
 param exportParallel string = ''
 param exportSasMinutes string = ''
-@description('documented, portal or profile; empty: documented, or profile when authentication methods may not be read.')
+@description('documented, portal, profile, preview or people; empty: documented, or profile when authentication methods may not be read.')
 param exportDefaultColumns string = ''
 @description('Role template ids and app roles that may export, with commas.')
 param exportAllowedRoles string = ''
@@ -103,10 +112,13 @@ var graphRoot = empty(graphEndpoint) ? graphEndpoints[environment().name] : grap
 
 // The same list is what a token of the simulated tenant may do: one that is not granted here fails on a desk, too.
 var permissions = loadJsonContent('graph-permissions.json')
-var graphPermissions = concat(
+var graphPermissions = union(
   permissions.always,
   readAuthenticationMethods ? permissions.readAuthenticationMethods : [],
-  readSignInActivity ? permissions.readSignInActivity : []
+  readSignInActivity ? permissions.readSignInActivity : [],
+  readLicenses ? permissions.readLicenses : [],
+  readDirectoryRoles ? permissions.readDirectoryRoles : [],
+  readCustomSecurityAttributes ? permissions.readCustomSecurityAttributes : []
 )
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {

@@ -8,6 +8,7 @@ import sys
 
 from local import permissions
 from local.chaos.kinds import KINDS
+from local.tenant.directory import SHAPES
 
 
 def parser() -> argparse.ArgumentParser:
@@ -51,7 +52,7 @@ def _tenant(command: argparse.ArgumentParser, users: int) -> None:
     command.add_argument("--users", type=int, default=users, help=f"in the simulated tenant (default: {users})")
     command.add_argument("--seed", type=int)
     command.add_argument("--latency-ms", type=float, help="of each of the tenant's answers")
-    command.add_argument("--shape", help="of the simulated tenant")
+    command.add_argument("--shape", choices=sorted(SHAPES), help="of the simulated tenant (default: normal)")
     command.add_argument(
         "--permissions",
         type=permissions.parse,

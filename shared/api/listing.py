@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from shared.api.access import Caller
-from shared.api.operations import Operations
+from shared.api.operations import Operations, cancel_requested
 from shared.api.progress import is_running, progress_of, running_status
 from shared.export.messages import Json
 from shared.files import results
@@ -85,6 +85,7 @@ async def exports(storage: Storage, kind: str) -> AsyncIterator[tuple[str, dict[
 def _listed(names: dict[str, Any]) -> Json:
     request, ended = names["request.json"] or {}, names.get("results.json") or {}
     shown = {"fileName": ""} | {key: request.pop(key) for key in ("fileName", "saved") if key in request}
+    shown |= request.pop("asked", {})
     return {"request": shown, **request, **ended}
 
 
@@ -96,7 +97,8 @@ async def _with_status(operations: Operations, entry: Json) -> Json:
     status = await operations.durable.get_status(export_id)
     if is_running(status):
         progress = await progress_of(storage, export_id, entry["createdDateTime"], status, operations.now())
-        return entry | {"status": running_status(status), "progress": progress}
+        cancelled = await cancel_requested(storage, export_id)
+        return entry | {"status": running_status(status), "progress": progress} | cancelled
     # Most likely it has ended since the container was listed.
     ended = [blob async for blob in blobs.listing(storage, results_name(export_id))]
     return entry | {"status": results.FAILED} | (blobs.summary_of(ended[0]) if ended else {})

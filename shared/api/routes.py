@@ -6,7 +6,7 @@ Errors are application/problem+json (RFC 9457); each problem of a request with i
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -19,7 +19,7 @@ from shared.api.access import Caller, caller_of
 from shared.api.durable import DurableFailure
 from shared.api.operations import Operations
 from shared.api.problems import BadRequest, Problem, ProblemError
-from shared.files.columns import AUTHENTICATION, COLUMN_SETS, COLUMNS
+from shared.files.columns import COLUMN_SETS, COLUMNS
 from shared.files.results import FAILED, IN_PROGRESS, NOT_STARTED, STATUSES
 from shared.settings import Settings, SettingsError
 from shared.storage import blobs
@@ -148,7 +148,9 @@ async def show_export(incoming: Incoming, caller: Caller, on: Operations) -> Out
 
 async def cancel_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
     """POST /exports/{id}/cancel"""
-    return _export(incoming, on.settings, await operations.cancel(on, _export_id(incoming), caller))
+    answer = _export(incoming, on.settings, await operations.cancel(on, _export_id(incoming), caller))
+    # Nothing is wrong with this call when the export has failed.
+    return replace(answer, status=200) if answer.status == 500 else answer
 
 
 async def delete_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
@@ -185,11 +187,9 @@ def _saved_name(incoming: Incoming) -> tuple[str, str]:
 
 
 async def list_columns(incoming: Incoming, caller: Caller) -> Outgoing:
-    """GET /columns: what a request may name; `perUser` columns cost Graph a call for each user."""
-    columns = [
-        {"header": column.header, "source": column.source, "perUser": column.source == AUTHENTICATION}
-        for column in COLUMNS.values()
-    ]
+    """GET /columns: what a request may name, what it needs, and what it costs."""
+    told = ("header", "source", "group", "description", "cost", "permission")
+    columns = [{name: getattr(column, name) for name in told} for column in COLUMNS.values()]
     return _json(200, {"sets": COLUMN_SETS, "columns": columns})
 
 

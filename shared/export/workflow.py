@@ -1,6 +1,7 @@
 """The orchestrator: plan, then export in lanes side by side, then publish.
 
-1. `plan` splits the export into ranges and shares them out to lanes.
+1. `plan` splits the export into ranges and shares them out to lanes. Where columns want it, `report` then reads the
+   tenant's registration report, which the lanes look users up in.
 2. `export` reads a lane's ranges, one after the other, and after about two minutes comes back with what is left. When
    all lanes have, the next round begins. As soon as those ranges are read that renames can touch, `check` says which
    to read again because users were renamed meanwhile.
@@ -42,6 +43,8 @@ from shared.export.messages import (
     Published,
     PublishTask,
     Remaining,
+    Reported,
+    ReportTask,
     Staged,
     Unreadable,
     received,
@@ -57,6 +60,8 @@ ATTEMPTS = 5
 PAUSE = timedelta(seconds=15)
 """After the edges' own retries, which take minutes: for crashes, time-outs and long disturbances."""
 
+MAX_REPORT_SEGMENTS = 1_000
+"""Of two minutes each."""
 MAX_PASSES = 5
 """Over the ranges in which users were renamed meanwhile."""
 PASS_PAUSE = timedelta(seconds=20)
@@ -85,6 +90,8 @@ def export_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
         yield from _clean(context, retry, CleanTask(export.id))
         return {"status": "Over"}
     context.set_custom_status({"expected": export.expected, "ranges": export.ranges})
+    if planned.report and not export.has_ended:
+        yield from _report(context, retry, export)
     if not export.has_ended:
         yield from _export(context, export, planned)
     try:
@@ -98,6 +105,25 @@ def export_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
         yield from _notify(context, retry, export)
     yield from _clean(context, retry, CleanTask(export.id))
     return {"status": published.status}
+
+
+def _report(context: Any, retry: Any, export: PublishTask) -> Turns:
+    """The registration report, read on until it ends. Without it columns are empty, which is no failure."""
+    state = ""
+    for _ in range(MAX_REPORT_SEGMENTS):
+        try:
+            result = yield context.call_activity_with_retry("report", retry, sent(ReportTask(export.id, state)))
+            reported = received(result, Reported)
+        except Exception as problem:
+            export.found = [*export.found, sent(failure("report", problem))]
+            return
+        export.found = [*export.found, *reported.found]
+        _count(export, reported)
+        state = reported.state
+        if not state or export.has_ended:
+            return
+    reason = f"The registration report had no end after {MAX_REPORT_SEGMENTS} segments; its columns are empty."
+    export.found = [*export.found, sent(Failure("EndlessPages", reason))]
 
 
 def _id(context: Any) -> str:
@@ -295,7 +321,7 @@ def _take_lane(export: PublishTask, asked: list[int], lane: Exported) -> Remaini
     return lane.left or Remaining([])
 
 
-def _count(export: PublishTask, more: Planned | Exported | Checked) -> None:
+def _count(export: PublishTask, more: Planned | Reported | Exported | Checked) -> None:
     """What that has cost, and how the export has ended if it has."""
     export.requests += more.requests
     export.retries += more.retries

@@ -106,6 +106,11 @@ def _guessed(value: Any, wanted: Any, odd: set[str], name: str) -> Any:
     if get_origin(wanted) is list:
         one = _read(value, get_args(wanted)[0], odd, name, required=False)
         return None if one is None else [one]
+    if isinstance(value, dict | list):
+        try:  # as it is, but for what is no character somewhere in it
+            return msgspec.json.decode(msgspec.json.encode(_cleaned(value)), type=wanted)
+        except (msgspec.DecodeError, UnicodeEncodeError):
+            pass
     text = clean(value) if isinstance(value, str) else msgspec.json.encode(_cleaned(value)).decode(errors="replace")
     try:
         return msgspec.convert(text, wanted, strict=False)

@@ -19,7 +19,7 @@ from shared.export.context import find_record
 from shared.storage import blobs
 from shared.storage.names import ended_name, results_name
 from tests.api.durable import Durable
-from tests.api.edges import settings_for
+from tests.edges import settings_for
 
 NOW = datetime.now(UTC).replace(hour=5, minute=50, second=0, microsecond=0)
 DAY = timedelta(days=1)
