@@ -128,7 +128,8 @@ def test_runs_of_saved_exports_are_listed_among_the_others_by_their_age(app: Api
     save(app, "some")
     ids = [app.start(**body) for body in ({}, {"body": {"saved": "some"}}, {}, {"body": {"saved": "some"}}, {})]
     assert [each["id"] for each in app.listed()["value"]] == ids[::-1]
-    paged, token = [], {}
+    paged = list[str]()
+    token = dict[str, Any]()
     while True:
         page = app.listed(top=2, **token)
         paged += [each["id"] for each in page["value"]]
