@@ -107,7 +107,7 @@ def _serve(options: argparse.Namespace, data: Path, stack: ExitStack) -> None:
     listener.set_inheritable(True)
     base = f"http://127.0.0.1:{listener.getsockname()[1]}"
     with connect(data / "durable.db") as db:
-        # Nobody else is here: whoever owned work is dead.
+        # Nobody else is here: the owners of work are dead.
         db.execute("DELETE FROM workers")
     db.close()
 
@@ -185,7 +185,7 @@ def _start_extension(
     program, settings = Path(options.durable_host).resolve(), Path(options.host_json).resolve()
     for file in (program, settings):
         if not file.is_file():
-            raise ServeError(f"There is no file {file}.")
+            raise ServeError(f"The file {file} does not exist.")
     hosts = Extension(program, f"http://127.0.0.1:{port}", storage, settings, data, options.durable_hosts)
     for old in data.glob("durable-client-*.json"):
         old.unlink()

@@ -67,7 +67,7 @@ async def by_export(storage: Storage) -> AsyncIterator[tuple[str, dict[str, Any]
 
 
 async def exports(storage: Storage, kind: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-    """As `by_export`; those whose ids begin so."""
+    """As `by_export`; only ids that begin with `kind`."""
     current, names = "", dict[str, Any]()
     async for blob in blobs.listing(storage, kind, at_once=LISTED_AT_ONCE):
         export_id, _, name = blob.name.partition("/")

@@ -1,7 +1,7 @@
 """The operations that a person sees: show, cancel. (`start` starts them, `listing` lists, `removal` deletes.)
 
-Where the truth is: an export runs as long as Durable says so; when it has ended, its results.json says how. Its
-request.json says who asked for what. There is no other store.
+The sources: Durable says whether an export runs. When it has ended, its results.json says how. Its request.json says
+who asked for what. Nothing else is stored.
 """
 
 import logging

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from shared.api.problems import BadRequest, Problem
-from shared.files.columns import COLUMN_SETS, COLUMNS, authentication_of
+from shared.files.columns import COLUMN_SETS, COLUMNS, authentication_of, find_column
 from shared.graph import odata
 from shared.graph.users import LONGEST_NAME
 from shared.settings import Settings, host_matches
@@ -23,10 +23,12 @@ from shared.settings import Settings, host_matches
 MAX_BODY = 8 * 1024 * 1024
 MAX_USERS = 100_000
 MAX_FILE_NAME = 255
-"""Bytes with the ending: more is no name on Linux and macOS, where a letter takes up to four."""
+"""Bytes with the ending: the limit of names on Linux and macOS, where a letter takes up to four."""
 MAX_VALUES = MAX_USERS + 1_000
 """Of a body, and so many brackets: as Python objects, 8 MiB of empty lists would take 200 MB."""
 MAX_URL = 2_048
+MAX_COLUMNS = 200
+"""Those that all tenants have are half of it."""
 MAX_PROBLEMS = 20
 """Problems of one kind in an answer: a body of 8 MiB could have a million."""
 
@@ -191,13 +193,13 @@ def _columns(given: Mapping[str, Any], settings: Settings, problems: list[Proble
     if not isinstance(wanted, list) or not wanted:
         problems.append(Problem("/columns", "must be the name of a set or a list of column names"))
         return ()
-    if len(wanted) > len(COLUMNS):
-        problems.append(Problem("/columns", f"has {len(wanted)} names, but there are only {len(COLUMNS)} columns"))
+    if len(wanted) > MAX_COLUMNS:
+        problems.append(Problem("/columns", f"has {len(wanted)} names; at most {MAX_COLUMNS} are possible"))
         return ()
     for at, name in enumerate(wanted):
         if not isinstance(name, str):
             problems.append(Problem(f"/columns/{at}", "must be the name of a column"))
-        elif name not in COLUMNS:
+        elif find_column(name) is None:
             problems.append(Problem(f"/columns/{at}", f"unknown column {name[:80]!r}{_meant(name, COLUMNS)}"))
         elif name in wanted[:at]:
             problems.append(Problem(f"/columns/{at}", f"{name} is listed twice"))

@@ -19,7 +19,7 @@ from shared.api.access import Caller, caller_of
 from shared.api.durable import DurableFailure
 from shared.api.operations import Operations
 from shared.api.problems import BadRequest, Problem, ProblemError
-from shared.files.columns import AUTHENTICATION, COLUMN_SETS, COLUMNS
+from shared.files.columns import COLUMN_SETS, COLUMNS
 from shared.files.results import FAILED, IN_PROGRESS, NOT_STARTED, STATUSES
 from shared.settings import Settings, SettingsError
 from shared.storage import blobs
@@ -27,7 +27,7 @@ from shared.storage.names import is_id
 
 MAX_TOP = 200
 RETRY_AFTER = 15
-"""Seconds until what can't be done now is tried again."""
+"""Seconds until the caller may try again."""
 AWAY = (
     "{} does not answer, or refuses this app. Try again in a moment (repeat a POST with its Idempotency-Key). If that"
     " does not help, check {} and the app's log. Running exports wait, and continue by themselves."
@@ -101,7 +101,7 @@ async def answer_alone(body: BodyAlone, incoming: Incoming, read_settings: Read)
 async def start_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
     """POST /exports"""
     key = incoming.headers.get("idempotency-key")
-    # An empty one is no key either: a caller that believes it has one would start a second export.
+    # An empty key is refused too: its caller believes in a key, and would start a second export.
     if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
         raise BadRequest(Problem("", "Idempotency-Key must be 1 to 255 visible ASCII characters."))
     wanted = await anew.read(on, _sent_body(incoming), caller)
@@ -187,21 +187,19 @@ def _saved_name(incoming: Incoming) -> tuple[str, str]:
 
 
 async def list_columns(incoming: Incoming, caller: Caller) -> Outgoing:
-    """GET /columns: what a request may name; `perUser` columns cost Graph a call for each user."""
-    columns = [
-        {"header": column.header, "source": column.source, "perUser": column.source == AUTHENTICATION}
-        for column in COLUMNS.values()
-    ]
+    """GET /columns: what a request may name, what it needs, and what it costs."""
+    told = ("header", "source", "group", "description", "cost", "permission")
+    columns = [{name: getattr(column, name) for name in told} for column in COLUMNS.values()]
     return _json(200, {"sets": COLUMN_SETS, "columns": columns})
 
 
 def contract() -> Outgoing:
-    """GET /openapi.json: it holds no data, so whoever the outer gate lets through may have it."""
+    """GET /openapi.json: it has no data, so every caller that the outer gate lets in may have it."""
     return Outgoing(200, _CONTRACT.read_bytes(), {**_HEADERS, "Content-Type": "application/json"})
 
 
 def page_file(name: str) -> Outgoing:
-    """GET /bulk-operations and its files: they hold no data, so whoever the outer gate lets through may have them."""
+    """GET /bulk-operations and its files: no data, so every caller that the outer gate lets in may have them."""
     found = page.read(name)
     return Outgoing(200, *found) if found else _problem(ProblemError(404, "Not found", "The page has no such file."))
 

@@ -14,13 +14,13 @@ from shared.storage import blobs
 from shared.storage.names import block_name, csv_name, part_name, plan_name, results_name
 
 _OWN = part_name(0, 0, "publish".ljust(12, "-"))
-"""Its own blocks: the header, and what comes before and after the errors."""
+"""The prefix of its own blocks: the header, and the beginning and end of the results."""
 
 
 async def publish(edges: Edges, task: PublishTask) -> Published:
     """Makes the files visible, or only the results when there is a failure.
 
-    Run again it replaces the results, as by ones with a warning more.
+    When it runs again, it replaces the results: so a warning can be added.
     """
     record = await read_record(edges.storage, task.id)
     task.parts.sort()
@@ -33,7 +33,7 @@ async def publish(edges: Edges, task: PublishTask) -> Published:
     found = await words.put_back(edges.storage, record.id, [*task.found, *([sent(failed)] if failed else [])])
     errors = len(found) + sum(each.errors for each in listed)
     status = verdict.status(failed, errors, cancelled=bool(task.cancelled))
-    # Without a file it only says how far the export came: also what was read of ranges that did not end.
+    # Without a file this number only shows how far the export came, unfinished ranges included.
     noted = 0 if file else sum(note["rows"] for note in await progress(edges.storage, record.id))
     fields = {
         "id": record.id,
@@ -55,7 +55,7 @@ async def publish(edges: Edges, task: PublishTask) -> Published:
     # The alerts read this line.
     text = "Export %s ended: %s (%d users, %d errors, %d requests, %d retries)"
     logging.info(text, record.id, status, staged.rows, errors, task.requests, task.retries)
-    # The plan goes first: activities that still run see that nobody wants them any more.
+    # Delete the plan first: activities that still run then see that the export is over.
     await blobs.delete(edges.storage, plan_name(record.id))
     return Published(status, notify=bool(record.callback_host))
 
@@ -87,7 +87,7 @@ def _told(record: Record) -> list[Json]:
 async def _publish_csv(
     edges: Edges, record: Record, parts: list[Staged], staged: verdict.Totals
 ) -> tuple[Json | None, Failure | None]:
-    """Commits header and rows, and looks whether all bytes arrived; what is wrong is removed again."""
+    """Commits header and rows, and checks that all bytes arrived; otherwise it removes the file."""
     name = csv_name(record.id, record.file_name)
     header = csv_rows.header(columns_of(record.columns), record.excel)
     await blobs.stage(edges.storage, name, block_name(_OWN, 0), header)

@@ -12,7 +12,8 @@ from shared.errors import GraphError
 from shared.graph import batches, odd
 from shared.graph.batches import Answer, GoOn
 from shared.graph.client import Graph, Tally
-from shared.graph.users import AuthenticationMethods, User
+from shared.graph.user_parts import AuthenticationMethods
+from shared.graph.users import User
 
 METHODS = "authentication/methods"
 # The ids of the methods are the same for every user (learn.microsoft.com: phoneAuthenticationMethod, emailAuth...).

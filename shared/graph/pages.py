@@ -5,12 +5,14 @@ Rules of Graph that are kept here (learn.microsoft.com/graph: paging, aad-advanc
 - a page may be empty and still have a nextLink: the link ends a chain, never the length
 - headers are not remembered between pages: each page sends them again
 - a page token can die at any time: the chain is void then (ChainBroken) and is begun again by the caller
-- nothing says how many pages there are: `Advance` says when a chain can't be honest any more
+- nothing says how many pages there are: `Advance` says when a chain can no longer be honest
 """
 
+import functools
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -18,9 +20,10 @@ import msgspec
 
 from shared.errors import ChainBroken, ExportError, GraphError
 from shared.graph import odd
+from shared.graph.answers import Found
 from shared.graph.client import Graph, Tally, native, once, retrying
 from shared.graph.odata import encoded
-from shared.graph.users import User, odd_user
+from shared.graph.users import User, kind_of, odd_user
 
 if TYPE_CHECKING:
     from kiota_abstractions.base_request_configuration import RequestConfiguration
@@ -51,6 +54,8 @@ class Query:
     """With ConsistencyLevel and $count, on every page."""
     top: int = PAGE
     path: str = "/users"
+    expand: str = ""
+    """One relation: Graph takes no more in a request."""
 
 
 class Page(msgspec.Struct, gc=False):
@@ -96,29 +101,34 @@ class Advance:
                 raise ExportError("EndlessPages", f"{reason} Its pages have no end, or it ignored the filter.")
 
 
-_DECODER = msgspec.json.Decoder(Page)
+@lru_cache(maxsize=16)
+def _decoder(kind: type[User]) -> msgspec.json.Decoder[Page]:
+    if kind is User:
+        return msgspec.json.Decoder(Page)
+    return msgspec.json.Decoder(msgspec.defstruct("Page", [("value", list[kind])], bases=(Page,), gc=False))  # type: ignore[valid-type]
 
 
-def page_of(content: bytes) -> Page:
+def page_of(content: bytes, kind: type[User] = User) -> Page:
     """A page, also one with odd users. Raises msgspec.DecodeError when it is none."""
     try:
-        return _DECODER.decode(content)
+        return _decoder(kind).decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError):
         body = odd.parse(content)
     users = body.get("value") if isinstance(body, dict) else None
     if not isinstance(users, list):
         raise msgspec.ValidationError("Expected an object with a list `value`")
     page, _ = odd.convert({**body, "value": []}, Page)
-    page.value = [odd_user(each) for each in users]
+    page.value = [odd_user(each, kind) for each in users]
     return page
 
 
 async def chain(graph: Graph, query: Query, tally: Tally, start: str = "") -> AsyncIterator[Page]:
     """The pages of a query, one after the other. `start`: the nextLink to go on from.
 
-    Raises ChainBroken when what was read so far is void, GraphError when Graph refuses.
+    Raises ChainBroken when the pages read so far are void, GraphError when Graph refuses.
     """
     link: str | None = start or url_of(graph, query)
+    decode = functools.partial(page_of, kind=kind_of(query.select))
     seen: set[bytes] = set()  # Digests: a link can have any length.
     while link:
         check_link(graph, link)
@@ -127,9 +137,9 @@ async def chain(graph: Graph, query: Query, tally: Tally, start: str = "") -> As
             raise ChainBroken("RepeatedLink", "Graph sent the same nextLink twice, which would never end.")
         seen.add(digest)
         try:
-            page = await _get(graph, link, query, tally)
+            page = await get(graph, link, tally, decode, advanced=query.advanced)
         except GraphError as problem:
-            if (len(seen) > 1 or start) and _is_broken_token(problem):
+            if (len(seen) > 1 or start) and is_broken_token(problem):
                 raise ChainBroken(problem.code, problem.reason, request_id=problem.request_id) from problem
             raise
         page.link = link
@@ -141,6 +151,8 @@ async def chain(graph: Graph, query: Query, tally: Tally, start: str = "") -> As
 def url_of(graph: Graph, query: Query) -> str:
     """The URL of a query's first page, with nothing encoded that need not be: advanced queries' URLs are limited."""
     url = f"{graph.root}{query.path}?$top={query.top}&$select={','.join(query.select)}"
+    if query.expand:
+        url += f"&$expand={query.expand}"
     if query.advanced:
         url += "&$count=true"
     return f"{url}&$filter={encoded(query.filter)}" if query.filter else url
@@ -156,7 +168,7 @@ def check_link(graph: Graph, link: str) -> None:
 
 
 def _origin(url: str) -> tuple[str, str, int | None] | None:
-    """Scheme, host and port; None for what is no plain URL."""
+    """Scheme, host and port; None when the text is not a plain URL."""
     try:
         parts = urlsplit(url)
         port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
@@ -167,12 +179,16 @@ def _origin(url: str) -> tuple[str, str, int | None] | None:
     return (parts.scheme, parts.hostname, port) if parts.hostname and plain and len(url) <= MAX_LINK else None
 
 
-async def _get(graph: Graph, url: str, query: Query, tally: Tally) -> Page:
-    configuration = _configuration(query.advanced)
-    users = graph.client.users.with_url(url)
+async def get(
+    graph: Graph, url: str, tally: Tally, decode: Callable[[bytes], Found], *, advanced: bool = False
+) -> Found:
+    """One page, asked for until it comes or the bounds are reached."""
+    configuration = _configuration(advanced)
+    # The SDK's way to any URL; its answer is taken as it came.
+    request = graph.client.users.with_url(url)
 
-    async def ask() -> Page:
-        return await once(graph, users.get(configuration), tally, page_of)
+    async def ask() -> Found:
+        return await once(graph, request.get(configuration), tally, decode)
 
     return await retrying(graph, tally, ask)
 
@@ -187,7 +203,8 @@ def _configuration(advanced: bool) -> "RequestConfiguration[Any]":
     return configuration
 
 
-def _is_broken_token(problem: GraphError) -> bool:
+def is_broken_token(problem: GraphError) -> bool:
+    """Whether the page token is no longer good: what the chain has read is void then."""
     return problem.status in {400, 410} and (
         problem.code.lower() in _BROKEN_TOKEN or "page token" in problem.reason.lower()
     )

@@ -3,40 +3,35 @@
 Decoded by msgspec straight from the response's bytes. A property that was not selected, or is null, is None.
 """
 
-from typing import Annotated
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Annotated, Any
 
 import msgspec
 
 from shared.graph import odd
+from shared.graph.user_parts import (
+    AssignedLicense,
+    AuthenticationMethods,
+    AuthorizationInfo,
+    DirectoryObject,
+    EmployeeOrgData,
+    ExtensionAttributes,
+    Identity,
+    LicenseAssignmentState,
+    PasswordProfile,
+    Product,
+    ProvisioningError,
+    Registration,
+    SignInActivity,
+)
 
 LONGEST_NAME = 400
 """Characters. A userPrincipalName has 113 at most (learn.microsoft.com: user resource), with room for what may come."""
 
 
-class Identity(msgspec.Struct, rename="camel", gc=False):
-    """One of the ways a user signs in; the portal shows the issuer."""
-
-    issuer: str | None = None
-
-
-class SignInActivity(msgspec.Struct, rename="camel", gc=False):
-    """When a user last signed in. Needs AuditLog.Read.All and a P1 licence."""
-
-    last_sign_in_date_time: str | None = None
-    last_non_interactive_sign_in_date_time: str | None = None
-    last_successful_sign_in_date_time: str | None = None
-
-
-class AuthenticationMethods(msgspec.Struct, gc=False):
-    """What a user has registered to prove who they are; read user by user."""
-
-    phone: str | None = None
-    alternative_phone: str | None = None
-    email: str | None = None
-
-
 class User(msgspec.Struct, rename="camel", gc=False):
-    """One user. `authentication_methods` and `odd` are filled in later and never come with the list."""
+    """One user. Fields whose name on the wire begins with @ are filled in later and never come with the list."""
 
     id: Annotated[str, msgspec.Meta(min_length=1)]
     created_date_time: str | None = None
@@ -81,34 +76,76 @@ class User(msgspec.Struct, rename="camel", gc=False):
     on_premises_domain_name: str | None = None
     on_premises_last_sync_date_time: str | None = None
     sign_in_activity: SignInActivity | None = None
-    authentication_methods: AuthenticationMethods | None = None
+    assigned_licenses: list[AssignedLicense] | None = None
+    authorization_info: AuthorizationInfo | None = None
+    custom_security_attributes: dict[str, Any] | None = None
+    employee_org_data: EmployeeOrgData | None = None
+    external_user_state_change_date_time: str | None = None
+    im_addresses: list[str] | None = None
+    license_assignment_states: list[LicenseAssignmentState] | None = None
+    manager: DirectoryObject | None = None
+    on_premises_extension_attributes: ExtensionAttributes | None = None
+    on_premises_immutable_id: str | None = None
+    on_premises_provisioning_errors: list[ProvisioningError] | None = None
+    on_premises_security_identifier: str | None = None
+    password_policies: str | None = None
+    password_profile: PasswordProfile | None = None
+    preferred_data_location: str | None = None
+    sign_in_sessions_valid_from_date_time: str | None = None
+    sponsors: list[DirectoryObject] | None = None
+    authentication_methods: AuthenticationMethods | None = msgspec.field(name="@methods", default=None)
+    days_since_sign_in: int | None = msgspec.field(name="@days", default=None)
+    products: Mapping[str, Product] | None = msgspec.field(name="@products", default=None)
+    """The names of all products, the same for each user."""
+    registration: Registration | None = msgspec.field(name="@registration", default=None)
+    roles: tuple[str, ...] = msgspec.field(name="@roles", default=())
     odd: tuple[str, ...] = msgspec.field(name="@odd", default=())
     """The properties that came in another form than documented, and were read as far as they can be."""
 
 
-_DECODER = msgspec.json.Decoder(User)
+KNOWN = frozenset(field.encode_name for field in msgspec.structs.fields(User))
+"""The properties that every tenant has, as Graph spells them."""
 
 
-def user_of(body: bytes) -> User:
+@lru_cache(maxsize=16)
+def kind_with(names: tuple[str, ...]) -> type[User]:
+    """A user who also has these properties, which only a tenant knows: directory extensions, of any JSON type."""
+    if not names:
+        return User
+    fields = [(name, Any, None) for name in names]
+    rename = {name: name for name in names}
+    return msgspec.defstruct("User", fields, bases=(User,), rename=rename, gc=False)  # type: ignore[return-value]
+
+
+def kind_of(select: Iterable[str]) -> type[User]:
+    """The kind of users that come with these properties selected."""
+    return kind_with(tuple(name for name in select if name not in KNOWN))
+
+
+def user_of(body: bytes, kind: type[User] = User) -> User:
     """A user, also one with odd properties. Raises msgspec.DecodeError when it is none."""
     try:
-        return _DECODER.decode(body)
+        return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return odd_user(odd.parse(body))
+        return odd_user(odd.parse(body), kind)
 
 
-def odd_user(value: object) -> User:
+def odd_user(value: object, kind: type[User] = User) -> User:
     """A user, from what `odd.parse` gave. Raises msgspec.ValidationError when it is none."""
-    user, names = odd.convert(value, User)
+    user, names = odd.convert(value, kind)
     user.odd = names
     return user
 
 
-_BESIDES = tuple(name for name in User.__struct_fields__ if name not in {"id", "sign_in_activity", "odd"})
+_BESIDES = tuple(
+    field.name
+    for field in msgspec.structs.fields(User)
+    if field.name not in {"id", "sign_in_activity"} and not field.encode_name.startswith("@")
+)
 
 
 def is_purged(user: User) -> bool:
-    """True for what is left of a user that is gone from the tenant: `id` and `signInActivity`, and nothing else.
+    """True for the object of a purged user: it has `id` and `signInActivity`, and nothing else.
 
     Lists with signInActivity bring such objects. A user always has a userPrincipalName, which must have been selected.
     """

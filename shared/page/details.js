@@ -1,4 +1,4 @@
-// The details of one export: its request, counts, warnings and errors, its files, and what can be done with it.
+// The details of one export: its request, counts, warnings, errors, files and commands.
 
 import { call, download, showProblem } from "./api.js";
 import { announce, confirm, copyButton, element, find, icon, isBusy, keepFocus, setBusy } from "./dom.js";
@@ -22,7 +22,7 @@ export const close = () => dialog.open && dialog.close();
 
 export const setUp = (callbacks) => (report = callbacks);
 
-// Opens the panel; `known` is what the list knows until the rest is here.
+// Opens the panel; `known` is the list's entry, shown until the answer is here.
 export function begin(id, known) {
   shownId = id;
   shown = null;
@@ -40,7 +40,7 @@ export function fail(problem) {
   keepFocus(title);
 }
 
-// Shows the state. While only the progress changes, nothing else is touched: focus and reading place stay.
+// Shows the state. When only the progress changes, nothing else is touched: focus and reading place stay.
 export function show(operation) {
   const before = shown;
   shown = operation;

@@ -1,4 +1,4 @@
-// The form that starts an export. What the API refuses is shown at its field, found by the problem's JSON pointer.
+// The form that starts an export. A problem that the API reports is shown at its field, found by its JSON pointer.
 
 import { call, showProblem } from "./api.js";
 import * as columns from "./columns.js";

@@ -1,4 +1,4 @@
-// Users out of what someone pastes or has in a file: one a line, or a column of a CSV.
+// Users from pasted text or a file: one per line, or a column of a CSV.
 
 import { number, t } from "./words.js";
 

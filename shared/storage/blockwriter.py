@@ -37,12 +37,12 @@ class BlockWriter:
         self._waiting += sum(map(len, data))
 
     async def stage_full(self) -> None:
-        """Stages what has been added if it is enough for a block."""
+        """Stages a block when there is enough for one."""
         if self._waiting >= self.enough:
             await self.stage()
 
     async def stage(self) -> None:
-        """Stages what has been added, however little it is."""
+        """Stages the rest, however little it is."""
         if not self.pieces:
             return
         data, entries = self.separator.join(self.pieces), len(self.pieces)

@@ -10,8 +10,9 @@ import httpx
 import pytest
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
-from tests.api.api_client import SLOW_USERS, Api, wait
+from tests.api.api_client import SLOW_USERS, Api
 from tests.api.test_results_schema import VALIDATOR
+from tests.waiting import wait
 
 SECONDS = 10.0
 """Within so long an export that was cancelled has ended, however long it would take."""

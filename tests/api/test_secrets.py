@@ -16,7 +16,8 @@ from azure.storage.blob import BlobServiceClient, ContainerClient
 
 from local import azurite
 from local.serve import launch
-from tests.api.api_client import Api, administrator, program, wait
+from tests.api.api_client import Api, administrator, program
+from tests.waiting import wait
 
 SIGNATURE = "sig=a-secret-signature"
 

@@ -50,7 +50,9 @@ def test_refusals_stand_at_their_fields(watched: Watched, form: Page) -> None:
     form.get_by_role("button", name="Start export").click()
     name, text = form.get_by_label("File name"), form.get_by_label("OData filter")
     expect(name).to_be_focused()
-    expect(name).to_have_accessible_description(re.compile(r"^Must not have these characters: '/' Left empty"))
+    expect(name).to_have_accessible_description(
+        re.compile(r"^Must not have these characters: '/' If you leave it empty")
+    )
     expect(text).to_have_attribute("aria-invalid", "true")
     assert "At character 12" in form.locator("#error-filter").inner_text()
     expect(form.locator("[data-pointer='/columns'] .error")).to_contain_text("unknown column", ignore_case=True)
@@ -59,7 +61,7 @@ def test_refusals_stand_at_their_fields(watched: Watched, form: Page) -> None:
     name.fill("a")
     form.get_by_role("button", name="Start export").click()
     expect(text).to_be_focused()
-    expect(name).to_have_accessible_description("Left empty, it is exportUsers_ and today's date.")
+    expect(name).to_have_accessible_description("If you leave it empty, the name is exportUsers_ and today's date.")
 
 
 def test_of_many_problems_of_one_field_a_few_are_shown_and_the_rest_counted(watched: Watched, form: Page) -> None:
@@ -113,7 +115,7 @@ def test_single_columns_and_an_example_are_sent(form: Page) -> None:
     form.get_by_role("radio", name="match a filter").check()
     form.get_by_label("User type").select_option("Guest")
     form.get_by_role("radio", name="one by one").check()
-    expect(form.get_by_role("group", name="Authentication")).to_contain_text("a call to Graph for each user")
+    expect(form.get_by_role("group", name="Authentication")).to_contain_text("one call to Graph per user")
     form.get_by_role("checkbox", name="All of: Authentication").check()
     form.get_by_role("checkbox", name="authenticationEmail").uncheck()
     form.get_by_role("checkbox", name="displayName", exact=True).check()

@@ -191,7 +191,7 @@ def test_the_columns_are_told_with_what_they_cost(serving: Serving) -> None:
     headers = [column["header"] for column in told["columns"]]
     assert len(headers) == len(set(headers))
     assert all(set(names) <= set(headers) for names in told["sets"].values())
-    assert {column["header"] for column in told["columns"] if column["perUser"]} == {
+    assert {column["header"] for column in told["columns"] if column["cost"] == "user"} == {
         "authenticationPhoneNumber",
         "authenticationAlternativePhoneNumber",
         "authenticationEmail",

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from shared.files import csv_rows
 from shared.files.columns import COLUMN_SETS, Cell, Column, columns_of
-from shared.graph.users import AuthenticationMethods, Identity, User
+from shared.graph.user_parts import AuthenticationMethods, Identity
+from shared.graph.users import User
 
 WIDE = "＝＋－＠"  # noqa: RUF001 - the full-width forms of =+-@
 HIDDEN = "\0\x01\x08\x0b\x1f\x7f\x85\xad\u200b\u200e\u2028\u2060\ufeff"
@@ -18,7 +19,7 @@ cells = st.none() | texts | st.sampled_from(["", '"', ",", "\r\n", "\r", "\n", "
 
 
 def column(cell: Cell, header: str = "header") -> Column:
-    return Column(header, "id", lambda _: cell)
+    return Column(header, "id", lambda _: cell, lambda _: cell)
 
 
 def written(cell: Cell, excel: bool = True) -> str:

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from shared.graph.odd import decode
-from shared.graph.users import Identity, User
+from shared.graph.user_parts import Identity
+from shared.graph.users import User
 
 ID = '"id": "11111111-2222-3333-4444-555555555555"'
 

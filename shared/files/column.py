@@ -1,0 +1,121 @@
+"""What a column is, and how its cells are made of a user.
+
+`value` has Graph's own type, for files that keep types; `cell` is what a reader of a CSV sees: several values sorted
+and joined by `; `, True and False, nothing for null.
+"""
+
+import operator
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from shared.graph.users import User
+
+Cell = str | None
+Kind = Literal["text", "boolean", "number", "time"]
+Cost = Literal["none", "page", "report", "user"]
+
+AUTHENTICATION = "authentication/methods"
+"""The sources that are no property of the user: what is read user by user, from the report, and from the roles."""
+REGISTRATION = "userRegistrationDetails"
+ROLES = "roleAssignments"
+MANAGER, SPONSORS = "manager", "sponsors"
+"""Relations: they come by `$expand`."""
+SIGN_IN = "signInActivity"
+CREATED = "createdDateTime"
+ATTRIBUTES = "customSecurityAttributes"
+LICENSES = frozenset({"assignedLicenses", "licenseAssignmentStates"})
+BESIDES = frozenset({AUTHENTICATION, REGISTRATION, ROLES, MANAGER, SPONSORS})
+"""What `$select` can't name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its header, the Graph property (or other source) it comes from, and how its cell is made."""
+
+    header: str
+    source: str
+    cell: Callable[[User], Cell]
+    value: Callable[[User], Any]
+    """In Graph's own type: text, bool, number, list, object; None for nothing."""
+    kind: Kind = "text"
+    """Of the cell: `value` is one of these where it is not text, and a time is the text that Graph sends."""
+    group: str = ""
+    """For people."""
+    description: str = ""
+    cost: Cost = "none"
+    """page: Graph sends fewer users a page. report: a list is read once for each export. user: a call for each user."""
+    permission: str | None = None
+    """The application permission that it needs besides User.Read.All."""
+
+
+def joined(values: Iterable[str | None] | None) -> Cell:
+    """Several values in one cell."""
+    if not values:
+        return None
+    found = [value for value in values if value]
+    return "; ".join(found if len(found) < 2 else sorted(found)) or None
+
+
+BOOLEANS = {True: "True", False: "False", None: None}
+
+
+def attribute_of(name: str) -> str:
+    """The field of a struct that has this property: `mailNickname` is `mail_nickname`."""
+    return re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Makes the columns of a group: each from a property of the user, or of an object that the user has."""
+
+    group: str
+    cost: Cost = "none"
+    permission: str | None = None
+    source: str = ""
+    """The property that has the object; empty: the user itself has what the columns show."""
+    field: str = ""
+    """The struct's field that holds the object, where the name of the source does not tell."""
+
+    def column(
+        self, header: str, source: str, read: Callable[[User], Any], cell: Any, description: str, kind: Kind = "text"
+    ) -> Column:
+        return Column(
+            header,
+            self.source or source,
+            read if cell is None else lambda user: cell(read(user)),
+            read,
+            kind,
+            self.group,
+            description,
+            self.cost,
+            self.permission,
+        )
+
+    def text(self, header: str, description: str, source: str = "", kind: Kind = "text") -> Column:
+        """A column whose cell is the property's own text."""
+        return self.column(header, source or header, self._read(source or header), None, description, kind)
+
+    def time(self, header: str, description: str, source: str = "") -> Column:
+        return self.text(header, description, source, "time")
+
+    def flag(self, header: str, description: str, source: str = "") -> Column:
+        read = self._read(source or header)
+        return self.column(header, source or header, read, BOOLEANS.__getitem__, description, "boolean")
+
+    def texts(self, header: str, description: str, source: str = "") -> Column:
+        """A column with several texts in a cell."""
+        return self.column(header, source or header, self._read(source or header), joined, description)
+
+    def _read(self, name: str) -> Callable[[User], Any]:
+        attribute = attribute_of(name)
+        if not self.source:
+            return operator.attrgetter(attribute)
+        owner = operator.attrgetter(self.field or attribute_of(self.source))
+
+        def read(user: User) -> Any:
+            found = owner(user)
+            return None if found is None else getattr(found, attribute)
+
+        return read
