@@ -20,7 +20,7 @@ export async function load() {
     ...names.map((name) => element("option", { value: name }, name)),
     element("option", { value: "-" }, t("columns.nothing")),
   );
-  const byGroup = Map.groupBy ? Map.groupBy(columns, groupOf) : grouped(columns);
+  const byGroup = grouped(columns);
   find("groups").replaceChildren(...[...byGroup].map(([title, found]) => columnGroup(title, found)));
   find("begin-with").addEventListener("change", () => {
     check(sets[find("begin-with").value] ?? []);
@@ -33,12 +33,10 @@ export async function load() {
 
 function grouped(all) {
   const found = new Map();
-  for (const each of all) found.set(groupOf(each), [...(found.get(groupOf(each)) ?? []), each]);
+  for (const each of all) found.set(each.group, [...(found.get(each.group) ?? []), each]);
   return found;
 }
 
-const groupOf = (column) => column.group ?? (column.perUser ? "Authentication" : "Columns");
-const costOf = (column) => column.cost ?? (column.perUser ? "user" : "none");
 
 function setChoice(name, headers, checked) {
   const ids = { "aria-labelledby": `set-${name}`, "aria-describedby": `set-${name}-hint` };
@@ -51,7 +49,7 @@ function setChoice(name, headers, checked) {
 function columnGroup(title, found) {
   const shown = has(`group.${title}`) ? t(`group.${title}`) : title;
   const all = element("input", { type: "checkbox", "aria-label": t("columns.allOf", { group: shown }) });
-  const costs = [...new Set(found.map(costOf))].filter((cost) => cost !== "none");
+  const costs = [...new Set(found.map((each) => each.cost))].filter((cost) => cost !== "none");
   const permissions = [...new Set(found.map((each) => each.permission).filter(Boolean))];
   const hints = [...costs.map((cost) => t(`cost.${cost}`)), ...permissions.map((permission) => t("columns.permission", { permission }))];
   const group = element(
@@ -83,7 +81,7 @@ function columnChoice({ header, description }) {
 function search() {
   const words = find("columns-search").value.toLowerCase().split(/\s+/);
   for (const column of columns) {
-    const text = [column.header, column.description, groupOf(column)].join(" ").toLowerCase();
+    const text = [column.header, column.description, column.group].join(" ").toLowerCase();
     boxes.get(column.header).closest(".choice").hidden = !words.every((word) => text.includes(word));
   }
   let shown = 0;
