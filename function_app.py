@@ -199,6 +199,11 @@ async def plan(task: Any) -> Any:
 
 
 @app.activity_trigger(input_name="task")
+async def report(task: Any) -> Any:
+    return await activities.run(_edges(), "report", task)
+
+
+@app.activity_trigger(input_name="task")
 async def export(task: Any) -> Any:
     return await activities.run(_edges(), "export", task)
 

@@ -16,16 +16,16 @@ param resourceGroupName string = ''
 @allowed(['3.11', '3.12', '3.13'])
 param pythonVersion string = '3.12'
 
-@description('Memory of an instance in MB. Each reads up to 8 ranges at a time (host.json), with 3 to 7 MB for each.')
+@description('Memory of an instance in MB. Each process reads up to 32 ranges at a time (host.json), with 3 to 7 MB for each.')
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int = 2048
 
-@description('Most instances; 40 is the least that can be set. 32 ranges at a time need 4.')
+@description('The largest number of instances; at least 40. One instance can read all 32 lanes of an export.')
 @minValue(40)
 @maxValue(1000)
 param maximumInstanceCount int = 40
 
-@description('Instances that always run and wait for exports, and are paid for all the time. 0: the first export after a pause waits for a cold start.')
+@description('Instances that always run, and are always paid for. 0: the first export after a pause waits for a cold start.')
 @minValue(0)
 @maxValue(40)
 param alwaysReadyInstances int = 0
@@ -35,56 +35,65 @@ param alwaysReadyInstances int = 0
 @description('Client id of the app registration that people and Logic Apps sign in to; set by infra/hooks/entra.py. Empty: no Easy Auth, and the app refuses everyone with 503.')
 param authClientId string = ''
 
-@description('What Easy Auth answers to a caller without sign-in. RedirectToLoginPage opens the page after signing in; a call with a bad token gets 401 either way.')
+@description('The answer of Easy Auth to a caller without a sign-in. RedirectToLoginPage opens the page after the sign-in. A call with a bad token always gets 401.')
 @allowed(['RedirectToLoginPage', 'Return401'])
 param unauthenticatedClientAction string = 'RedirectToLoginPage'
 
 // ---- What the identity may read (granted by infra/hooks/entra.py) ----------------------------------------------------
 
-@description('Authentication phone numbers and e-mail addresses of users: the columns authentication*.')
+@description('Authentication phone numbers and e-mail addresses of users, in the columns authentication*.')
 param readAuthenticationMethods bool = true
 
-@description('Sign-in activity of users: the column lastSignInDateTime and its like; wants a P1 licence.')
+@description('Sign-in activity and the registration report: the columns lastSignInDateTime, isMfaRegistered and their like; wants a P1 licence.')
 param readSignInActivity bool = false
+
+@description('Names of the products of this tenant: the columns licenses and their like.')
+param readLicenses bool = false
+
+@description('Directory roles of users, also by way of a group or over an administrative unit: the column directoryRoles.')
+param readDirectoryRoles bool = false
+
+@description('Custom security attributes of users: the columns customSecurityAttributes.SET.NAME.')
+param readCustomSecurityAttributes bool = false
 
 // ---- The app's settings; those that are left empty have the defaults of shared/settings.py ----------------------------
 
-@description('Microsoft Graph of the cloud; empty: that of the cloud this is deployed to.')
+@description('The address of Microsoft Graph. Empty: the one of the cloud that you deploy to.')
 param graphEndpoint string = ''
 param exportContainer string = 'exports'
-@description('After so many days the storage itself deletes an export.')
+@description('The number of days after which the storage itself deletes an export.')
 param exportRetentionDays int = 7
 param exportRangeUsers string = ''
 param exportParallel string = ''
 param exportSasMinutes string = ''
-@description('documented, portal or profile; empty: documented, or profile when authentication methods may not be read.')
+@description('documented, portal, profile, preview or people; empty: documented, or profile when authentication methods may not be read.')
 param exportDefaultColumns string = ''
-@description('Role template ids and app roles that may export, with commas.')
+@description('Role template ids and app roles that may export, with commas between.')
 param exportAllowedRoles string = ''
-@description('Hosts that may be called back, with commas.')
+@description('Hosts that callbackUrl may have, with commas between.')
 param exportCallbackHosts string = ''
-@description('Exports that one caller may have running.')
+@description('The number of exports that one caller may have running.')
 param exportMaxRunning string = ''
 @description('Who may export the authentication columns; empty: everyone in exportAllowedRoles.')
 param exportAuthenticationRoles string = ''
-@description('registered or all: whose authentication methods are read.')
+@description('Whose authentication methods are read: registered or all.')
 param exportAuthenticationAsk string = ''
-@description('A file or blob with names of products for the column licenses.')
+@description('A file or blob with product names for the column licenses.')
 param exportLicenseNames string = ''
 @description('Public address or range (FROM-TO) from which download links work.')
 param exportSasIpRange string = ''
-@description('Address in front of the app (Front Door, a gateway), for Location and links.')
+@description('The address of a gateway in front of the app (such as Front Door), for Location and links.')
 param exportPublicUrl string = ''
 
 // ---- Network and operations ------------------------------------------------------------------------------------------
 
-@description('Subnet for outgoing traffic, delegated to Microsoft.App/environments, with the service endpoint Microsoft.Storage. Given: storage is closed to all other networks.')
+@description('Subnet for outgoing traffic, delegated to Microsoft.App/environments, with the service endpoint Microsoft.Storage. With a subnet, storage is closed to all other networks.')
 param subnetId string = ''
 
 @description('Public addresses or ranges from which people download, when storage is closed by subnetId.')
 param downloadIpRanges string = ''
 
-@description('Who gets the alerts by e-mail; empty: alerts only show in the portal.')
+@description('The e-mail address that gets the alerts. Empty: alerts show only in the portal.')
 param alertEmail string = ''
 
 @minValue(30)
@@ -103,10 +112,13 @@ var graphRoot = empty(graphEndpoint) ? graphEndpoints[environment().name] : grap
 
 // The same list is what a token of the simulated tenant may do: one that is not granted here fails on a desk, too.
 var permissions = loadJsonContent('graph-permissions.json')
-var graphPermissions = concat(
+var graphPermissions = union(
   permissions.always,
   readAuthenticationMethods ? permissions.readAuthenticationMethods : [],
-  readSignInActivity ? permissions.readSignInActivity : []
+  readSignInActivity ? permissions.readSignInActivity : [],
+  readLicenses ? permissions.readLicenses : [],
+  readDirectoryRoles ? permissions.readDirectoryRoles : [],
+  readCustomSecurityAttributes ? permissions.readCustomSecurityAttributes : []
 )
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {

@@ -8,18 +8,19 @@ import sys
 
 from local import permissions
 from local.chaos.kinds import KINDS
+from local.tenant.directory import SHAPES
 
 
 def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     commands = root.add_subparsers(dest="command", required=True)
 
-    serve = commands.add_parser("serve", help="keep the API and the page up, with storage and a tenant")
+    serve = commands.add_parser("serve", help="run the API and the page, with storage and a tenant")
     _tenant(serve, users=1000)
-    serve.add_argument("--graph", help="another Microsoft Graph instead of the simulated tenant")
-    serve.add_argument("--port", type=int, default=7071, help="0 takes a free one (default: 7071)")
+    serve.add_argument("--graph", help="the address of another Microsoft Graph, instead of the simulated tenant")
+    serve.add_argument("--port", type=int, default=7071, help="the port of the API; 0: a free one (default: 7071)")
     serve.add_argument("--data", default=".local", help="the folder with all state (default: .local)")
-    serve.add_argument("--parent-pid", type=int, default=0, help="end when this process does")
+    serve.add_argument("--parent-pid", type=int, default=0, help="end when this process ends")
     _work(serve)
 
     demo = commands.add_parser("demo", help="export a simulated tenant, and check the file")
@@ -28,10 +29,12 @@ def parser() -> argparse.ArgumentParser:
     _work(demo)
 
     chaos = commands.add_parser("chaos", help="kill processes at random moments of exports, and judge what comes out")
-    chaos.add_argument("--rounds", type=int, default=39, help="three of each kind by default")
-    chaos.add_argument("--seed", type=int, default=1, help="of the first round; the next has the next (default: 1)")
-    chaos.add_argument("--only", choices=KINDS, help="rounds of one kind")
-    chaos.add_argument("--durable-host", metavar="PATH", help="on Microsoft's extension: this program, two of it")
+    chaos.add_argument("--rounds", type=int, default=39, help="number of rounds (default: 39, three of each kind)")
+    chaos.add_argument(
+        "--seed", type=int, default=1, help="the seed of the first round; each round adds one (default: 1)"
+    )
+    chaos.add_argument("--only", choices=KINDS, help="play only rounds of this kind")
+    chaos.add_argument("--durable-host", metavar="PATH", help="use Microsoft's extension: start this program twice")
     chaos.add_argument("--write", metavar="FILE", help="put the table between the markers of this file")
 
     for name in ("host", "worker"):
@@ -43,15 +46,15 @@ def parser() -> argparse.ArgumentParser:
     child.add_argument("--lease", type=float, default=4.0)
     child.add_argument("--fd", type=int, help="a listening socket, for Microsoft's extension")
     commands.choices["host"].add_argument("--fd", type=int, required=True, help="a listening socket")
-    commands.choices["host"].add_argument("--extension", action="store_true", help="Microsoft's is used")
+    commands.choices["host"].add_argument("--extension", action="store_true", help="Microsoft's extension is used")
     return root
 
 
 def _tenant(command: argparse.ArgumentParser, users: int) -> None:
-    command.add_argument("--users", type=int, default=users, help=f"in the simulated tenant (default: {users})")
+    command.add_argument("--users", type=int, default=users, help=f"users in the simulated tenant (default: {users})")
     command.add_argument("--seed", type=int)
     command.add_argument("--latency-ms", type=float, help="of each of the tenant's answers")
-    command.add_argument("--shape", help="of the simulated tenant")
+    command.add_argument("--shape", choices=sorted(SHAPES), help="of the simulated tenant (default: normal)")
     command.add_argument(
         "--permissions",
         type=permissions.parse,
@@ -65,9 +68,11 @@ def _tenant(command: argparse.ArgumentParser, users: int) -> None:
 def _work(command: argparse.ArgumentParser) -> None:
     command.add_argument("--workers", type=int, default=2, help="worker processes (default: 2)")
     command.add_argument(
-        "--concurrency", type=int, default=0, help="activities in each (default: as in host.json, or 16)"
+        "--concurrency", type=int, default=0, help="activities in each worker (default: as in host.json, or 16)"
     )
-    command.add_argument("--lease", type=float, default=4.0, help="seconds until a dead worker's work is free")
+    command.add_argument(
+        "--lease", type=float, default=4.0, help="seconds until the work of a dead worker is given to another"
+    )
     command.add_argument("--app", default="function_app:app", help="module:attribute of the function app")
     _engine(command)
     command.add_argument(
@@ -77,9 +82,11 @@ def _work(command: argparse.ArgumentParser) -> None:
 
 def _engine(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--durable-host", metavar="PATH", help="run orchestrations in Microsoft's extension: this program"
+        "--durable-host", metavar="PATH", help="run orchestrations in Microsoft's extension: the program to start"
     )
-    command.add_argument("--durable-hosts", type=int, default=1, help="how many of it, on one hub (default: 1)")
+    command.add_argument(
+        "--durable-hosts", type=int, default=1, help="number of these programs, on one hub (default: 1)"
+    )
 
 
 def main() -> int:

@@ -8,7 +8,7 @@
 
 import argparse
 import csv
-import json
+import itertools
 import os
 import shutil
 import sys
@@ -26,6 +26,8 @@ from local import serve
 POLL_SECONDS = 0.2
 LINE_SECONDS = 2.0
 BAR_WIDTH = 30
+ROWS, COLUMNS, WIDTH = 3, ("displayName", "userPrincipalName", "userType", "department"), 28
+START_SECONDS = 10
 GOOD = frozenset({"Completed", "CompletedWithErrors"})
 
 
@@ -40,8 +42,13 @@ class Progress:
     started: float = field(default_factory=time.monotonic)
     last: float = 0.0
     drawn: bool = False
+    most: dict[str, Any] = field(default_factory=dict)
 
     def show(self, status: str, progress: dict[str, Any]) -> None:
+        # At the end the ranges' notes are removed before the export has ended: the bar must not go back.
+        if (progress.get("exported") or 0) < (self.most.get("exported") or 0):
+            progress = self.most
+        self.most = progress
         moment = time.monotonic()
         terminal = sys.stdout.isatty()
         if not terminal and moment - self.last < LINE_SECONDS:
@@ -80,12 +87,20 @@ def demo(options: argparse.Namespace) -> None:
         arguments += ["--permissions", ",".join(options.permissions)]
     folder = Path(tempfile.mkdtemp(prefix="entra-user-export-"))
     try:
-        print(f"Starting a simulated tenant of {options.users:,} users ...", flush=True)
+        print(
+            f"This exports a simulated tenant of {options.users:,} users, as a caller of the API would, and checks the"
+            f" file.\nNothing leaves this machine. It starts storage, tenant and app first: about {START_SECONDS} s.",
+            flush=True,
+        )
         with serve.launch(folder, *arguments) as serving, httpx.Client(timeout=60, trust_env=False) as http:
             results, seconds = _export(http, serving.url)
             _download(http, results, out)
             _summarize(results, seconds, out)
             _check(http, serving.graph, results, out)
+            _first_rows(out)
+            print(
+                "Next: `make serve` keeps the API and the page up on http://localhost:7071; README.md shows its calls."
+            )
     except serve.ServeError as error:
         raise DemoError(str(error)) from error
     finally:
@@ -127,20 +142,24 @@ def _download(http: httpx.Client, results: dict[str, Any], out: Path) -> None:
                     file.write(part)
 
 
+def _counted(count: int, name: str) -> str:
+    """`1 error`, `2 retries`."""
+    one = {"retries": "retry"}.get(name, name.removesuffix("s"))
+    return f"{count:,} {one if count == 1 else name}"
+
+
 def _summarize(results: dict[str, Any], seconds: float, out: Path) -> None:
     counts = results.get("counts") or {}
     exported = counts.get("exported") or 0
     warnings = results.get("warnings") or []
     print(f"{results['status']}: {exported:,} users in {seconds:.1f} s ({exported / seconds:,.0f} users/s)")
-    print(
-        f"  {counts.get('errors', 0):,} errors, {len(warnings):,} warnings, {counts.get('ranges', 0):,} ranges,"
-        f" {counts.get('requests', 0):,} requests, {counts.get('retries', 0):,} retries,"
-        f" {counts.get('restarts', 0):,} restarts"
-    )
+    told = {**counts, "warnings": len(warnings)}
+    names = ("errors", "warnings", "ranges", "requests", "retries", "restarts")
+    print("  " + ", ".join(_counted(told.get(name, 0), name) for name in names))
     for error in (results.get("errors") or [])[:3]:
         print(f"  error {error.get('code')}: {error.get('reason')}")
     for warning in warnings[:3]:
-        print(f"  warning: {warning if isinstance(warning, str) else json.dumps(warning)}")
+        print(f"  warning {warning['code']}: {warning['reason']}")
     for name in ("users.csv", "results.json"):
         print(f"  {out / name} ({(out / name).stat().st_size:,} bytes)")
 
@@ -159,3 +178,17 @@ def _check(http: httpx.Client, graph: str, results: dict[str, Any], out: Path) -
             f" {len(twice):,} more than once, {len(strange):,} that the tenant does not have."
         )
     print(f"Checked: each of the tenant's {len(wanted):,} users is in the file exactly once.")
+
+
+def _first_rows(out: Path) -> None:
+    """A few cells of the first rows, as a table."""
+    with (out / "users.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = [dict(zip(COLUMNS, COLUMNS, strict=True)), *itertools.islice(csv.DictReader(file), ROWS)]
+    cut = [[_cut(row[name]) for name in COLUMNS] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cut, strict=True)]
+    for cells in cut:
+        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"

@@ -25,7 +25,7 @@ from local.durable_store import Event, now, put_message, transaction
 
 Orchestrator = Callable[[str], str]
 
-# The SDK raises with this label and the JSON of its state behind the message.
+# The SDK raises with this label and the JSON of its state after the message.
 STATE_LABEL = "\n\n$OutOfProcData$:"
 
 # What Azure Storage allows for one timer: the SDK makes a longer one out of several.

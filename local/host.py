@@ -34,6 +34,7 @@ log = logging.getLogger("local.host")
 
 MAX_BODY_BYTES = 100 * 1024 * 1024
 THREADS = 32
+PAGE = "/api/bulk-operations"
 LOOPBACK_ONLY = (durable_http.PREFIX, "/admin", identity.PATH)
 
 
@@ -71,9 +72,16 @@ def make_server(
         return await host_functions.call(function, arguments, threads, app.directory)
 
     server.add_routes([web.post("/admin/functions/{name}", _admin(app, invoke))])
+    # An address without a path is what people type. Azure shows its own page there.
+    if any(route.pattern.fullmatch(PAGE) for route in make_routes(app)):
+        server.add_routes([web.get("/", _to_page)])
     server.router.add_route("*", "/{path:.*}", _serve(make_routes(app), invoke, administrator))
     server.cleanup_ctx.append(_background(app, invoke))
     return server
+
+
+async def _to_page(_: web.Request) -> web.StreamResponse:
+    raise web.HTTPFound(PAGE)
 
 
 def make_routes(app: App) -> list[Route]:

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A binding as it stands in function.json: `settings` has its type, name, route and so on."""
+    """A binding as function.json has it: `settings` has its type, name, route and so on."""
 
     type: str
     name: str

@@ -32,7 +32,9 @@ def parse(text: str) -> frozenset[str]:
     for name in filter(None, (each.strip() for each in text.split(","))):
         if name not in granted and not _PERMISSION.fullmatch(name):
             known = ", ".join(granted)
-            raise argparse.ArgumentTypeError(f"{name!r} is no permission such as User.Read.All, and none of {known}")
+            raise argparse.ArgumentTypeError(
+                f"{name!r} is neither a permission such as User.Read.All nor one of {known}"
+            )
         found.update(granted.get(name, [name]))
     return frozenset(found)
 

@@ -6,6 +6,7 @@ was. `launch` is for programs: it runs `python -m local serve` and says where to
 """
 
 import argparse
+import errno
 import fcntl
 import functools
 import json
@@ -102,11 +103,11 @@ def _serve(options: argparse.Namespace, data: Path, stack: ExitStack) -> None:
     stack.callback(_end, children)
     # Listening here, before anything else is started, makes the address known to all; and the host can
     # die and come back without a caller being refused.
-    listener = stack.enter_context(socket.create_server(("127.0.0.1", options.port), backlog=512))
+    listener = stack.enter_context(_listener(options.port))
     listener.set_inheritable(True)
     base = f"http://127.0.0.1:{listener.getsockname()[1]}"
     with connect(data / "durable.db") as db:
-        # Nobody else is here: whoever owned work is dead.
+        # Nobody else is here: the owners of work are dead.
         db.execute("DELETE FROM workers")
     db.close()
 
@@ -146,8 +147,20 @@ def _serve(options: argparse.Namespace, data: Path, stack: ExitStack) -> None:
             _wait_for_line(child, "worker ready")
 
     _describe(Serving(base, graph, storage, data), children)
+    tenant = f"Microsoft Graph at {graph}" if options.graph else f"a simulated tenant of {options.users:,} users"
     print(f"ready on {base} (page: {base}{PAGE})", flush=True)
+    print(f"It exports {tenant}, and keeps its state in {data}. Ctrl-C ends it; the same command goes on.", flush=True)
     _supervise(children, Serving(base, graph, storage, data))
+
+
+def _listener(port: int) -> socket.socket:
+    try:
+        return socket.create_server(("127.0.0.1", port), backlog=512)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        text = f"Port {port} is in use: end the program that listens there, or choose another port with --port."
+        raise ServeError(text) from None
 
 
 def _start_azurite(children: list[Child], data: Path, services: tuple[str, ...]) -> str:
@@ -172,7 +185,7 @@ def _start_extension(
     program, settings = Path(options.durable_host).resolve(), Path(options.host_json).resolve()
     for file in (program, settings):
         if not file.is_file():
-            raise ServeError(f"There is no file {file}.")
+            raise ServeError(f"The file {file} does not exist.")
     hosts = Extension(program, f"http://127.0.0.1:{port}", storage, settings, data, options.durable_hosts)
     for old in data.glob("durable-client-*.json"):
         old.unlink()

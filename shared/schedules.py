@@ -31,7 +31,7 @@ _YEARS = 100
 
 
 class ScheduleError(ValueError):
-    """What is wrong with a schedule or a time zone."""
+    """A schedule or a time zone is wrong."""
 
 
 @dataclass(frozen=True, slots=True)

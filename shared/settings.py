@@ -63,6 +63,10 @@ class Settings:
     allowed_roles: frozenset[str]
     authentication_roles: frozenset[str]
     """One of them is needed for authentication columns, besides one of the allowed roles."""
+    authentication_ask: str
+    """Whose authentication methods are asked for: `registered`, who has any by the registration report, or `all`."""
+    license_names: str
+    """A file of the app, or a blob in the container, with Microsoft's CSV of product names; empty: the app's own."""
     callback_hosts: tuple[str, ...]
     retention_days: int
     max_running: int
@@ -105,6 +109,8 @@ class Settings:
             authentication_roles=read(
                 "EXPORT_AUTHENTICATION_ROLES", env.get("EXPORT_ALLOWED_ROLES", "").strip() or _DEFAULT_ROLES, _roles
             ),
+            authentication_ask=read("EXPORT_AUTHENTICATION_ASK", "registered", _one_of("registered", "all")),
+            license_names=read("EXPORT_LICENSE_NAMES", "", _license_names),
             callback_hosts=read("EXPORT_CALLBACK_HOSTS", "*.logic.azure.com", _hosts),
             retention_days=read("EXPORT_RETENTION_DAYS", "7", _whole(1, 3650)),
             max_running=read("EXPORT_MAX_RUNNING", "10", _whole(1, 1000)),
@@ -183,6 +189,22 @@ def _container(text: str) -> str:
 def _column_set(text: str) -> str:
     if text not in COLUMN_SETS:
         raise ValueError(f"one of {', '.join(COLUMN_SETS)} is expected, not {text!r}")
+    return text
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"one of {', '.join(words)} is expected, not {text!r}")
+        return text
+
+    return check
+
+
+def _license_names(text: str) -> str:
+    """A plain path within the app's folder or the container: no URL, and nothing outside of these."""
+    if text and (not re.fullmatch(r"[\w. -]+(?:/[\w. -]+)*", text) or ".." in text.split("/")):
+        raise ValueError(f"the name of a file that is deployed with the app, or of a blob, is expected, not {text!r}")
     return text
 
 

@@ -54,7 +54,7 @@ def settings_for(storage: str, **env: str) -> Settings:
 
 @asynccontextmanager
 async def connected(
-    storage: str, tenant: Tenant, *, latency: float = 0.0, timeout: float = 5.0, **env: str
+    storage: str, tenant: Tenant, *, latency: float = 0.0, timeout: float = 60.0, **env: str
 ) -> AsyncIterator[Edges]:
     """`storage`: a connection string. `latency` and `timeout`: seconds, of each answer and at most for it."""
     async with serve(tenant, latency) as url:

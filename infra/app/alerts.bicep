@@ -16,25 +16,25 @@ AppTraces
 var rules = [
   {
     name: 'failed-exports'
-    description: 'An export ended as Failed; its results.json says why.'
+    description: 'An export ended as Failed. Its results.json says why.'
     severity: 1
     query: '${ended}| where Status == "Failed"'
   }
   {
     name: 'broken-orchestrations'
-    description: 'An orchestrator failed, so that an export ended without results: storage refused them, or the code changed under it.'
+    description: 'An orchestrator failed, so an export ended without results. The storage refused them, or a deployment changed the code while it ran.'
     severity: 1
     query: 'AppRequests | where Success == false and Name == "export_users"'
   }
   {
     name: 'graph-throttling'
-    description: 'More than every tenth request to Microsoft Graph had to be repeated: lower EXPORT_PARALLEL, or export at a quieter hour.'
+    description: 'More than one in ten requests to Microsoft Graph had to be repeated. Lower EXPORT_PARALLEL, or export at a quieter hour.'
     severity: 3
     query: '${ended}| where Retries > 20 and Retries * 10 > Requests'
   }
   {
     name: 'many-links'
-    description: 'Links to more than 20 exports were made for one caller within a quarter of an hour: docs/operating.md tells how to find what was downloaded.'
+    description: 'Links to more than 20 exports were made for one caller within 15 minutes. docs/operating.md explains how to find what was downloaded.'
     severity: 2
     query: 'AppTraces | where Message startswith "Links for export " | parse Message with "Links for export " Id " were made for " Caller ": " * | summarize Exports = dcount(Id) by Caller | where Exports > 20'
   }

@@ -144,7 +144,7 @@ resource delegator 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 }
 
 // Every read, write and removal of a blob, with the caller's address. A link names nobody: the app logs for whom it made
-// the links, with a correlation id that also stands in each link's `scid`. docs/operating.md joins the two.
+// the links, with a correlation id that each link also has as `scid`. docs/operating.md joins the two.
 resource accessLog 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   name: 'to-log-analytics'
   scope: exports::blobs

@@ -1,5 +1,5 @@
 // A Logic App that exports all users every Monday and mails the link. A sample: `az deployment group create` makes it
-// (docs/deploying.md), not `azd up`. When it runs stands in workflow.json. Its identity needs the app role Exports.Run: infra/hooks/entra.py logic-app.
+// (docs/deploying.md), not `azd up`. workflow.json says when it runs. Its identity needs the app role Exports.Run: infra/hooks/entra.py logic-app.
 param name string = 'logic-user-export'
 param location string = resourceGroup().location
 
@@ -9,7 +9,7 @@ param exportUrl string
 @description('Client id of the app registration: AUTH_CLIENT_ID of `azd env get-values`.')
 param authClientId string
 
-@description('Who gets the mail; several with semicolons.')
+@description('The recipients of the mail, with semicolons between.')
 param recipients string
 
 @description('Body of POST /api/exports: columns, filter, fileName ...')

@@ -56,7 +56,7 @@ def cancel(stage: Stage, deadline: float, export_id: str) -> None:
 
 
 def wait_for_end(stage: Stage, deadline: float, export_id: str) -> None:
-    """Polls until it is no 202 any more. A 404 is the end only when the engine has ended too."""
+    """Polls while the answer is 202. A 404 is the end only when the engine has ended too."""
     while True:
         answer = ask(stage, deadline, "GET", f"/api/exports/{export_id}")
         if answer.status_code != 202 and (answer.status_code != 404 or _all_ended(stage, export_id)):
@@ -67,7 +67,7 @@ def wait_for_end(stage: Stage, deadline: float, export_id: str) -> None:
 
 
 def settle(stage: Stage, deadline: float, export_id: str) -> None:
-    """Waits until what runs has seen that nobody wants it any more, and nothing is open."""
+    """Waits until all running activities have seen that the export is over, and nothing is open."""
     while time.monotonic() < deadline:
         if _all_ended(stage, export_id) and not stage.engine.open_work(export_id):
             return

@@ -31,7 +31,7 @@ class Evidence:
     """The HTTP status of `GET /api/exports/{id}`, and its body."""
     shown: Json
     file: bytes | None
-    """What the links give; None where there is no link or nothing behind it."""
+    """The content of the links; None where there is no link, or no file."""
     results: Json | None
     blobs: tuple[str, ...]
     """The names of the export's blobs, also under work/, and also those that have only uncommitted blocks."""

@@ -58,7 +58,7 @@ def describe(played: Played) -> str:
 
 
 def put(file: Path, text: str, name: str = "chaos") -> None:
-    """Replaces what stands between the two markers of this name. Raises ValueError when they are not there."""
+    """Replaces the text between the two markers of this name. Raises ValueError when they are not there."""
     first, last = BEGIN.replace("chaos", name), END.replace("chaos", name)
     before, begin, rest = file.read_text().partition(first)
     _, end, after = rest.partition(last)

@@ -18,9 +18,9 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.tenant", description=__doc__)
     parser.add_argument("--users", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--port", type=int, default=0, help="0: a free one")
+    parser.add_argument("--port", type=int, default=0, help="0: a free port")
     parser.add_argument("--shape", choices=sorted(SHAPES), default="normal")
-    parser.add_argument("--latency-ms", type=float, default=0.0, help="per page and per batch")
+    parser.add_argument("--latency-ms", type=float, default=0.0, help="latency per page and per batch")
     parser.add_argument("--units", type=float, help="resource units per 10 s (Graph: 3500, 5000 or 8000)")
     parser.add_argument("--method-limit", type=float, help="requests for authentication methods per 10 s (Graph: 5)")
     parser.add_argument("--sign-in-limit", type=float, help="requests with signInActivity per minute (Graph: 10)")
@@ -31,16 +31,18 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--permissions",
         type=permissions.parse,
         metavar="NAMES",
-        help="of tokens that name none themselves, with commas between: application permissions, and keys of"
+        help="permissions of tokens that name none, with commas between: application permissions, and keys of"
         " infra/graph-permissions.json (default: every one)",
     )
     parser.add_argument("--no-premium", action="store_true", help="a tenant without a P1 licence")
-    parser.add_argument("--fractions", action="store_true", help="creation times have hidden milliseconds")
+    parser.add_argument("--fractions", action="store_true", help="give creation times hidden milliseconds")
     parser.add_argument(
         "--batch-text", choices=("number", "base64"), default="number", help="how a count comes back within a batch"
     )
-    parser.add_argument("--cloud", choices=sorted(ABSENT), default="", help="users lack what they lack in this cloud")
-    parser.add_argument("--parent-pid", type=int, help="ends when this process is gone")
+    parser.add_argument(
+        "--cloud", choices=sorted(ABSENT), default="", help="leave out the properties that this cloud lacks"
+    )
+    parser.add_argument("--parent-pid", type=int, help="end when this process ends")
     return parser.parse_args(argv)
 
 

@@ -47,7 +47,7 @@ def entitlements(rng: random.Random, kind: str) -> Json:
         "securityIdentifier": "S-1-12-1-%(number)s-1105221-2867361-%(d4)s",
         "isResourceAccount": True if kind == "service" else rng.choice((None, False)),
         "preferredDataLocation": rng.choice((None, None, "EUR")),
-        "passwordProfile": None,
+        "passwordProfile": None if synced or kind == "guest" else _password_profile(kind),
     }
 
 
@@ -88,6 +88,12 @@ def _security_attributes(rng: random.Random) -> Json:
         "Engineering": {"@odata.type": kind, **projects},
         **({"Marketing": {"@odata.type": kind, **marketing}} if rng.random() < 0.5 else {}),
     }
+
+
+def _password_profile(kind: str) -> Json:
+    """Graph sends the flags, and null in place of the password."""
+    flags = {"forceChangePasswordNextSignIn": kind == "minor", "forceChangePasswordNextSignInWithMfa": False}
+    return {"password": None, **flags}
 
 
 def _provisioning_error() -> Json:

@@ -152,6 +152,7 @@ _HANDLERS: dict[str, Callable[[Tenant, Asked], Answer]] = {
     "sponsors": person.sponsors,
     "licences": person.licences,
     "organization": tenantwide.organization,
+    "unit": tenantwide.unit,
     "subscribedSkus": tenantwide.subscribed_skus,
     "roleAssignments": tenantwide.role_assignments,
     "roleDefinitions": tenantwide.role_definitions,

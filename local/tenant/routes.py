@@ -53,6 +53,7 @@ ROUTES = (
     *_lists("transitiveMembers", f"{_TRANSITIVE}/graph.user", _TRANSITIVE, "/users"),
     *_lists("unitMembers", f"{_UNIT}/graph.user", _UNIT, "/users"),
     *_lists("unitMembers", f"{_OLD_UNIT}/graph.user", _OLD_UNIT, "/users"),
+    _itself("unit", "/directory/administrativeunits/{id}"),
     _itself("organization", "/organization"),
     _itself("subscribedSkus", "/subscribedskus"),
     _itself("registration", "/reports/authenticationmethods/userregistrationdetails"),

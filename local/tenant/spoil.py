@@ -1,4 +1,4 @@
-"""Faults that are done to a good answer, whatever it was: values of another form, errors behind users, pages without an
+"""Faults that are done to a good answer, whatever it was: values of another form, errors after users, pages without an
 end, bodies without a measure. What Graph, or something before it, has really sent.
 """
 

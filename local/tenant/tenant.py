@@ -9,6 +9,7 @@ from local.tenant import metadata, permissions
 from local.tenant.directory import Directory, User, find, living, make_directory, put, timestamp, values
 from local.tenant.entitlements import GROUPS, HIDDEN, NESTED, UNITS
 from local.tenant.faults import Faults
+from local.tenant.metadata import PROPERTIES
 from local.tenant.query import Domain
 from local.tenant.throttle import Bucket
 
@@ -108,9 +109,9 @@ class Tenant:
             expand_eventual=self.expand_eventual,
         )
 
-    def all_users(self) -> list[User]:
-        """The truth: every user there is now, with all properties."""
-        return [values(self.directory, at) for at in living(self.directory)]
+    def all_users(self, names: tuple[str, ...] = tuple(PROPERTIES)) -> list[User]:
+        """The truth: every user there is now, with these properties. Few of them take a tenth of the time of all."""
+        return [values(self.directory, at, names) for at in living(self.directory)]
 
 
 def create_user(tenant: Tenant, properties: User) -> User:

@@ -6,7 +6,7 @@ from local.tenant import odata
 from local.tenant.calls import Answer, Asked, json_answer
 from local.tenant.directory import user_id
 from local.tenant.entitlements import GROUPS, LICENCES, UNITS
-from local.tenant.errors import GraphError, unsupported
+from local.tenant.errors import GraphError, not_found, unsupported
 from local.tenant.match import predicate
 from local.tenant.people import TENANT
 from local.tenant.tenant import Tenant
@@ -91,6 +91,14 @@ def role_assignments(tenant: Tenant, asked: Asked) -> Answer:
     if expand is not None:
         value = [each | {"roleDefinition": _role(each["roleDefinitionId"])} for each in value]
     return _list(asked, "roleManagement/directory/roleAssignments", value)
+
+
+def unit(tenant: Tenant, asked: Asked) -> Answer:
+    asked.allow("$select")
+    if asked.key not in UNITS:
+        raise not_found(asked.key)
+    where = f"{asked.call.base}/v1.0/$metadata#directory/administrativeUnits/$entity"
+    return json_answer({"@odata.context": where, "id": asked.key, "displayName": "Every fourth one"})
 
 
 def role_definitions(tenant: Tenant, asked: Asked) -> Answer:

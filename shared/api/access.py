@@ -15,6 +15,7 @@ from typing import Literal
 import msgspec
 
 from shared.api.problems import Refused
+from shared.api.roles import named
 from shared.settings import Settings
 
 HEADER = "x-ms-client-principal"
@@ -94,10 +95,9 @@ def caller_of(headers: Mapping[str, str], settings: Settings) -> Caller:
 
 
 def _forbidden(caller: Caller, claims: dict[str, list[str]], settings: Settings) -> Refused:
-    needed = ", ".join(sorted(settings.allowed_roles))
     detail = (
-        f"{caller.name or caller.id} has no role that may export users. One of these roles is needed: {needed}."
-        " By default these are User Administrator, Global Administrator and the app role Exports.Run."
+        f"{caller.name or caller.id} has no role that may export users. One of these roles is needed:"
+        f" {named(settings.allowed_roles)}. Ask an administrator for one, then sign in again."
     )
     if any(kind in claims for kind in _OVERAGE) and not any(claims.get(kind) for kind in _ROLES):
         detail += (

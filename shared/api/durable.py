@@ -12,7 +12,7 @@ SECONDS = 8.0
 
 
 class DurableClient(Protocol):
-    """What is called of DurableOrchestrationClient."""
+    """The methods of DurableOrchestrationClient that the app calls."""
 
     async def start_new(self, orchestration_function_name: str, instance_id: str, client_input: Any) -> str: ...
 
@@ -38,10 +38,10 @@ class Durable:
         return await self._in_time(self.client.start_new(orchestration_function_name, instance_id, client_input))
 
     async def get_status(self, instance_id: str) -> Any:
-        """The status; one that is false when there is no such instance."""
+        """The status; it is false when the instance does not exist."""
         status: Any = await self._in_time(self.client.get_status(instance_id))
         # The SDK takes an error (500, 400) for the status of an instance that does not exist: its running export would
-        # be told as failed, and removed.
+        # be shown as failed, and removed.
         if not status and any(getattr(status, name, "") for name in ("message", "Message")):
             raise DurableFailure(f"The status of {instance_id} can't be read.")
         return status

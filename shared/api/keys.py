@@ -1,7 +1,7 @@
 """An Idempotency-Key stands for one request of one caller, and for the export that was started for it.
 
 1. The first POST writes the id of its export and the fingerprint of its body under the key.
-2. Who comes with the key later works for that export, and is refused when the body is another.
+2. A later POST with the key gets that export, or is refused when its body is different.
 3. A first POST that is refused gives its key back: it would be there for nothing. A later one that is about to start
    the export says first, in the same blob, that the key is kept. Only one of the two can be: each changes the blob only
    as long as it is what was read (ETag).
@@ -16,7 +16,7 @@ from shared.storage.blobs import Storage
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What is written under a key. `fingerprint`: empty in what an older version has written, and equal to any."""
+    """The content of a key's blob. `fingerprint`: empty when an older version wrote it, and equal to any."""
 
     export_id: str
     fingerprint: str = ""
@@ -24,7 +24,7 @@ class Key:
 
 
 async def take(storage: Storage, name: str, key: Key) -> tuple[Key, bool]:
-    """What is under the key, and whether that is this one, written now. Raises KeyReused."""
+    """The content under the key, and whether this call wrote it. Raises KeyReused."""
     while True:
         if await blobs.write_once(storage, name, _encode(key)):
             return key, True

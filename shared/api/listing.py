@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from shared.api.access import Caller
-from shared.api.operations import Operations
+from shared.api.operations import Operations, cancel_requested
 from shared.api.progress import is_running, progress_of, running_status
 from shared.export.messages import Json
 from shared.files import results
@@ -70,7 +70,7 @@ async def by_export(storage: Storage) -> AsyncIterator[tuple[str, dict[str, Any]
 
 
 async def exports(storage: Storage, kind: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-    """As `by_export`; those whose ids begin so."""
+    """As `by_export`; only ids that begin with `kind`."""
     current, names = "", dict[str, Any]()
     async for blob in blobs.listing(storage, kind, at_once=LISTED_AT_ONCE):
         export_id, _, name = blob.name.partition("/")
@@ -89,6 +89,7 @@ def _listed(names: dict[str, Any]) -> Json:
     request, ended = names["request.json"] or {}, names.get("results.json") or {}
     # An older version has written no format: all of its exports are CSV.
     shown = _SHOWN | {key: request.pop(key) for key in (*_SHOWN, "saved") if key in request}
+    shown |= request.pop("asked", {})
     return {"request": shown, **request, **ended}
 
 
@@ -100,7 +101,8 @@ async def _with_status(operations: Operations, entry: Json) -> Json:
     status = await operations.durable.get_status(export_id)
     if is_running(status):
         progress = await progress_of(storage, export_id, entry["createdDateTime"], status, operations.now())
-        return entry | {"status": running_status(status), "progress": progress}
+        cancelled = await cancel_requested(storage, export_id)
+        return entry | {"status": running_status(status), "progress": progress} | cancelled
     # Most likely it has ended since the container was listed.
     ended = [blob async for blob in blobs.listing(storage, results_name(export_id))]
     return entry | {"status": results.FAILED} | (blobs.summary_of(ended[0]) if ended else {})

@@ -1,7 +1,7 @@
 """The operations that a person sees: show, cancel. (`start` starts them, `listing` lists, `removal` deletes.)
 
-Where the truth is: an export runs as long as Durable says so; when it has ended, its results.json says how. Its
-request.json says who asked for what. There is no other store.
+The sources: Durable says whether an export runs. When it has ended, its results.json says how. Its request.json says
+who asked for what. Nothing else is stored.
 """
 
 import logging
@@ -23,7 +23,7 @@ from shared.files import results
 from shared.settings import Settings
 from shared.storage import blobs
 from shared.storage.blobs import Storage
-from shared.storage.names import RUN, cancelled_name, deleted_name, plan_name, work_name
+from shared.storage.names import RUN, cancelled_name, deleted_name, plan_name, results_name, work_name
 
 RETRY_AFTER = 5
 """Seconds between two polls."""
@@ -78,6 +78,15 @@ async def show(operations: Operations, export_id: str, caller: Caller) -> Json:
     return await with_links(operations.storage, operations.settings, record, end, operations.now(), receiver)
 
 
+async def cancel_requested(storage: Storage, export_id: str) -> Json:
+    """`{"cancelRequested": True}` of a running export that a person has cancelled; else nothing."""
+    # `clean` takes the mark away shortly before the orchestration ends; the results are there by then.
+    if await blobs.exists(storage, cancelled_name(export_id)):
+        return {"cancelRequested": True}
+    ends = [blobs.summary_of(blob) async for blob in blobs.listing(storage, results_name(export_id))]
+    return {"cancelRequested": True} if any(end["status"] == results.CANCELLED for end in ends) else {}
+
+
 async def _running(operations: Operations, record: Record, status: Any) -> Json:
     return {
         "id": record.id,
@@ -88,6 +97,7 @@ async def _running(operations: Operations, record: Record, status: Any) -> Json:
         "progress": await progress_of(
             operations.storage, record.id, record.created_date_time, status, operations.now()
         ),
+        **await cancel_requested(operations.storage, record.id),
     }
 
 
@@ -112,26 +122,26 @@ def _lost(record: Record, status: Any) -> Json:
 
 
 async def cancel(operations: Operations, export_id: str, caller: Caller) -> Json:
-    """Asks a running export to end; it writes its results as Cancelled within seconds. Raises ProblemError."""
+    """Asks a running export to end: it stays InProgress, with `cancelRequested`, until it has written its results.
+
+    One that has ended answers with its results: Logic Apps' HTTP Webhook unsubscribes after success, too. Raises
+    ProblemError.
+    """
     record = await find(operations, export_id, caller)
     status = await operations.durable.get_status(export_id)
     if not is_running(status):
-        raise _ended_already(export_id)
+        return await show(operations, export_id, caller)
     # What is being planned or read stops when it sees these; the orchestrator may wait for just that.
     logging.info("Export %s is cancelled by %s.", export_id, caller.id)
     await blobs.write(operations.storage, cancelled_name(export_id), b"")
     try:
         await operations.durable.raise_event(export_id, CANCEL, True)
-    except Exception as problem:
+    except Exception:
         # It ended at this moment; Durable takes no events then.
         now = await operations.durable.get_status(export_id)
         if is_running(now):
             raise
         await blobs.delete_all(operations.storage, work_name(export_id, ""))
-        raise _ended_already(export_id) from problem
+        return await show(operations, export_id, caller)
     await blobs.delete(operations.storage, plan_name(export_id))
     return await _running(operations, record, status)
-
-
-def _ended_already(export_id: str) -> ProblemError:
-    return ProblemError(409, "Ended already", f"Export {export_id} has already ended, so it can't be cancelled.")

@@ -52,7 +52,7 @@ class BadRequest(ProblemError):
 
 
 class Refused(ProblemError):
-    """The caller may not. 401: who are you; 403: what is missing; 503: the gate is open."""
+    """The caller may not do this. 401: not signed in; 403: a role is missing; 503: Easy Auth is off."""
 
     def __init__(self, status: int, title: str, detail: str) -> None:
         super().__init__(status, title, detail, headers={"WWW-Authenticate": "Bearer"} if status == 401 else {})

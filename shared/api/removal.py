@@ -46,9 +46,9 @@ async def _remove(operations: Operations, export_id: str, keep: tuple[str, ...] 
 
 
 async def remove_old(operations: Operations) -> int:
-    """Removes what is older than EXPORT_RETENTION_DAYS and does not run; returns how many exports that were.
+    """Removes exports older than EXPORT_RETENTION_DAYS that do not run; returns how many.
 
-    What a saved export still needs stays, and what was deleted is remembered for as many days again.
+    Files that a saved export still needs stay. Deletions are remembered for as many days again.
     """
     oldest = operations.now() - timedelta(days=operations.settings.retention_days)
     newest_old_id = new_id(oldest)
@@ -59,7 +59,7 @@ async def remove_old(operations: Operations) -> int:
         deleted = (names.get("deleted") or {}).get("deletedDateTime")
         if deleted and datetime.fromisoformat(deleted) > oldest:
             remembered.add(export_id)
-    # Also what was left by a POST that died on the way, or by an activity that outlived its export.
+    # Also blobs of a POST that died on the way, or of an activity that outlived its export.
     ids += [name.split("/")[1] async for name in blobs.names(operations.storage, "work/")]
     removed = 0
     for export_id in dict.fromkeys(ids):
@@ -85,7 +85,7 @@ async def remove_old(operations: Operations) -> int:
 
 
 async def _discard_left_over(operations: Operations) -> None:
-    """What was staged for exports that have ended, however young: an activity that was killed has left it."""
+    """Discards blocks staged for exports that have ended, however young: killed activities leave some."""
     there = {name async for name in blobs.names(operations.storage, "")}
     async for blob in blobs.listing(operations.storage, uncommitted=True):
         running = blob.name in there or is_running(await operations.durable.get_status(blob.name.split("/")[0]))

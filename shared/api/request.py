@@ -24,7 +24,7 @@ from shared.settings import Settings, host_matches
 MAX_BODY = 8 * 1024 * 1024
 MAX_USERS = 100_000
 MAX_FILE_NAME = 255
-"""Bytes with the ending: more is no name on Linux and macOS, where a letter takes up to four."""
+"""Bytes with the ending: the limit of names on Linux and macOS, where a letter takes up to four."""
 MAX_VALUES = MAX_USERS + 1_000
 """Of a body, and so many brackets: as Python objects, 8 MiB of empty lists would take 200 MB."""
 MAX_URL = 2_048
@@ -242,7 +242,7 @@ def _columns(given: Mapping[str, Any], settings: Settings, problems: list[Proble
         problems.append(Problem("/columns", "must be the name of a set or a list of column names"))
         return ()
     if len(wanted) > MAX_COLUMNS:
-        problems.append(Problem("/columns", f"at most {MAX_COLUMNS} columns are possible, these are {len(wanted)}"))
+        problems.append(Problem("/columns", f"has {len(wanted)} names; at most {MAX_COLUMNS} are possible"))
         return ()
     for at, name in enumerate(wanted):
         if not isinstance(name, str):

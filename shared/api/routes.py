@@ -6,7 +6,7 @@ Errors are application/problem+json (RFC 9457); each problem of a request with i
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -30,7 +30,7 @@ from shared.storage.names import is_id
 
 MAX_TOP = 200
 RETRY_AFTER = 15
-"""Seconds until what can't be done now is tried again."""
+"""Seconds until the caller may try again."""
 AWAY = (
     "{} does not answer, or refuses this app. Try again in a moment (repeat a POST with its Idempotency-Key). If that"
     " does not help, check {} and the app's log. Running exports wait, and continue by themselves."
@@ -104,7 +104,7 @@ async def answer_alone(body: BodyAlone, incoming: Incoming, read_settings: Read)
 async def start_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
     """POST /exports"""
     key = incoming.headers.get("idempotency-key")
-    # An empty one is no key either: a caller that believes it has one would start a second export.
+    # An empty key is refused too: its caller believes in a key, and would start a second export.
     if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
         raise BadRequest(Problem("", "Idempotency-Key must be 1 to 255 visible ASCII characters."))
     wanted = await anew.read(on, _sent_body(incoming), caller)
@@ -169,7 +169,9 @@ async def show_export(incoming: Incoming, caller: Caller, on: Operations) -> Out
 
 async def cancel_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
     """POST /exports/{id}/cancel"""
-    return _export(incoming, on.settings, await operations.cancel(on, _export_id(incoming), caller))
+    answer = _export(incoming, on.settings, await operations.cancel(on, _export_id(incoming), caller))
+    # Nothing is wrong with this call when the export has failed.
+    return replace(answer, status=200) if answer.status == 500 else answer
 
 
 async def delete_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
@@ -213,12 +215,12 @@ async def list_columns(incoming: Incoming, caller: Caller) -> Outgoing:
 
 
 def contract() -> Outgoing:
-    """GET /openapi.json: it holds no data, so whoever the outer gate lets through may have it."""
+    """GET /openapi.json: it has no data, so every caller that the outer gate lets in may have it."""
     return Outgoing(200, _CONTRACT.read_bytes(), {**_HEADERS, "Content-Type": "application/json"})
 
 
 def page_file(name: str) -> Outgoing:
-    """GET /bulk-operations and its files: they hold no data, so whoever the outer gate lets through may have them."""
+    """GET /bulk-operations and its files: no data, so every caller that the outer gate lets in may have them."""
     found = page.read(name)
     return Outgoing(200, *found) if found else _problem(ProblemError(404, "Not found", "The page has no such file."))
 

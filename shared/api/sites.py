@@ -19,7 +19,7 @@ _Origin = tuple[str, str, int | None]
 
 
 def refuse_others(method: str, url: str, headers: Mapping[str, str], body: bytes, public_url: str) -> None:
-    """Raises Refused (403, 415) for what another site's page may have sent; `url` is the request's own, absolute."""
+    """Raises Refused (403, 415) if another site may have sent the request; `url` is the request's own, absolute."""
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if method in _SAFE or (site is None and origin is None):
         return
@@ -45,7 +45,7 @@ def _own_origins(url: str, public_url: str) -> set[_Origin | None]:
 
 
 def _origin(text: str) -> _Origin | None:
-    """Scheme, host and port; None for `null` and what is no origin."""
+    """Scheme, host and port; None for `null` and for any other text that is not an origin."""
     try:
         parts = urlsplit(text)
         port = parts.port

@@ -27,6 +27,9 @@ from shared.export.workflow import EXPORT
 from shared.storage import blobs
 from shared.storage.names import callback_name, deleted_name, key_name, place_name, record_name, users_name, work_name
 
+FILTER_SHOWN = 200
+"""Characters of a filter in the list: they travel in a blob's metadata, of which there are 8 KiB at most."""
+
 
 async def start(operations: Operations, request: ExportRequest, caller: Caller, idempotency_key: str = "") -> str:
     """Starts an export and returns its id. The same caller's same key again gives the first one's id.
@@ -101,7 +104,8 @@ async def _write(operations: Operations, request: ExportRequest, caller: Caller,
         await blobs.write(operations.storage, users_name(record.id, record.attempt), msgspec.json.encode(request.users))
     summary: Json = {"fileName": record.file_name, "createdDateTime": record.created_date_time}
     summary |= {"format": record.format, "compress": record.compress}
-    summary |= {"requestedBy": record.requested_by, **({"saved": record.saved} if record.saved else {})}
+    summary |= {"requestedBy": record.requested_by, "asked": _asked(record)}
+    summary |= {"saved": record.saved} if record.saved else {}
     await blobs.write_once(operations.storage, record_name(export_id), msgspec.json.encode(record), summary)
 
 
@@ -125,3 +129,11 @@ def record_of(request: ExportRequest, caller: Caller, export_id: str, now: datet
         body=dict(request.body),
         saved=request.saved,
     )
+
+
+def _asked(record: Record) -> Json:
+    """What the list tells exports apart by: how many users are selected, or the filter, shortened."""
+    if record.users:
+        return {"users": record.users}
+    cut = record.filter[:FILTER_SHOWN]
+    return {"filter": cut if cut == record.filter else f"{cut} …"} if record.filter else {}

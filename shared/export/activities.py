@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from shared.errors import ExportError
-from shared.export import check, clean, notify, plan, publish, read, words
+from shared.export import check, clean, notify, plan, publish, read, registration, words
 from shared.export.context import Edges
 from shared.export.messages import (
     CheckTask,
@@ -14,6 +14,7 @@ from shared.export.messages import (
     NotifyTask,
     PlanTask,
     PublishTask,
+    ReportTask,
     received,
     sent,
 )
@@ -22,6 +23,7 @@ Body = Callable[[Edges, Any], Awaitable[Any]]
 
 _BODIES: dict[str, tuple[Body, Any]] = {
     "plan": (plan.plan, PlanTask),
+    "report": (registration.report, ReportTask),
     "export": (read.export, ExportTask),
     "check": (check.check, CheckTask),
     "publish": (publish.publish, PublishTask),
@@ -29,7 +31,7 @@ _BODIES: dict[str, tuple[Body, Any]] = {
     "clean": (clean.clean, CleanTask),
 }
 
-_ASK_GRAPH = frozenset({"plan", "export", "check"})
+_ASK_GRAPH = frozenset({"plan", "report", "export", "check"})
 
 
 async def run(edges: Edges, name: str, task: Any) -> Any:
@@ -42,5 +44,5 @@ async def run(edges: Edges, name: str, task: Any) -> Any:
         return await words.put_away(edges.storage, asked.id, sent(await body(edges, asked)))
     except ExportError as problem:
         failed = problem
-    # Not within the handler: what is raised there tells what was handled, too.
+    # Outside of the handler: an exception raised inside it would show the handled one too.
     raise await words.put_away_of(edges.storage, asked.id, failed)

@@ -1,8 +1,11 @@
 """What the activities share: their edges, the request of an export, and its plan."""
 
+import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -12,6 +15,7 @@ from shared.files import formats
 from shared.files.formats import Format
 from shared.files.xlsx import SHEET_USERS
 from shared.graph.client import Graph
+from shared.graph.user_parts import Product
 from shared.settings import Settings
 from shared.storage import blobs
 from shared.storage.blobs import Storage
@@ -26,6 +30,9 @@ class Edges:
     storage: Storage
     settings: Settings
     clock: Callable[[], float] = time.monotonic
+    kept: "WeakValueDictionary[str, Any]" = field(default_factory=WeakValueDictionary)
+    """What the activities of a process share, such as an export's registration report, while one of them uses it."""
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Record(msgspec.Struct, rename="camel", omit_defaults=True):
@@ -96,6 +103,14 @@ class Plan(msgspec.Struct, rename="camel"):
     warnings: list[Json] = []
     began: float = 0.0
     """When planning began, in seconds since 1970."""
+    report: bool = False
+    """The registration report is read, for its own columns or to know whose authentication methods to ask for."""
+    products: dict[str, Product] = {}
+    """SKU id -> its names."""
+    roles: dict[str, list[str]] = {}
+    """User id -> the names of the directory roles."""
+    expands_advanced: bool = True
+    """Graph takes `$expand` in an advanced query."""
 
 
 async def find_record(storage: Storage, export_id: str) -> Record | None:

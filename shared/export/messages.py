@@ -46,6 +46,10 @@ class Staged(msgspec.Struct, array_like=True, frozen=True, order=True):
         return part_name(self.range, self.segment, self.execution)
 
 
+UNREGISTERED = "unregistered"
+"""Users whom the registration report does not know."""
+ATTRIBUTED = "attributed"
+"""Users with custom security attributes."""
 PURGED = "purged"
 """Objects of users that are gone from the tenant."""
 ODD = "odd "
@@ -71,6 +75,8 @@ class Planned(msgspec.Struct, omit_defaults=True):
     found: list[Json] = []
     """Errors that hold for all users: entries of the results' `errors`."""
     warnings: list[Json] = []
+    report: bool = False
+    """The registration report is to be read before the users."""
     requests: int = 0
     retries: int = 0
     throttled: int = 0
@@ -78,6 +84,26 @@ class Planned(msgspec.Struct, omit_defaults=True):
     cancelled: bool = False
     over: bool = False
     """The export has ended before, and a POST that was late has started it again: only what that wrote is removed."""
+
+
+class ReportTask(msgspec.Struct, omit_defaults=True):
+    """For `report`: the registration report, from its beginning or from where an earlier execution has ended."""
+
+    id: str
+    state: str = ""
+
+
+class Reported(msgspec.Struct, omit_defaults=True):
+    """Of `report`. `state`: the blob from which it goes on; empty: there is nothing more to read."""
+
+    state: str = ""
+    found: list[Json] = []
+    """Errors that hold for all users."""
+    requests: int = 0
+    retries: int = 0
+    throttled: int = 0
+    failed: Failure | None = None
+    cancelled: bool = False
 
 
 class Remaining(msgspec.Struct, omit_defaults=True):

@@ -33,7 +33,7 @@ async def notify(edges: Edges, task: NotifyTask, post: Post) -> Notified:
     if not any(host_matches(host, pattern) for pattern in edges.settings.callback_hosts):
         return _warning(f"The host {host} is not one of EXPORT_CALLBACK_HOSTS any more; nothing was posted.")
     found = await read_results(edges.storage, record.id)
-    # Whoever reads there has no role that could be looked at.
+    # The receiver has no roles that could be checked.
     receiver = Receiver(f"callback host {host}", reads_authentication=edges.settings.all_read_authentication)
     body = await with_links(edges.storage, edges.settings, record, found or {}, datetime.now(UTC), receiver)
     logging.info("The callback of export %s is sent to %s.", record.id, host)

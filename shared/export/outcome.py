@@ -1,4 +1,4 @@
-"""What is said of an ended export: its results, with links to its files."""
+"""The answer about an ended export: its results, with links to its files."""
 
 import logging
 import uuid

@@ -5,16 +5,18 @@ import itertools
 import math
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 
 from shared.errors import ExportError, Transient
-from shared.export import check, probes, questions, selection
+from shared.export import check, lookups, probes, questions, selection
 from shared.export.context import Edges, Plan, Record, ended, failure_of, find_record, read_plan, read_record
 from shared.export.messages import Planned, PlanTask
-from shared.files.columns import AUTHENTICATION, CREATED, SIGN_IN, Column, columns_of
-from shared.graph import odata
-from shared.graph.client import Tally
+from shared.files.columns import AUTHENTICATION, CREATED, REGISTRATION, ROLES, SIGN_IN, Column, columns_of, relations_of
+from shared.files.product_names import read_csv
+from shared.graph import batches, odata
+from shared.graph.client import Graph, Tally
 from shared.graph.pages import PAGE
 from shared.ranges import splitting
 from shared.ranges.counting import Answers, Planning
@@ -39,6 +41,15 @@ RANGES_BY_NAME = (
     "Many users here have no createdDateTime, or the same one. They were split into ranges by userPrincipalName."
     " Graph's index of names is a few minutes old: a user who was renamed just before the export began may be missing."
 )
+METHODS_BY_REPORT = (
+    "Authentication methods were asked for only of users who have registered a phone or an e-mail by the tenant's"
+    " registration report, and of those whom it does not know. It is up to a day old: what was registered since may be"
+    " missing. EXPORT_AUTHENTICATION_ASK=all asks for everyone."
+)
+ASKED_LESS = 0.3
+"""The share of users for whom the report saves a call, at least."""
+APP = Path(__file__).parents[2]
+"""The folder that is deployed."""
 RENAMES_UNCHECKED = (
     "Users were split into ranges by userPrincipalName, and Graph does not say here who was renamed during the export."
     " A user who was renamed meanwhile may be missing."
@@ -89,6 +100,7 @@ async def plan(edges: Edges, task: PlanTask) -> Planned:
         expected=made.expected,
         found=made.found,
         warnings=made.warnings,
+        report=made.report,
         requests=tally.requests,
         retries=tally.retries,
         throttled=tally.throttled,
@@ -114,31 +126,90 @@ async def _is_over(storage: Storage, export_id: str) -> bool:
 
 async def _make(edges: Edges, record: Record, tally: Tally) -> Plan:
     columns = columns_of(record.columns)
+    page, expands = await _expanded(edges.graph, columns, tally)
     if record.users:
         unreadable = await probes.unreadable_properties(edges.graph, columns, tally)
         parts = [part.as_dict() for part in selection.slices(record.users)]
         made = Plan(parts, advanced=False, unreadable=[], expected=record.users)
     else:
-        made, unreadable = await _split(edges, record, columns, tally)
+        made, unreadable = await _split(edges, record, columns, tally, page)
     if any(check.by_name(from_dict(part)) for part in made.ranges):
         made.warnings.append({"code": "RangesByName", "reason": RANGES_BY_NAME})
         if not made.delta_link:
             made.warnings.append({"code": "RenamesUnchecked", "reason": RENAMES_UNCHECKED})
     else:
         made.delta_link = ""
+    made.expands_advanced = expands
     unreadable |= await probes.unreadable_methods(edges.graph, columns, tally)
-    made.unreadable = list(unreadable)
-    made.found = list(itertools.chain.from_iterable(unreadable.values()))
+    unreadable |= await _add_report(edges, record, made, columns, {*unreadable}, tally)
+    made.products, more = await lookups.products(edges.graph, columns, await _license_names(edges, made), tally)
+    made.roles, others, readable = await lookups.roles(edges.graph, columns, tally)
+    made.unreadable = [*unreadable, *(() if readable else (ROLES,))]
+    made.found = [*itertools.chain.from_iterable(unreadable.values()), *more, *others]
     return made
 
 
-async def _split(edges: Edges, record: Record, columns: list[Column], tally: Tally) -> tuple[Plan, probes.Unreadable]:
+async def _expanded(graph: Graph, columns: list[Column], tally: Tally) -> tuple[int, bool]:
+    """How many users come on a page, and whether an advanced query takes the relation."""
+    if not (related := relations_of(columns)):
+        return PAGE, True
+    size, expands = await probes.expanded_page(graph, related[0], tally)
+    return size or PAGE, expands
+
+
+async def _add_report(
+    edges: Edges, record: Record, made: Plan, columns: list[Column], unreadable: set[str], tally: Tally
+) -> probes.Unreadable:
+    """Decides whether the registration report is read; what the results say when it can't be read but should."""
+    sources = {column.source for column in columns} - unreadable
+    wanted = REGISTRATION in sources
+    helps = AUTHENTICATION in sources and edges.settings.authentication_ask == "registered" and not record.users
+    if helps and record.filter:
+        helps = await _is_worth_it(edges.graph, made.expected, tally)
+    if not wanted and not helps:
+        return {}
+    found = await probes.unreadable_report(edges.graph, columns, tally)
+    made.report = not found
+    if helps and made.report:
+        made.warnings.append({"code": "MethodsByReport", "reason": METHODS_BY_REPORT})
+    return found if wanted else {}
+
+
+async def _is_worth_it(graph: Graph, expected: int | None, tally: Tally) -> bool:
+    """Whether to read the whole report costs less than to ask for each of the users of a filter."""
+    if expected is None:
+        return False
+    [total] = await batches.counts(graph, [""], tally)
+    return total is not None and total < expected * PAGE * ASKED_LESS
+
+
+async def _license_names(edges: Edges, made: Plan) -> bytes | None:
+    """Microsoft's CSV of product names, where a setting says where it is: a file of the app, or a blob."""
+    name = edges.settings.license_names
+    if not name:
+        return None
+    file = APP / name
+    found = file.read_bytes() if file.is_file() else await blobs.read(edges.storage, name)
+    try:
+        read_csv(found or b"")
+    except ValueError as problem:
+        reason = f"EXPORT_LICENSE_NAMES {name!r}: {problem}. Products have the names that the app itself knows."
+        made.warnings.append({"code": "LicenseNamesUnreadable", "reason": reason})
+        return None
+    return found
+
+
+async def _split(
+    edges: Edges, record: Record, columns: list[Column], tally: Tally, page: int
+) -> tuple[Plan, probes.Unreadable]:
     advanced = not await probes.takes_by_default(edges.graph, record.filter, tally)
 
     def size_of(total: int) -> int:
         # Not by lanes, which are fewer where each user costs a call: they share several ranges more evenly than one.
-        least = PAGE if _is_per_user(record) else LEAST_USERS
-        return range_size(total, edges.settings.range_users, edges.settings.parallel, least)
+        least = page if _is_per_user(record) else LEAST_USERS * page // PAGE
+        # Ranges of as many pages, whatever Graph sends on one.
+        most = max(edges.settings.range_users * page // PAGE, 1)
+        return range_size(total, most, edges.settings.parallel, least)
 
     # With a filter on signInActivity Graph takes none on another property, so ours would all be refused.
     alone = odata.mentions(record.filter, SIGN_IN)

@@ -16,14 +16,15 @@ from typing import Any
 import msgspec
 
 from shared.errors import ExportError, GraphError, Transient
-from shared.export import probes, selection
-from shared.export.context import Record
+from shared.export import lookups, probes, selection
+from shared.export.context import Plan, Record
+from shared.export.enrichment import enrichers
 from shared.export.messages import Json
 from shared.export.plan import lanes_of
 from shared.export.queries import fits, has_sign_ins, range_query
 from shared.files import csv_rows, formats
-from shared.files.columns import AUTHENTICATION, Column, columns_of, select_of
-from shared.graph import authentication, batches, pages
+from shared.files.columns import AUTHENTICATION, REGISTRATION, ROLES, Column, columns_of, relations_of, select_of
+from shared.graph import batches, pages, relations
 from shared.graph.client import Graph, Retries, Tally
 from shared.graph.pages import Query
 from shared.graph.users import User, is_purged
@@ -43,6 +44,9 @@ _SIGN_IN_SECONDS = 6
 """Graph takes 10 requests a minute with signInActivity."""
 _PER_USER_SECONDS = 2
 """Graph documents 5 calls in 10 seconds for authentication methods; in practice it takes more."""
+_REPORT_SECONDS = 5
+"""A page of the registration report."""
+REPORT_NOT_READ = "The registration report takes minutes to read, so a preview leaves these cells empty."
 
 
 async def preview(graph: Graph, settings: Settings, record: Record, users: Sequence[str]) -> Json:
@@ -63,28 +67,55 @@ async def preview(graph: Graph, settings: Settings, record: Record, users: Seque
 
 
 async def _preview(graph: Graph, settings: Settings, record: Record, users: Sequence[str]) -> Json:
-    tally, columns = Tally(), columns_of(record.columns)
-    unreadable, problems = {}, list[Json]()
+    tally, columns, problems = Tally(), columns_of(record.columns), list[Json]()
+    unreadable = await probes.unreadable_properties(graph, columns, tally)
+    related = relations_of(columns, unreadable)[:1]
+    page, expands = await probes.expanded_page(graph, related[0], tally) if related else (None, True)
+    advanced = not users and not await probes.takes_by_default(graph, record.filter, tally)
     if users:
-        unreadable = await probes.unreadable_properties(graph, columns, tally)
+        query = Query(select_of(columns, unreadable), expand=relations.EXPANDS[related[0]] if related else "")
         count: int | None = len(users)
-        found, problems, page = await _selected(graph, users, select_of(columns, unreadable), tally)
+        found, problems = await _selected(graph, users, query, tally)
     else:
-        advanced = not await probes.takes_by_default(graph, record.filter, tally)
-        unreadable = await probes.unreadable_properties(graph, columns, tally)
-        query = range_query(graph, record, Range(kind="all"), advanced=advanced, unreadable=unreadable)
-        page = query.top
+        whole = Range(kind="all")
+        query = range_query(
+            graph, record, whole, advanced=advanced, unreadable=unreadable, related=related, expands_advanced=expands
+        )
         count, found = await asyncio.gather(
             _count(graph, query, tally), _first(graph, query, tally, purged=has_sign_ins(record, query.select))
         )
-    if any(column.source == AUTHENTICATION for column in columns):
-        headers = [column.header for column in columns if column.source == AUTHENTICATION]
-        unreadable |= await probes.unreadable_methods(graph, columns, tally)
-        if AUTHENTICATION not in unreadable:
-            _, failed = await authentication.add_methods(graph, found, tally)
-            problems += [authentication.error_entry(user, problem, headers) for user, problem in failed]
+    unreadable |= await probes.unreadable_methods(graph, columns, tally)
+    unreadable |= await _unread_report(graph, columns, tally)
     problems += itertools.chain.from_iterable(unreadable.values())
-    return _body(record, count, _rows(record, found, columns), _estimate(settings, record, count, page), problems)
+    problems += await _enrich(graph, record, query, unreadable, found, tally)
+    size = batches.BATCH if users else min(query.top, page or pages.PAGE)
+    return _body(record, count, _rows(record, found, columns), _estimate(settings, record, count, size), problems)
+
+
+async def _unread_report(graph: Graph, columns: list[Column], tally: Tally) -> probes.Unreadable:
+    """The registration report takes minutes: only whether it may be read is asked."""
+    headers = [column.header for column in columns if column.source == REGISTRATION]
+    if not headers:
+        return {}
+    entry = {"code": "NotInPreview", "reason": REPORT_NOT_READ, "column": ", ".join(headers)}
+    return await probes.unreadable_report(graph, columns, tally) or {REGISTRATION: [entry]}
+
+
+async def _enrich(
+    graph: Graph, record: Record, query: Query, unreadable: probes.Unreadable, users: list[User], tally: Tally
+) -> list[Json]:
+    """Adds to the users what does not come with the list, as the export does; returns the errors."""
+    columns, expanded = columns_of(record.columns), query.expand.partition("(")[0]
+    products, problems = await lookups.products(graph, columns, None, tally)
+    roles, more, readable = await lookups.roles(graph, columns, tally)
+    missing = [*unreadable, *(() if readable else (ROLES,))]
+    plan = Plan([], query.advanced, missing, products=products, roles=roles)
+    doubtful = bool(expanded) and query.advanced
+    problems += more
+    for enrich in enrichers(graph, record, plan, columns, tally, None, expanded=expanded, doubtful=doubtful):
+        _, failed = await enrich(users, None)
+        problems += failed
+    return problems
 
 
 def _body(record: Record, count: int | None, rows: list[list[Any]], estimate: Json, problems: list[Json]) -> Json:
@@ -109,13 +140,11 @@ async def _first(graph: Graph, query: Query, tally: Tally, *, purged: bool) -> l
     return [user for user in page.value if not (purged and is_purged(user))][:ROWS]
 
 
-async def _selected(
-    graph: Graph, users: Sequence[str], select: tuple[str, ...], tally: Tally
-) -> tuple[list[User], list[Json], int]:
+async def _selected(graph: Graph, users: Sequence[str], query: Query, tally: Tally) -> tuple[list[User], list[Json]]:
     some = msgspec.json.encode(users[:ROWS])
     part = Range(kind="users", low=0, high=min(ROWS, len(users)), expected=None)
-    steps = [step async for step in selection.read(graph, some, part, select, tally)]
-    return [user for step in steps for user in step.users], [e for step in steps for e in step.errors], batches.BATCH
+    steps = [step async for step in selection.read(graph, some, part, query, tally)]
+    return [user for step in steps for user in step.users], [e for step in steps for e in step.errors]
 
 
 def _rows(record: Record, users: list[User], columns: Sequence[Column]) -> list[list[Any]]:
@@ -138,9 +167,10 @@ def _estimate(settings: Settings, record: Record, count: int | None, page: int) 
     together = min(lanes_of(record, settings), max(requests, 1))
     slow = has_sign_ins(record, select_of(columns))
     reading = requests * _SIGN_IN_SECONDS if slow else requests / together * _PAGE_SECONDS
-    seconds = max(reading, each * _PER_USER_SECONDS) + _PLANNING_SECONDS
+    report = math.ceil(count / pages.PAGE) if any(column.source == REGISTRATION for column in columns) else 0
+    seconds = max(reading, each * _PER_USER_SECONDS) + report * _REPORT_SECONDS + _PLANNING_SECONDS
     return {
-        "requests": _PLANNING_REQUESTS + requests + math.ceil(each / batches.BATCH),
+        "requests": _PLANNING_REQUESTS + report + requests + math.ceil(each / batches.BATCH),
         "seconds": math.ceil(seconds),
         "perUserCalls": each,
     }

@@ -3,11 +3,13 @@
 import re
 
 from shared.errors import GraphError, Transient
+from shared.export.lookups import refusal
 from shared.export.messages import Json
-from shared.files.columns import AUTHENTICATION, SIGN_IN, Column, select_of
-from shared.graph import authentication, batches, odata, pages
+from shared.files.columns import AUTHENTICATION, REGISTRATION, SIGN_IN, Column, select_of
+from shared.graph import authentication, batches, lists, odata, pages, registration, relations
 from shared.graph.client import Graph, Tally
 from shared.graph.pages import Query
+from shared.graph.registration import Details
 
 Unreadable = dict[str, list[Json]]
 """Source of columns -> what the results say of it: nothing where no column was asked for."""
@@ -52,9 +54,10 @@ async def unreadable_properties(graph: Graph, columns: list[Column], tally: Tall
             if not source:
                 raise
             headers = [column.header for column in columns if column.source == source]
-            entry = {**problem.as_dict(), "column": ", ".join(headers)}
+            entry = refusal(problem, columns, source)
             if problem.status == 400:
-                reason = f"Users have no {source} in this cloud, so the cells are empty."
+                where = "in this tenant" if source.startswith("extension_") else "in this cloud"
+                reason = f"Users have no {source} {where}, so the cells are empty."
                 entry |= {"code": "PropertyMissing", "reason": reason}
             found[source] = [entry] if headers else []
         else:
@@ -82,4 +85,32 @@ async def unreadable_methods(graph: Graph, columns: list[Column], tally: Tally) 
     _, failed = await authentication.add_methods(graph, page.value, tally)
     if not failed or len(failed) < len(page.value) or {problem.status for _, problem in failed} not in _FOR_ALL:
         return {}
-    return {AUTHENTICATION: [{**failed[0][1].as_dict(), "column": ", ".join(headers)}]}
+    return {AUTHENTICATION: [refusal(failed[0][1], columns, AUTHENTICATION)]}
+
+
+async def unreadable_report(graph: Graph, columns: list[Column], tally: Tally) -> Unreadable:
+    """What the results say when the registration report can't be read; empty: it can."""
+    try:
+        await anext(lists.read(graph, f"{registration.PATH}?$top=1", Details, tally))
+    except Transient:
+        raise
+    except GraphError as problem:
+        return {REGISTRATION: [refusal(problem, columns, REGISTRATION)]}
+    return {}
+
+
+async def expanded_page(graph: Graph, relation: str, tally: Tally) -> tuple[int | None, bool]:
+    """How many users Graph sends on a page with the relation (None: it has no more users), and whether it takes that in
+    an advanced query: documents say no, clients do it."""
+    expand = relations.EXPANDS[relation]
+    page = await anext(pages.chain(graph, Query(("id",), expand=expand), tally))
+    size = len(page.value) if page.next_link else None
+    try:
+        await anext(pages.chain(graph, Query(("id",), advanced=True, top=1, expand=expand), tally))
+    except Transient:
+        raise
+    except GraphError as problem:
+        if problem.status != 400:
+            raise
+        return size, False
+    return size, True

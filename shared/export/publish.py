@@ -21,7 +21,7 @@ from shared.storage import blobs
 from shared.storage.names import block_name, part_name, plan_name, results_name, segments_name
 
 _OWN = part_name(0, 0, "publish".ljust(12, "-"))
-"""Its own blocks: what comes before, between and after the rows, and before and after the errors."""
+"""The prefix of its own blocks: what comes before, between and after the rows, and before and after the errors."""
 _READ_AT_ONCE = 32
 """Small blobs: one after the other, those of 10,000 ranges would take minutes."""
 
@@ -33,7 +33,8 @@ class _Outlived(Exception):
 async def publish(edges: Edges, task: PublishTask, sheet_users: int = SHEET_USERS) -> Published:
     """Makes the files visible, or only the results when there is a failure.
 
-    `sheet_users`: at most on a sheet of a workbook. Run again it replaces the results, as by ones with a warning more.
+    `sheet_users`: at most on a sheet of a workbook. When it runs again, it replaces the results: so a warning can be
+    added.
     """
     record = await read_record(edges.storage, task.id)
     task.parts.sort()
@@ -50,7 +51,7 @@ async def publish(edges: Edges, task: PublishTask, sheet_users: int = SHEET_USER
     found = await words.put_back(edges.storage, record.id, [*task.found, *([sent(failed)] if failed else [])])
     errors = len(found) + sum(each.errors for each in listed)
     status = verdict.status(failed, errors, cancelled=bool(task.cancelled))
-    # Without a file it only says how far the export came: also what was read of ranges that did not end.
+    # Without a file this number only shows how far the export came, unfinished ranges included.
     noted = 0 if file else sum(note["rows"] for note in await progress(edges.storage, record.id))
     fields = {
         "id": record.id,
@@ -72,7 +73,7 @@ async def publish(edges: Edges, task: PublishTask, sheet_users: int = SHEET_USER
     # The alerts read this line.
     text = "Export %s ended: %s (%d users, %d errors, %d requests, %d retries)"
     logging.info(text, record.id, status, staged.rows, errors, task.requests, task.retries)
-    # The plan goes first: activities that still run see that nobody wants them any more.
+    # Delete the plan first: activities that still run then see that the export is over.
     await blobs.delete(edges.storage, plan_name(record.id))
     return Published(status, notify=bool(record.callback_host))
 
@@ -104,7 +105,7 @@ def _told(record: Record) -> list[Json]:
 async def _publish_file(
     edges: Edges, record: Record, parts: list[Staged], staged: verdict.Totals, sheet_users: int
 ) -> tuple[Json | None, Failure | None]:
-    """Commits the rows with what belongs around them, and looks whether all bytes arrived; else it is removed again."""
+    """Commits rows and what belongs around them, and checks that all bytes arrived; otherwise it removes the file."""
     name, file = record.file_blob(), record.chosen_format(sheet_users)
     segments = await _segments(edges, record.id, parts) if file.deflated else [Segment(0, 0, 0, 0)] * staged.blocks
     if file.deflated and sum(each.users for each in segments) != staged.rows:

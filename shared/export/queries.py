@@ -1,24 +1,35 @@
 """The query that lists a range's users: the caller's filter, the range's own, and what a URL has room for."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from shared.export.context import Record
 from shared.files.columns import SIGN_IN, columns_of, select_of
-from shared.graph import odata, pages
+from shared.graph import odata, pages, relations
 from shared.graph.client import Graph
 from shared.graph.pages import Query
 from shared.ranges.ranges import Range, question
 
 
 def range_query(
-    connection: Graph, record: Record, part: Range, *, advanced: bool, unreadable: Collection[str] = ()
+    connection: Graph,
+    record: Record,
+    part: Range,
+    *,
+    advanced: bool,
+    unreadable: Collection[str] = (),
+    related: Sequence[str] = (),
+    expands_advanced: bool = True,
 ) -> Query:
-    """What is asked for a range. `advanced`: the caller's filter wants that; some ranges do by themselves."""
+    """What is asked for a range. `advanced`: the caller's filter wants that; some ranges do by themselves.
+
+    `related`: the relation to expand, which an advanced query may not take.
+    """
     select = select_of(columns_of(record.columns), unreadable)
     # Only `ge` and `le` on createdDateTime are sure to work in a default query together with another filter.
     advanced = advanced or part.kind == "null" or bool(part.prefixes or part.except_prefixes)
-    query = Query(select, record.filter, advanced, _top(record, select, advanced=advanced))
+    expand = relations.EXPANDS[related[0]] if related and (expands_advanced or not advanced) else ""
+    query = Query(select, record.filter, advanced, _top(record, select, advanced=advanced), expand=expand)
     room = pages.MAX_URL - len(pages.url_of(connection, query)) - len("&$filter=() and ()")
     return replace(query, filter=odata.both(record.filter, question(part, room)))
 

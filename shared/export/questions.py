@@ -26,8 +26,8 @@ async def answers(
 
     counted = [query(each) for each in questions if isinstance(each, Range)]
     sampled = [query(each.part) for each in questions if isinstance(each, Sample)]
-    counts, *found = await asyncio.gather(
-        _counts(graph, counted, tally), *(_times(graph, each, tally) for each in sampled)
+    counts, found = await asyncio.gather(
+        _counts(graph, counted, tally), asyncio.gather(*(_times(graph, each, tally) for each in sampled))
     )
     number, times = iter(counts), iter(found)
     return [next(number) if isinstance(each, Range) else next(times) for each in questions]

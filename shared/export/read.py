@@ -3,32 +3,46 @@
 An activity runs at least once, and an earlier execution may still be running (a zombie). So each execution stages
 blocks under an id of its own, and only those that the orchestrator's history names are ever committed.
 
-What can't get better is returned as `{"failed": {code, reason}}`, because an orchestrator sees only the text of an
-exception. What may get better (Graph or storage still failing after the edges' own retries) is raised: the
-orchestrator asks for the same ranges again later.
+A permanent failure is returned as `{"failed": {code, reason}}`, because an orchestrator sees only the text of an
+exception. A failure that may pass (Graph or storage still failing after their own retries) is raised: the orchestrator
+asks for the same ranges again later.
 """
 
 import functools
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import msgspec
 
 from shared.errors import ChainBroken, ExportError, Transient
-from shared.export import check, clean, selection
+from shared.export import check, clean, enrichment, registration, selection
 from shared.export.context import Edges, Plan, Record, read_plan, read_record
-from shared.export.messages import ODD, PURGED, Exported, ExportTask, Failure, Json, Remaining, Staged
+from shared.export.enrichment import Enricher
+from shared.export.messages import (
+    ATTRIBUTED,
+    ODD,
+    PURGED,
+    UNREGISTERED,
+    Exported,
+    ExportTask,
+    Failure,
+    Json,
+    Remaining,
+    Staged,
+)
 from shared.export.queries import has_sign_ins, range_query
+from shared.export.registration import Report
 from shared.export.selection import Step
 from shared.files import deflate, results
-from shared.files.columns import AUTHENTICATION, Column, columns_of, select_of
+from shared.files.columns import ATTRIBUTES, REGISTRATION, Column, columns_of, relations_of, select_of
 from shared.files.deflate import Segment
 from shared.files.formats import Format
-from shared.graph import authentication, pages
+from shared.graph import pages, relations
 from shared.graph.client import Tally
+from shared.graph.pages import Query
 from shared.graph.users import User, is_purged
 from shared.ranges import keys
 from shared.ranges.keys import SIZE, key_of
@@ -54,7 +68,7 @@ STILL_WANTED_SECONDS = 3.0
 
 @dataclass(slots=True)
 class _Execution:
-    """One execution of the activity, and what it has left behind besides blocks."""
+    """One execution of the activity, and the blobs that it has written."""
 
     edges: Edges
     record: Record
@@ -68,7 +82,7 @@ class _Execution:
 
 
 class _State(msgspec.Struct):
-    """Where a chain goes on: in a blob, because a nextLink and ids have no place in Durable's history."""
+    """Where a chain continues. It is kept in a blob, because nextLinks and ids must not be in Durable's history."""
 
     link: str = ""
     seen: bytes = b""
@@ -79,11 +93,11 @@ class _State(msgspec.Struct):
     about: list[Segment] = []
     """What is known of these rows, where they are deflated."""
     errors: list[bytes] = []
-    """What did not fill a block yet: small ones would be too many in a chain of thousands of segments."""
+    """Not enough for a block yet: a chain of thousands of segments would have too many small blocks."""
     barren: int = 0
     """Pages in a row that brought nobody new."""
     others: int = 0
-    """Who came and belongs to another range."""
+    """Users that came and belong to another range."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -94,17 +108,21 @@ class _Reading:
     range: Range
     columns: list[Column]
     format: Format
-    per_user: bool
-    """Each user's authentication methods are asked for."""
+    query: Query
+    """What lists it; of selected users only the properties and the relation count."""
+    enrichers: list[Enricher]
+    """What is added to its users."""
+    noted: tuple[tuple[str, Callable[[User], bool]], ...]
+    """What is counted of its users for warnings."""
     sign_ins: bool
-    """Graph may send what is left of users that are gone."""
+    """Graph may send objects of purged users."""
     state: _State
     """Where it began."""
     rows: BlockWriter
     errors: BlockWriter
     seen: set[bytes]
     listed: bytearray | None
-    """The keys of whom another range may have too: `check` compares them."""
+    """The keys of users that another range may have too: `check` compares them."""
     before: int
     """Users of earlier executions."""
     advance: pages.Advance
@@ -113,7 +131,7 @@ class _Reading:
 
 
 class _Unwanted(Exception):
-    """The export has ended meanwhile: its plan is gone."""
+    """The export has ended: its plan no longer exists."""
 
 
 async def export(edges: Edges, task: ExportTask) -> Exported:
@@ -129,7 +147,7 @@ async def export(edges: Edges, task: ExportTask) -> Exported:
         done = await _lane(run, Remaining(task.ranges, task.restarts, task.state))
         await _still_wanted(run)
     except Exception:
-        # Also when Graph or the storage failed: nobody runs it again for an export that has ended.
+        # Also when Graph or the storage failed: for an export that has ended, nothing runs this again.
         if await _is_wanted(run):
             raise
         return await _leave(edges, record, run.written)
@@ -173,10 +191,10 @@ async def _lane(run: _Execution, rest: Remaining) -> Exported:
 
 
 async def _range(run: _Execution, number: int, saved: str) -> tuple[Staged, str]:
-    """Reads a range: what was staged of it, and the state from which it goes on ("": it was read to its end)."""
+    """Reads a range. Returns what it staged, and the state from which to continue ("": the range is complete)."""
     reading = await _begin(run, number, saved)
     link: str | None = None
-    async for step in _steps(run, reading.range, reading.state.link):
+    async for step in _steps(run, reading):
         link = await _add(run, reading, step)
         await reading.rows.stage_full()
         await reading.errors.stage_full()
@@ -192,6 +210,9 @@ async def _begin(run: _Execution, number: int, saved: str) -> _Reading:
     record, found = run.record, from_dict(run.plan.ranges[number])
     state = await _state(run, saved)
     columns, file = columns_of(record.columns), record.chosen_format()
+    query = _query(run, found)
+    expanded = query.expand.partition("(")[0]
+    report = await registration.load(run.edges, record.id) if run.plan.report else None
     left = await selection.left_to_others(run.edges.storage, record.id, number) if found.kind == "users" else b""
     rows, errors = _writers(run, part_name(number, run.segment, run.id), state, file)
     before = len(state.seen) // SIZE - state.gone
@@ -200,8 +221,18 @@ async def _begin(run: _Execution, number: int, saved: str) -> _Reading:
         range=found,
         columns=columns,
         format=file,
-        per_user=any(column.source == AUTHENTICATION for column in columns)
-        and AUTHENTICATION not in run.plan.unreadable,
+        query=query,
+        enrichers=enrichment.enrichers(
+            run.edges.graph,
+            record,
+            run.plan,
+            columns,
+            run.tally,
+            report,
+            expanded=expanded,
+            doubtful=bool(expanded) and query.advanced,
+        ),
+        noted=_noted(columns, report),
         sign_ins=found.kind != "users" and has_sign_ins(record, select_of(columns, run.plan.unreadable)),
         state=state,
         rows=rows,
@@ -220,8 +251,8 @@ async def _add(run: _Execution, reading: _Reading, step: Step) -> str | None:
     users, purged = _without_purged(users, reading.seen) if reading.sign_ins else (users, 0)
     kept, failed, link = [user for user in users if keeps(reading.range, user)], step.errors, step.next
     others = len(users) - len(kept)
-    if reading.per_user:
-        kept, errors, some_left = await _add_methods(run, reading, kept)
+    if reading.enrichers:
+        kept, errors, some_left = await _enrich(run, reading, kept)
         failed, link = [*failed, *errors], step.here if some_left else step.next
     fresh = [user for user in kept if keys.fresh(reading.seen, key_of(user.id))]
     if reading.listed is not None:
@@ -230,6 +261,8 @@ async def _add(run: _Execution, reading: _Reading, step: Step) -> str | None:
     reading.errors.add(*map(msgspec.json.encode, failed))
     reading.users += len(fresh)
     reading.counted.update(_odd(fresh, reading.columns))
+    for name, holds in reading.noted:
+        reading.counted[name] += sum(map(holds, fresh))
     reading.counted[PURGED] += purged
     if link and link == step.next:
         reading.advance.page(len(fresh), others, purged)
@@ -297,22 +330,48 @@ def _writers(run: _Execution, name: str, state: _State, file: Format) -> tuple[B
     return rows, errors
 
 
-async def _steps(run: _Execution, part: Range, start: str) -> AsyncIterator[Step]:
-    """The users of a range, page by page or step by step."""
-    edges, record, plan = run.edges, run.record, run.plan
+def _query(run: _Execution, part: Range) -> Query:
+    """What lists the range, with one of the relations that its columns want, where Graph takes that."""
+    record, plan = run.record, run.plan
+    related = relations_of(columns_of(record.columns), plan.unreadable)[:1]
     if part.kind == "users":
         select = select_of(columns_of(record.columns), plan.unreadable)
+        return Query(select, expand=relations.EXPANDS[related[0]] if related else "")
+    return range_query(
+        run.edges.graph,
+        record,
+        part,
+        advanced=plan.advanced,
+        unreadable=plan.unreadable,
+        related=related,
+        expands_advanced=plan.expands_advanced,
+    )
+
+
+async def _steps(run: _Execution, reading: _Reading) -> AsyncIterator[Step]:
+    """The users of a range, page by page or step by step."""
+    edges, record, start, query = run.edges, run.record, reading.state.link, reading.query
+    if reading.range.kind == "users":
         listed = await blobs.read(edges.storage, users_name(record.id, record.attempt))
-        async for step in selection.read(edges.graph, listed or b"[]", part, select, run.tally, start):
+        async for step in selection.read(edges.graph, listed or b"[]", reading.range, query, run.tally, start):
             yield step
         return
-    query = range_query(edges.graph, record, part, advanced=plan.advanced, unreadable=plan.unreadable)
     async for page in pages.chain(edges.graph, query, run.tally, start):
         yield Step(_taken(page), [], page.link, page.next_link)
 
 
+def _noted(columns: list[Column], report: Report | None) -> tuple[tuple[str, Callable[[User], bool]], ...]:
+    sources = {column.source for column in columns}
+    noted: list[tuple[str, Callable[[User], bool]]] = []
+    if report is not None and REGISTRATION in sources:
+        noted.append((UNREGISTERED, lambda user: user.registration is None))
+    if ATTRIBUTES in sources:
+        noted.append((ATTRIBUTED, lambda user: bool(user.custom_security_attributes)))
+    return tuple(noted)
+
+
 def _without_purged(page: list[User], seen: set[bytes]) -> tuple[list[User], int]:
-    """The page without what is left of users that are gone, and how many these are that were not seen before."""
+    """The page without objects of purged users, and how many of these were not seen before."""
     purged = sum(keys.fresh(seen, key_of(user.id)) for user in page if is_purged(user))
     return [user for user in page if not is_purged(user)], purged
 
@@ -329,18 +388,19 @@ def _taken(page: pages.Page) -> list[User]:
     return users
 
 
-async def _add_methods(run: _Execution, reading: _Reading, users: list[User]) -> tuple[list[User], list[Json], bool]:
-    """Those of the users whose methods were asked for before the time was over, the errors, and whether some are left.
+async def _enrich(run: _Execution, reading: _Reading, users: list[User]) -> tuple[list[User], list[Json], bool]:
+    """Those of the users who were enriched before the time was over, the errors, and whether some are left.
 
     Throttled, a whole page would take too long for one activity. It is read again then, and those who were seen are
     left out. Selected users come in small steps, which are asked for to their end.
     """
     new = list({user.id: user for user in users if key_of(user.id) not in reading.seen}.values())
     go_on = None if reading.range.kind == "users" else functools.partial(_goes_on, run)
-    done, failed = await authentication.add_methods(run.edges.graph, new, run.tally, go_on)
-    headers = [column.header for column in reading.columns if column.source == AUTHENTICATION]
-    errors = [authentication.error_entry(user, problem, headers) for user, problem in failed]
-    return new[:done], errors, done < len(new)
+    rest, errors = new, list[Json]()
+    for enrich in reading.enrichers:
+        done, failed = await enrich(rest, go_on)
+        rest, errors = rest[:done], [*errors, *failed]
+    return rest, errors, len(rest) < len(new)
 
 
 async def _state(run: _Execution, saved: str) -> _State:

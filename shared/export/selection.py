@@ -20,7 +20,8 @@ from shared.files.columns import SIGN_IN
 from shared.graph import batches
 from shared.graph.batches import Answer
 from shared.graph.client import Graph, Tally
-from shared.graph.users import LONGEST_NAME, User, user_of
+from shared.graph.pages import Query
+from shared.graph.users import LONGEST_NAME, User, kind_of, user_of
 from shared.ranges import keys
 from shared.ranges.ranges import Range
 from shared.storage import blobs
@@ -56,20 +57,20 @@ def slices(users: int) -> list[Range]:
 
 
 async def read(
-    connection: Graph, listed: bytes, part: Range, select: tuple[str, ...], tally: Tally, start: str = ""
+    connection: Graph, listed: bytes, part: Range, query: Query, tally: Tally, start: str = ""
 ) -> AsyncIterator[Step]:
     """The users of this range of the list (a JSON array), step by step. `start`: where a step begins in the list."""
     names = msgspec.json.decode(listed, type=list[str])
     end = part.high or 0
     for first in range(int(start or part.low or 0), end, STEP):
         step = names[first : min(first + STEP, end)]
-        users, failed = await _read_step(connection, step, select, tally)
+        users, failed = await _read_step(connection, step, query, tally)
         behind = first + len(step)
         yield Step(users, failed, str(first), str(behind) if behind < end else None)
 
 
 async def _read_step(
-    connection: Graph, names: list[str], select: tuple[str, ...], tally: Tally
+    connection: Graph, names: list[str], query: Query, tally: Tally
 ) -> tuple[list[User], list[dict[str, Any]]]:
     keys: dict[int, str] = {}
     failed: dict[int, ExportError] = {}
@@ -78,29 +79,31 @@ async def _read_step(
             keys[at] = address(name)
         except ExportError as problem:
             failed[at] = problem
-    if SIGN_IN in select:
+    if SIGN_IN in query.select:
         # Asked for by a userPrincipalName, signInActivity is refused: "Get By Key only supports UserId".
         named = {at: key for at, key in keys.items() if not _GUID.fullmatch(names[at])}
-        found, missing = await _by_key(connection, named, ("id",), tally)
+        found, missing = await _by_key(connection, named, Query(("id",)), tally)
         failed |= missing
         keys = {at: key for at, key in keys.items() if at not in missing}
         keys |= {at: f"/users/{quote(user.id, safe='')}" for at, user in found.items()}
-    users, missing = await _by_key(connection, keys, select, tally)
+    users, missing = await _by_key(connection, keys, query, tally)
     failed |= missing
     entries = [{**failed[at].as_dict(), "user": names[at][:LONGEST_NAME]} for at in sorted(failed)]
     return [users[at] for at in sorted(users)], entries
 
 
 async def _by_key(
-    connection: Graph, keys: dict[int, str], select: tuple[str, ...], tally: Tally
+    connection: Graph, keys: dict[int, str], query: Query, tally: Tally
 ) -> tuple[dict[int, User], dict[int, ExportError]]:
     """The users that Graph has under these addresses, and why it does not give the others."""
-    urls = [f"{key}?$select={','.join(select)}" for key in keys.values()]
+    asked = f"$select={','.join(query.select)}" + (f"&$expand={query.expand}" if query.expand else "")
+    urls = [f"{key}?{asked}" for key in keys.values()]
+    kind = kind_of(query.select)
     users: dict[int, User] = {}
     failed: dict[int, ExportError] = {}
     for at, answer in zip(keys, await batches.batch(connection, urls, tally), strict=True):
         try:
-            users[at] = _user_of(answer)
+            users[at] = _user_of(answer, kind)
         except GraphError as problem:
             failed[at] = problem
     return users, failed
@@ -141,10 +144,10 @@ async def left_to_others(storage: Storage, export_id: str, number: int) -> bytes
     return await blobs.read(storage, elsewhere_name(export_id, number)) or b""
 
 
-def _user_of(answer: Answer) -> User:
+def _user_of(answer: Answer, kind: type[User]) -> User:
     batches.raise_for(answer)
     try:
-        return user_of(bytes(answer.body))
+        return user_of(bytes(answer.body), kind)
     except msgspec.DecodeError as problem:
         raise GraphError(
             answer.status, "UnreadableAnswer", f"Graph's answer has an unknown form: {problem}"

@@ -4,8 +4,9 @@ from collections import Counter
 from dataclasses import dataclass
 
 from shared.export.context import Record
-from shared.export.messages import ODD, PURGED, Failure, Json, PublishTask, counted
+from shared.export.messages import ATTRIBUTED, ODD, PURGED, UNREGISTERED, Failure, Json, PublishTask, counted
 from shared.files import results
+from shared.files.columns import ATTRIBUTES, columns_of
 from shared.files.formats import CUT
 from shared.files.workbook import MAX_CELL
 from shared.storage.blobs import MAX_BLOCKS
@@ -69,6 +70,7 @@ def warnings(record: Record, expected: int | None, staged: Totals) -> list[Json]
             " from the tenant, and are not in the file."
         )
         found.append({"code": "PurgedUsers", "reason": reason})
+    found += _noted(record, staged)
     if record.users:
         return found
     if expected is None:
@@ -87,6 +89,26 @@ def warnings(record: Record, expected: int | None, staged: Totals) -> list[Json]
 def counted_by(kind: str, counts: Counter[str]) -> dict[str, int]:
     """What was counted under names that begin so, by the rest of the name."""
     return {name.removeprefix(kind): count for name, count in sorted(counts.items()) if name.startswith(kind)}
+
+
+def _noted(record: Record, staged: Totals) -> list[Json]:
+    """Warnings about cells that are empty without an error."""
+    found: list[Json] = []
+    unknown = staged.counted[UNREGISTERED]
+    if unknown:
+        reason = (
+            f"The tenant's registration report does not know {unknown} of the users: disabled ones are not in it, and"
+            " it is up to a day old. Their cells are empty, which does not mean no."
+        )
+        found.append({"code": "RegistrationUnknown", "reason": reason})
+    names = [column.header for column in columns_of(record.columns) if column.source == ATTRIBUTES]
+    if names and staged.rows and not staged.counted[ATTRIBUTED]:
+        reason = (
+            f"No user has a value of {', '.join(names)}. Graph is silent where the app may not read custom security"
+            " attributes: it needs CustomSecAttributeAssignment.Read.All."
+        )
+        found.append({"code": "AttributesEmpty", "reason": reason})
+    return found
 
 
 def _too_many_blocks(staged: Totals) -> Failure | None:

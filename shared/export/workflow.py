@@ -1,6 +1,7 @@
 """The orchestrator: plan, then export in lanes side by side, then publish.
 
-1. `plan` splits the export into ranges and shares them out to lanes.
+1. `plan` splits the export into ranges and shares them out to lanes. Where columns want it, `report` then reads the
+   tenant's registration report, which the lanes look users up in.
 2. `export` reads a lane's ranges, one after the other, and after about two minutes comes back with what is left. When
    all lanes have, the next round begins. As soon as those ranges are read that renames can touch, `check` says which
    to read again because users were renamed meanwhile.
@@ -42,6 +43,8 @@ from shared.export.messages import (
     Published,
     PublishTask,
     Remaining,
+    Reported,
+    ReportTask,
     Staged,
     Unreadable,
     received,
@@ -57,8 +60,10 @@ ATTEMPTS = 5
 PAUSE = timedelta(seconds=15)
 """After the edges' own retries, which take minutes: for crashes, time-outs and long disturbances."""
 
+MAX_REPORT_SEGMENTS = 1_000
+"""Of two minutes each."""
 MAX_PASSES = 5
-"""Over the ranges in which users were renamed meanwhile."""
+"""Passes over the ranges in which users were renamed during the export."""
 PASS_PAUSE = timedelta(seconds=20)
 """Until Graph's index has seen the renames too."""
 
@@ -85,19 +90,40 @@ def export_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
         yield from _clean(context, retry, CleanTask(export.id))
         return {"status": "Over"}
     context.set_custom_status({"expected": export.expected, "ranges": export.ranges})
+    if planned.report and not export.has_ended:
+        yield from _report(context, retry, export)
     if not export.has_ended:
         yield from _export(context, export, planned)
     try:
         result = yield context.call_activity_with_retry("publish", retry, sent(export))
         published = received(result, Published)
     except Exception as problem:
-        # What runs must see that nobody wants it any more; and without results there must be no file.
+        # Running activities must see that the export is over. And a file without results must not exist.
         yield from _clean(context, retry, CleanTask(export.id, unpublish=True))
         return {"status": "Failed", "failed": sent(failure("publish", problem))}
     if published.notify:
         yield from _notify(context, retry, export)
     yield from _clean(context, retry, CleanTask(export.id))
     return {"status": published.status}
+
+
+def _report(context: Any, retry: Any, export: PublishTask) -> Turns:
+    """The registration report, read on until it ends. Without it columns are empty, which is no failure."""
+    state = ""
+    for _ in range(MAX_REPORT_SEGMENTS):
+        try:
+            result = yield context.call_activity_with_retry("report", retry, sent(ReportTask(export.id, state)))
+            reported = received(result, Reported)
+        except Exception as problem:
+            export.found = [*export.found, sent(failure("report", problem))]
+            return
+        export.found = [*export.found, *reported.found]
+        _count(export, reported)
+        state = reported.state
+        if not state or export.has_ended:
+            return
+    reason = f"The registration report had no end after {MAX_REPORT_SEGMENTS} segments; its columns are empty."
+    export.found = [*export.found, sent(Failure("EndlessPages", reason))]
 
 
 def _id(context: Any) -> str:
@@ -109,7 +135,7 @@ def _id(context: Any) -> str:
 
 
 def _mend(context: Any) -> None:
-    """Results and events that are no JSON become null: the SDK would raise before anybody could look at them."""
+    """Results and events that are not JSON become null: the SDK would raise before this code sees them."""
     for event in context.histories:
         for name in ("Result", "Input"):
             text = getattr(event, name, None)
@@ -118,7 +144,7 @@ def _mend(context: Any) -> None:
 
 
 def _is_json(text: Any) -> bool:
-    """Durable's decoder makes an object of what has `__class__`, or raises."""
+    """Durable's decoder turns JSON with `__class__` into an object, or raises."""
     try:
         msgspec.json.decode(text)
     except (msgspec.DecodeError, TypeError):
@@ -146,13 +172,13 @@ def _add_plan(export: PublishTask, planned: Planned) -> None:
 
 
 def _clean(context: Any, retry: Any, task: CleanTask) -> Turns:
-    """What could not be removed is removed with the export, or when it is older than the retention."""
+    """When this fails, the blobs are removed with the export, or at the end of the retention."""
     with suppress(Exception):
         yield context.call_activity_with_retry("clean", retry, sent(task))
 
 
 def _notify(context: Any, retry: Any, export: PublishTask) -> Turns:
-    """Tells the caller. Nobody there is no failure of the export: the results are written again with a warning."""
+    """Calls the callback. When that fails, the export does not: the results are written again, with a warning."""
     try:
         result = yield context.call_activity_with_retry("notify", retry, sent(NotifyTask(export.id)))
         warning = received(result, Notified).warning
@@ -295,7 +321,7 @@ def _take_lane(export: PublishTask, asked: list[int], lane: Exported) -> Remaini
     return lane.left or Remaining([])
 
 
-def _count(export: PublishTask, more: Planned | Exported | Checked) -> None:
+def _count(export: PublishTask, more: Planned | Reported | Exported | Checked) -> None:
     """What that has cost, and how the export has ended if it has."""
     export.requests += more.requests
     export.retries += more.retries

@@ -98,7 +98,7 @@ _MORE = (
         SIGN_IN,
         lambda user: user.days_since_sign_in,
         lambda days: None if days is None else str(days),
-        "Whole days from lastSuccessfulSignInDateTime (where that is empty: lastSignInDateTime) to the export",
+        "Whole days since lastSuccessfulSignInDateTime, or else lastSignInDateTime",
         "number",
     ),
     Maker("Account", source="authorizationInfo").texts("certificateUserIds", "Certificates by which the user signs in"),
@@ -179,7 +179,7 @@ _MORE = (
         ROLES,
         lambda user: list(user.roles),
         joined,
-        "Directory roles, also by way of a group; one over an administrative unit has its name in brackets",
+        "Directory roles, also by way of a group; with a unit's name in brackets",
     ),
 )
 """What the portal's file leaves out."""

@@ -38,18 +38,13 @@ __all__ = [
     "Kind",
     "authentication_of",
     "columns_of",
-    "expands_of",
     "find_column",
+    "relations_of",
     "select_of",
 ]
 
 COLUMNS: dict[str, Column] = {column.header: column for column in TABLE}
 """Every column that all tenants have by its header, the name that a caller uses."""
-
-_EXPANDS = {
-    MANAGER: "manager($select=id,displayName,userPrincipalName,mail)",
-    SPONSORS: "sponsors($select=id,displayName)",
-}
 
 
 def find_column(name: str) -> Column | None:
@@ -83,7 +78,7 @@ def select_of(columns: Iterable[Column], unreadable: Collection[str] = ()) -> tu
     return tuple(name for name in wanted if name not in unreadable)
 
 
-def expands_of(columns: Iterable[Column], unreadable: Collection[str] = ()) -> tuple[str, ...]:
-    """What to `$expand`: each relation is a request of its own, as Graph takes one at a time."""
+def relations_of(columns: Iterable[Column], unreadable: Collection[str] = ()) -> tuple[str, ...]:
+    """The relations that come by `$expand`: Graph takes one in a request."""
     sources = {column.source for column in columns} - {*unreadable}
-    return tuple(text for source, text in _EXPANDS.items() if source in sources)
+    return tuple(source for source in (MANAGER, SPONSORS) if source in sources)

@@ -25,7 +25,7 @@ BOM = b"\xef\xbb\xbf"
 
 _NUMBER = r"\d+(?:[.,]\d+)?"
 _PHONE = r"\(?\d[\d ().\-/]*(?:\s*(?:x|ext\.?)\s*\d+)?"
-"""As in +31 20 123 4567 and +1 (425) 555-0100x12, behind the plus."""
+"""As in +31 20 123 4567 and +1 (425) 555-0100x12, after the plus."""
 _HIDDEN = r"\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
 """Control and format characters, without CR and LF, at which a cell may be cut."""
 _WIDE = "＝＋－＠"  # noqa: RUF001 - the full-width forms
@@ -76,7 +76,7 @@ def rows(
 
 
 def _cells(cells: list[str], excel: bool, marks: _Marks) -> tuple[list[str], int]:
-    """The cells of a column as they stand in the file, and how many of them are guarded."""
+    """The cells of a column as the file has them, and how many of them are guarded."""
     column = _CELL + _CELL.join(cells)
     before = cells
     if excel and (_has(column, _FORMULAS) or _is_strange(column)):

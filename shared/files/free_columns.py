@@ -4,7 +4,6 @@ https://learn.microsoft.com/graph/extensibility-overview#directory-microsoft-ent
 https://learn.microsoft.com/graph/api/resources/customsecurityattributevalue
 """
 
-import operator
 import re
 from typing import Any
 
@@ -26,10 +25,9 @@ def column(name: str) -> Column | None:
     if not _NAME.match(name):
         return None
     if name.startswith("extension_"):
-        # An object's properties are asked for and sent in any case; they are decoded by the name that was asked.
-        read = operator.attrgetter(name)
         text = "A directory extension of this tenant"
-        return Maker("Directory extensions").column(name, name, read, as_cell, text)
+        # A user has no such field where the tenant has no such extension.
+        return Maker("Directory extensions").column(name, name, lambda user: getattr(user, name, None), as_cell, text)
     maker = Maker("Custom security attributes", permission=_PERMISSION)
     _, of, *attribute = name.split(".")
 

@@ -35,7 +35,7 @@ def head(fields: Entry) -> bytes:
 
 
 def lines(errors: Iterable[Entry]) -> bytes:
-    """Errors as they stand in the file, one a line."""
+    """Errors as the file has them, one per line."""
     return SEPARATOR.join(msgspec.json.encode(error) for error in errors)
 
 

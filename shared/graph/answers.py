@@ -1,8 +1,8 @@
 """What an answer of Graph is: good, an error that passes, or one that stays; for requests and for items of a `$batch`.
 
-Graph documents errors as `{"error": {"code": text, "message": text}}` with a status. What comes in practice is more:
-gateways before Graph answer with statuses of their own and with HTML pages, `error` stands in an answer with status 200
-(also behind the users of a page that could not be ended), `code` is null or a number, `error` is a text.
+Graph documents errors as `{"error": {"code": text, "message": text}}` with a status. In practice there is more:
+gateways answer with other statuses and with HTML pages, `error` comes with status 200 (also after the users of a page
+that Graph could not complete), `code` is null or a number, `error` is a text.
 https://learn.microsoft.com/graph/errors, https://learn.microsoft.com/graph/throttling
 """
 
@@ -46,7 +46,7 @@ Found = TypeVar("Found", bound=Body)
 def read(status: int, headers: Mapping[str, Any], content: bytes, decode: Callable[[bytes], Found]) -> Found:
     """What Graph has answered. Raises GraphError, or Transient when asking again may help.
 
-    `decode` raises msgspec.DecodeError for what is no JSON, and msgspec.ValidationError for what is none of its type.
+    `decode` raises msgspec.DecodeError when the content is not JSON, msgspec.ValidationError when its type is wrong.
     """
     if error := error_of(status, headers, content):
         raise error
@@ -108,7 +108,7 @@ def _is_html(headers: Mapping[str, Any], content: bytes) -> bool:
 
 
 def plain_body(body: bytes) -> bytes:
-    """The body of an item of a batch: what is no JSON comes as a text there, mostly in base64."""
+    """The body of an item of a batch: if it is not JSON, it comes as a text, usually in base64."""
     try:
         text = msgspec.json.decode(body, type=str)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -164,5 +164,5 @@ def _words(status: int, content: bytes) -> tuple[str, str]:
 
 
 def _text(value: Any) -> str:
-    """A text as it is, with U+FFFD for what is no character; JSON of anything else; nothing of null."""
+    """A text unchanged, with U+FFFD for halves of characters; the JSON of anything else; empty for null."""
     return "" if value is None else odd.clean(value) if isinstance(value, str) else json.dumps(value)

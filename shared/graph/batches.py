@@ -65,7 +65,7 @@ def _count_of(answer: Answer) -> int | None:
         # JSON has no place for text/plain: some roots send the number, some its text, some that in base64.
         return int(found if found.isdigit() else base64.b64decode(found).decode("utf-8-sig"))
     except ValueError:
-        return None  # A count only sizes the work: what can't be read is like one that was refused.
+        return None  # A count only sizes the work: an unreadable one is treated as refused.
 
 
 async def batch(

@@ -55,7 +55,7 @@ class Retries:
 
 @dataclass(slots=True)
 class Tally:
-    """What was done, for the results file."""
+    """Counts for the results file."""
 
     requests: int = 0
     retries: int = 0

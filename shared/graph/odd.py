@@ -3,8 +3,8 @@
 Real tenants have lone surrogates in texts, null in lists, and numbers where texts are documented. One such value must
 not cost the export. So a value of another type than documented becomes what it can be:
 
-- text: U+FFFD stands for what is no character; a number is its digits as they came, anything else its JSON
-- list: null and what can't be read is left out; what is no list becomes a list of one
+- text: U+FFFD replaces halves of characters; a number is its digits as they came, anything else its JSON
+- list: null and unreadable values are left out; a single value becomes a list of one
 - any other type: what the text or number plainly says (`"true"`), else nothing
 
 What a type requires (who a user is) is never guessed: then the answer is refused.
@@ -54,7 +54,7 @@ def convert(value: Any, wanted: type[Read]) -> tuple[Read, tuple[str, ...]]:
 
 
 def clean(text: str) -> str:
-    """The text with U+FFFD for what is no character."""
+    """The text with U+FFFD for halves of characters."""
     return _NO_CHARACTER.sub("\ufffd", text)
 
 

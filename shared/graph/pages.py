@@ -5,12 +5,12 @@ Rules of Graph that are kept here (learn.microsoft.com/graph: paging, aad-advanc
 - a page may be empty and still have a nextLink: the link ends a chain, never the length
 - headers are not remembered between pages: each page sends them again
 - a page token can die at any time: the chain is void then (ChainBroken) and is begun again by the caller
-- nothing says how many pages there are: `Advance` says when a chain can't be honest any more
+- nothing says how many pages there are: `Advance` says when a chain can no longer be honest
 """
 
 import functools
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ import msgspec
 
 from shared.errors import ChainBroken, ExportError, GraphError
 from shared.graph import odd
+from shared.graph.answers import Found
 from shared.graph.client import Graph, Tally, native, once, retrying
 from shared.graph.odata import encoded
 from shared.graph.users import User, kind_of, odd_user
@@ -124,9 +125,10 @@ def page_of(content: bytes, kind: type[User] = User) -> Page:
 async def chain(graph: Graph, query: Query, tally: Tally, start: str = "") -> AsyncIterator[Page]:
     """The pages of a query, one after the other. `start`: the nextLink to go on from.
 
-    Raises ChainBroken when what was read so far is void, GraphError when Graph refuses.
+    Raises ChainBroken when the pages read so far are void, GraphError when Graph refuses.
     """
     link: str | None = start or url_of(graph, query)
+    decode = functools.partial(page_of, kind=kind_of(query.select))
     seen: set[bytes] = set()  # Digests: a link can have any length.
     while link:
         check_link(graph, link)
@@ -135,9 +137,9 @@ async def chain(graph: Graph, query: Query, tally: Tally, start: str = "") -> As
             raise ChainBroken("RepeatedLink", "Graph sent the same nextLink twice, which would never end.")
         seen.add(digest)
         try:
-            page = await _get(graph, link, query, tally)
+            page = await get(graph, link, tally, decode, advanced=query.advanced)
         except GraphError as problem:
-            if (len(seen) > 1 or start) and _is_broken_token(problem):
+            if (len(seen) > 1 or start) and is_broken_token(problem):
                 raise ChainBroken(problem.code, problem.reason, request_id=problem.request_id) from problem
             raise
         page.link = link
@@ -166,7 +168,7 @@ def check_link(graph: Graph, link: str) -> None:
 
 
 def _origin(url: str) -> tuple[str, str, int | None] | None:
-    """Scheme, host and port; None for what is no plain URL."""
+    """Scheme, host and port; None when the text is not a plain URL."""
     try:
         parts = urlsplit(url)
         port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
@@ -177,13 +179,16 @@ def _origin(url: str) -> tuple[str, str, int | None] | None:
     return (parts.scheme, parts.hostname, port) if parts.hostname and plain and len(url) <= MAX_LINK else None
 
 
-async def _get(graph: Graph, url: str, query: Query, tally: Tally) -> Page:
-    configuration = _configuration(query.advanced)
-    users = graph.client.users.with_url(url)
-    decode = functools.partial(page_of, kind=kind_of(query.select))
+async def get(
+    graph: Graph, url: str, tally: Tally, decode: Callable[[bytes], Found], *, advanced: bool = False
+) -> Found:
+    """One page, asked for until it comes or the bounds are reached."""
+    configuration = _configuration(advanced)
+    # The SDK's way to any URL; its answer is taken as it came.
+    request = graph.client.users.with_url(url)
 
-    async def ask() -> Page:
-        return await once(graph, users.get(configuration), tally, decode)
+    async def ask() -> Found:
+        return await once(graph, request.get(configuration), tally, decode)
 
     return await retrying(graph, tally, ask)
 
@@ -198,7 +203,8 @@ def _configuration(advanced: bool) -> "RequestConfiguration[Any]":
     return configuration
 
 
-def _is_broken_token(problem: GraphError) -> bool:
+def is_broken_token(problem: GraphError) -> bool:
+    """Whether the page token is no longer good: what the chain has read is void then."""
     return problem.status in {400, 410} and (
         problem.code.lower() in _BROKEN_TOKEN or "page token" in problem.reason.lower()
     )

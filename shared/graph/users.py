@@ -145,7 +145,7 @@ _BESIDES = tuple(
 
 
 def is_purged(user: User) -> bool:
-    """True for what is left of a user that is gone from the tenant: `id` and `signInActivity`, and nothing else.
+    """True for the object of a purged user: it has `id` and `signInActivity`, and nothing else.
 
     Lists with signInActivity bring such objects. A user always has a userPrincipalName, which must have been selected.
     """

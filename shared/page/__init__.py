@@ -6,22 +6,42 @@ elsewhere and run nothing but its own scripts.
 
 from pathlib import Path
 
-_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_TYPES = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+}
 _FOLDER = Path(__file__).parent
 INDEX = "index.html"
 # Names are looked up here and never become part of a path.
+_SCRIPTS = (
+    "script",
+    "list",
+    "row",
+    "operation",
+    "details",
+    "errors",
+    "start",
+    "fielderrors",
+    "columns",
+    "filters",
+    "userlist",
+    "users",
+    "api",
+    "dom",
+    "words",
+)
+LANGUAGES = ("en", "nl")
 _FILES = {
     name: _FOLDER / name
     for name in (
         INDEX,
         "style.css",
-        "script.js",
-        "details.js",
-        "start.js",
-        "preview.js",
-        "tools.js",
-        "users.js",
         "icon.svg",
+        *(f"{name}.js" for name in _SCRIPTS),
+        *(f"texts.{language}.json" for language in LANGUAGES),
     )
 }
 _HEADERS = {

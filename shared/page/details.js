@@ -1,28 +1,33 @@
-// The details of one export: its request, counts, warnings and errors, its files, and what can be done with it.
+// The details of one export: its request, counts, warnings, errors, files and commands.
 
-import { FORMAT_TEXTS, RUNNING, announce, bytes, call, confirm, download, duration, element, icon, nameOf, number, progressBar, showProblem, statusChip, time } from "./tools.js";
+import { call, download, showProblem } from "./api.js";
+import { announce, confirm, copyButton, element, find, icon, isBusy, keepFocus, setBusy } from "./dom.js";
+import { entries, errors } from "./errors.js";
+import { asked, duration, formatOf, harmOf, isRunning, nameOf, progressBar, sameState, statusChip, time } from "./operation.js";
+import { bytes, number, t } from "./words.js";
 
-const FEW = 3;
-const dialog = document.getElementById("details");
-const title = document.getElementById("details-title");
-const body = document.getElementById("details-body");
+const dialog = find("details");
+const title = find("details-title");
+const body = find("details-body");
 let shownId = null;
 let shown = null;
 let bar = null;
-let report = {}; // `changed(id)`: its state has to be read again; `deleted(id)`: it is gone.
+let took = null;
+// `changed(id)`: its state has to be read again; `deleted(id)`: it is gone; `again(id)`: this one was started.
+let report = {};
 
 export const open = () => (dialog.open ? shownId : null);
-export const isRunning = () => dialog.open && shown !== null && RUNNING.has(shown.status);
+export const running = () => (dialog.open && shown && isRunning(shown) ? shown : null);
 export const close = () => dialog.open && dialog.close();
 
 export const setUp = (callbacks) => (report = callbacks);
 
-// Opens the panel; `known` is what the list knows until the rest is here.
+// Opens the panel; `known` is the list's entry, shown until the answer is here.
 export function begin(id, known) {
   shownId = id;
   shown = null;
-  title.textContent = known ? nameOf(known) : "Export";
-  body.replaceChildren(element("p", { class: "loading" }, "Loading …"));
+  title.textContent = known ? nameOf(known) : t("details.title");
+  body.replaceChildren(element("p", { class: "loading" }, t("loading")));
   if (!dialog.open) dialog.showModal();
   title.focus();
 }
@@ -32,92 +37,104 @@ export function fail(problem) {
   const box = element("div", { class: "problem", role: "alert" });
   showProblem(box, problem);
   body.replaceChildren(box);
+  keepFocus(title);
 }
 
-// Shows the state. While only the progress changes, nothing else is touched: focus and reading place stay.
+// Shows the state. When only the progress changes, nothing else is touched: focus and reading place stay.
 export function show(operation) {
   const before = shown;
   shown = operation;
-  if (before?.status === operation.status) {
-    bar?.update(operation.progress);
-    return;
-  }
+  if (!sameState(before, operation)) draw(operation);
+  bar?.update(operation);
+  took.textContent = duration(operation);
+}
+
+function draw(operation) {
   const name = nameOf(operation);
-  title.textContent = name;
-  const focused = body.contains(document.activeElement);
-  bar = RUNNING.has(operation.status) ? progressBar(name) : null;
-  bar?.update(operation.progress);
+  title.textContent = title.title = name;
+  bar = isRunning(operation) ? progressBar(name) : null;
+  took = element("span", {}, duration(operation));
+  const harm = harmOf(operation);
   body.replaceChildren(
     ...[
-      element("p", { class: "states" }, statusChip(operation.status)),
+      element("p", { class: "states" }, statusChip(operation), operation.cancelRequested && element("span", { class: "hint" }, t("cancel.wait"))),
+      harm && element("p", { class: "harm" }, harm),
       bar,
       commands(operation),
       element("div", { class: "problem", role: "alert", hidden: true }),
       operation.counts && tiles(operation),
-      entries("Warnings", "warning", operation.warnings),
+      entries(t("details.warnings"), operation.warnings),
       errors(operation),
-      element("section", {}, element("h3", {}, "Request"), facts(requestFacts(operation))),
-      element("section", {}, element("h3", {}, "Run"), facts(runFacts(operation))),
+      element("section", {}, element("h3", {}, t("details.request")), facts(requestFacts(operation))),
+      element("section", {}, element("h3", {}, t("details.run")), facts(runFacts(operation))),
     ].filter(Boolean),
   );
-  if (focused) title.focus();
+  keepFocus(title);
 }
 
 function commands(operation) {
-  const running = RUNNING.has(operation.status);
   const button = (text, image, action, kind = "") =>
     element("button", { type: "button", class: kind, onclick: (event) => run(event.currentTarget, action) }, icon(image), text);
+  const running = isRunning(operation);
   return element(
     "div",
-    { class: "commands", role: "group", "aria-label": "Commands" },
-    operation.download?.file && button(`Download ${FORMAT_TEXTS[operation.file.format] ?? "file"}`, "download", () => fetchFile("file"), "primary"),
-    operation.download?.results && button("Download results.json", "download", () => fetchFile("results")),
-    running && button("Cancel export", "stop", cancel),
-    !running && button("Delete", "delete", remove),
+    { class: "commands", role: "group", "aria-label": t("commands") },
+    operation.file && (operation.download?.file ?? operation.download?.csv) && button(t("details.download", { format: formatOf(operation) }), "download", () => fetchFile("file"), "primary"),
+    operation.download?.results && button(t("details.results"), "download", () => fetchFile("results")),
+    running && !operation.cancelRequested && button(t("cancel"), "stop", cancel),
+    !running && button(t("again"), "refresh", again),
+    copyButton(t("copyLink"), () => location.href, t("copied")),
+    !running && button(t("delete"), "delete", remove),
   );
 }
 
-// Runs a command once at a time and shows its problem. One that is not over with that returns what the button says now.
+// Runs a command once at a time and shows its problem.
 async function run(button, action) {
+  if (isBusy(button)) return;
   const box = body.querySelector(":scope > .problem");
-  button.disabled = true;
-  let under = false;
+  setBusy(button, true);
   try {
-    under = await action();
+    await action();
     showProblem(box, null);
   } catch (problem) {
     showProblem(box, problem);
+    box.scrollIntoView({ block: "nearest" });
   } finally {
-    button.disabled = Boolean(under);
-    if (under) button.lastChild.textContent = under;
-    if (dialog.open && !dialog.contains(document.activeElement)) (button.isConnected ? button : title).focus();
+    setBusy(button, false);
+    if (dialog.open) keepFocus(button);
   }
 }
 
 async function fetchFile(file) {
   await download(shownId, file);
-  announce("The download starts");
+  announce(t("said.download"));
 }
 
 async function cancel() {
-  const text = "What it has read so far is dropped, and no file is published.";
-  if (!(await confirm("Cancel this export?", text, "Cancel export", "Keep running"))) return null;
+  const id = shownId;
+  if (!(await confirm(t("cancel.title"), t("cancel.text"), t("cancel"), t("cancel.no")))) return;
   try {
-    await call("POST", `exports/${shownId}/cancel`);
-    announce("The export is being cancelled");
-    return "Cancelling …";
+    show({ ...shown, ...(await call("POST", `exports/${id}/cancel`)) });
+    announce(t("said.cancelling"));
   } finally {
-    await report.changed(shownId);
+    await report.changed(id);
   }
 }
 
 async function remove() {
   const id = shownId;
-  const text = `${title.textContent}, its results and its entry in this list are removed for everyone. This can't be undone.`;
-  if (!(await confirm("Delete this export?", text, "Delete", "Keep"))) return;
+  const text = t("delete.text", { name: title.textContent });
+  if (!(await confirm(t("delete.title"), text, t("delete"), t("delete.no")))) return;
   await call("DELETE", `exports/${id}`);
   dialog.close();
   report.deleted(id);
+}
+
+async function again() {
+  if (!(await confirm(t("again.title"), t("again.text"), t("again"), t("again.no")))) return;
+  const { id } = await call("POST", "exports", JSON.stringify({ again: shownId }));
+  dialog.close();
+  report.again(id);
 }
 
 function tiles({ counts, ...operation }) {
@@ -126,128 +143,46 @@ function tiles({ counts, ...operation }) {
   return element(
     "dl",
     { class: "tiles" },
-    tile("Users exported", number(counts.exported)),
-    tile("Users expected", number(counts.expected)),
-    tile("Errors", number(counts.errors), counts.errors ? "some" : ""),
-    tile("Duration", duration(operation)),
+    tile(t("tile.exported"), number(counts.exported)),
+    tile(t("tile.expected"), number(counts.expected)),
+    tile(t("tile.errors"), number(counts.errors), counts.errors ? "some" : ""),
+    tile(t("tile.duration"), duration(operation)),
   );
 }
 
 function facts(pairs) {
   const list = element("dl", { class: "facts" });
   for (const [term, value] of pairs) {
-    if (value !== null && value !== undefined) list.append(element("dt", {}, term), element("dd", {}, value));
+    if (value !== null && value !== undefined) list.append(element("dt", {}, term), element("dd", { dir: "auto" }, value));
   }
   return list;
 }
 
-function requestFacts({ request = {} }) {
+function requestFacts({ request = {}, ...operation }) {
   const columns = request.columns ?? [];
-  const users = request.users ? `${number(request.users)} selected` : request.filter ? "That match the filter" : "All";
   return [
-    ["Users", users],
-    ["Filter", request.filter ? element("code", {}, request.filter) : null],
-    ["Columns", element("details", {}, element("summary", {}, `${columns.length} columns`), columns.join(", "))],
-    ["Format", formatText(request)],
-    ["Safe for Excel", request.format !== "csv" ? null : request.excel === false ? "No" : "Yes"],
-    ["Calls back", request.callbackHost || null],
+    [t("fact.users"), asked({ request: { ...request, filter: "" } })],
+    [t("fact.filter"), request.filter ? element("code", { dir: "ltr" }, request.filter) : null],
+    [t("fact.columns"), element("details", {}, element("summary", {}, t("columns.count", { count: columns.length })), columns.join(", "))],
+    [t("fact.format"), formatOf({ request, ...operation })],
+    [t("fact.excel"), (request.format ?? "csv") === "csv" ? t(request.excel === false ? "no" : "yes") : null],
+    [t("fact.callback"), request.callbackHost || null],
   ];
-}
-
-function formatText({ format = "csv", separator, compress }) {
-  const parts = [FORMAT_TEXTS[format] ?? format, separator === ";" && "with semicolons", compress && "compressed"];
-  return parts.filter(Boolean).join(", ");
 }
 
 function runFacts({ counts, ...operation }) {
+  // Of a failed export the steps that failed could not say how many requests they made.
+  const known = counts && (counts.requests > 0 || operation.status !== "Failed");
+  const tries = counts && `${t("fact.retries", { count: counts.retries })}, ${t("fact.restarts", { count: counts.restarts })}`;
   return [
-    ["Started by", operation.requestedBy?.name || operation.requestedBy?.id || "–"],
-    ["Started", time(operation.createdDateTime)],
-    ["Ended", operation.completedDateTime ? time(operation.completedDateTime) : null],
-    ["File size", operation.file ? bytes(operation.file.bytes) : null],
-    ["Ranges", counts ? number(counts.ranges) : null],
-    ["Requests to Graph", counts ? number(counts.requests) : null],
-    ["Tried again", counts ? `${number(counts.retries)} requests, ${number(counts.restarts)} ranges` : null],
-    ["Id", element("code", {}, operation.id)],
+    [t("fact.startedBy"), operation.requestedBy?.name || operation.requestedBy?.id || "–"],
+    [t("fact.started"), time(operation.createdDateTime)],
+    [t("fact.ended"), operation.completedDateTime ? time(operation.completedDateTime) : null],
+    [t("fact.duration"), took],
+    [t("fact.size"), operation.file ? bytes(operation.file.bytes) : null],
+    [t("fact.ranges"), known ? number(counts.ranges) : null],
+    [t("fact.requests"), known ? number(counts.requests) : null],
+    [t("fact.again"), known ? tries : null],
+    [t("fact.id"), element("code", {}, operation.id)],
   ];
-}
-
-function entries(heading, kind, found) {
-  if (!found?.length) return null;
-  const items = found.map((each) => element("li", {}, element("strong", {}, each.code), element("span", {}, each.reason)));
-  return element("section", { class: kind }, element("h3", {}, heading), element("ul", { class: "entries" }, ...items));
-}
-
-// The bars count what is shown here, the first errors of maybe many more, and say so. A few are just listed.
-function errors({ errors: found = [], counts = {} }) {
-  if (!found.length) return null;
-  const all = Math.max(counts.errors ?? 0, found.length);
-  const heading = all > found.length ? `Errors: the first ${number(found.length)} of ${number(all)}` : `Errors: ${number(all)}`;
-  const search = element("input", { type: "search", id: "search", placeholder: "User, code or reason", autocomplete: "off", spellcheck: "false" });
-  const count = element("p", { class: "hint", role: "status" });
-  const rows = element("tbody", { role: "rowgroup" });
-  const parts = ["User", "Reason", "Column", "Request id"];
-  const head = element("tr", { role: "row" }, ...parts.map((part) => element("th", { role: "columnheader", scope: "col" }, part)));
-  const table = element("table", { role: "table", class: "errors" }, element("caption", { class: "unseen" }, heading), element("thead", { role: "rowgroup" }, head), rows);
-  const list = found.map((error) => ({ row: errorRow(error), code: error.code, text: Object.values(error).join(" ").toLowerCase() }));
-  let code = null;
-  const chart = barChart(found, (chosen) => {
-    code = chosen;
-    filter();
-  });
-  function filter() {
-    const words = search.value.toLowerCase().split(/\s+/);
-    const kept = list.filter((each) => (!code || each.code === code) && words.every((word) => each.text.includes(word)));
-    rows.replaceChildren(...kept.map((each) => each.row));
-    count.textContent = kept.length === list.length ? "" : `${number(kept.length)} of ${number(list.length)} shown`;
-    table.hidden = kept.length === 0;
-  }
-  search.addEventListener("input", filter);
-  filter();
-  return element(
-    "section",
-    {},
-    element("h3", {}, heading),
-    all > found.length && element("p", { class: "hint" }, "results.json has all of them."),
-    ...(found.length > FEW ? [chart, element("label", { class: "search", for: "search" }, "Find in the errors", search)] : []),
-    count,
-    table,
-  );
-}
-
-function errorRow(error) {
-  const cell = (label, ...children) => element("td", { role: "cell", "data-label": label }, ...children);
-  const user = error.userPrincipalName ?? error.user ?? "–";
-  return element(
-    "tr",
-    { role: "row" },
-    cell("User", element("span", { title: error.user ?? "" }, user)),
-    cell("Reason", element("strong", { class: "code" }, error.code), element("span", { class: "reason" }, error.reason)),
-    cell("Column", ...(error.column ?? "–").split(", ").map((column) => element("span", { class: "each" }, column))),
-    cell("Request id", error.requestId ? element("code", { title: error.requestId }, error.requestId) : "–"),
-  );
-}
-
-// A bar for each code, the most frequent first; each is a switch that shows only its errors.
-function barChart(found, choose) {
-  const counts = new Map();
-  for (const { code } of found) counts.set(code, (counts.get(code) ?? 0) + 1);
-  const sorted = [...counts].sort((one, other) => other[1] - one[1]);
-  const buttons = sorted.map(([code, count]) => {
-    const fill = element("span", { class: "fill" });
-    fill.style.width = `${(count / sorted[0][1]) * 100}%`;
-    const switched = (event) => {
-      const on = event.currentTarget.getAttribute("aria-pressed") !== "true";
-      for (const each of buttons) each.setAttribute("aria-pressed", String(on && each === event.currentTarget));
-      choose(on ? code : null);
-    };
-    return element(
-      "button",
-      { type: "button", "aria-pressed": "false", title: "Show only these", onclick: switched },
-      element("span", { class: "code" }, code),
-      element("span", { class: "track" }, fill),
-      element("span", { class: "number" }, number(count)),
-    );
-  });
-  return element("ul", { class: "chart", "aria-label": "Errors by code" }, ...buttons.map((button) => element("li", {}, button)));
 }

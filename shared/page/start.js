@@ -1,217 +1,106 @@
-// The form that starts an export. What the API refuses is shown at its field, found by the problem's JSON pointer.
+// The form that starts an export. A problem that the API reports is shown at its field, found by its JSON pointer.
 
-import { announce, call, element, number, showProblem } from "./tools.js";
-import { previewOf } from "./preview.js";
-import { parseUsers, readFile } from "./users.js";
+import { call, showProblem } from "./api.js";
+import * as columns from "./columns.js";
+import { announce, find, isBusy, keepFocus, setBusy } from "./dom.js";
+import { showErrors } from "./fielderrors.js";
+import * as filters from "./filters.js";
+import { t } from "./words.js";
+import * as users from "./userlist.js";
 
-const EXAMPLES = [
-  ["Guests", "userType eq 'Guest'"],
-  ["Accounts that are switched off", "accountEnabled eq false"],
-  ["One department", "department eq 'Sales'"],
-  ["Created since", "createdDateTime ge 2025-01-01T00:00:00Z"],
-  ["Synchronised from on-premises", "onPremisesSyncEnabled eq true"],
-];
-const SETS = {
-  documented: "What the portal's documentation lists, with the authentication columns",
-  portal: "What the portal's own file has",
-  profile: "Documented, without the authentication columns: the quickest",
-  preview: "What the portal's newer download can have, one value a cell",
-  people: "What an administrator reads first: manager, licenses, roles, sign-in",
-};
-const SHOWN_PROBLEMS = 5;
-
-const find = (id) => document.getElementById(id);
 const form = find("form");
 const dialog = find("start");
 const chosen = (name) => form.elements[name].value;
-let started = async () => {};
-let columnsShown = false;
+let report = {}; // `started(id)`: an export was started.
 let lastTry = { body: "", key: "" };
 
-// `callback(id)` is told of an export that was started.
-export function setUp(callback) {
-  started = callback;
-  for (const [name, filter] of EXAMPLES) {
-    const take = () => {
-      find("odata").value = filter;
-      find("odata").focus();
-    };
-    const button = element("button", { type: "button", class: "example", onclick: take }, element("span", {}, name), element("code", {}, filter));
-    find("examples").append(element("li", {}, button));
-  }
+export function setUp(callbacks) {
+  report = callbacks;
+  filters.setUp();
+  users.setUp((detail) => showErrors(form, detail ? [{ pointer: "/users", detail }] : []));
   form.addEventListener("change", showParts);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     submit();
   });
-  find("preview").addEventListener("click", showPreview);
-  find("users").addEventListener("input", countUsers);
-  find("users-file").addEventListener("change", takeFile);
 }
 
-export function open() {
+export async function open() {
   if (!dialog.open) dialog.showModal();
-  if (!columnsShown) showColumns();
+  if (!columns.loaded()) await showColumns();
 }
 
 export const close = () => dialog.open && dialog.close();
 
 function showParts() {
   for (const part of form.querySelectorAll("[data-scope]")) part.hidden = part.dataset.scope !== chosen("scope");
-  for (const part of form.querySelectorAll("[data-formats]")) part.hidden = !part.dataset.formats.split(" ").includes(chosen("format"));
   find("columns").hidden = chosen("columns") !== "";
 }
 
 async function showColumns() {
   try {
-    const { sets, columns } = await call("GET", "columns");
-    columnsShown = true;
-    const names = Object.keys(sets);
-    find("sets").replaceChildren(...names.map((name, at) => setChoice(name, sets[name], at === 0)));
-    find("columns").replaceChildren(...groups(columns).map((group) => columnGroup(...group)), tenantColumns());
+    await columns.load();
     showProblem(find("form-problem"), null);
   } catch (problem) {
     showProblem(find("form-problem"), problem, showColumns);
+    keepFocus(find("form-problem"));
   }
   showParts();
 }
 
-function setChoice(name, headers, checked) {
-  const ids = { "aria-labelledby": `set-${name}`, "aria-describedby": `set-${name}-hint` };
-  const label = element("span", { id: `set-${name}` }, element("b", {}, name), ` · ${headers.length} columns`);
-  const hint = element("small", { id: `set-${name}-hint` }, SETS[name] ?? "");
-  return element("label", { class: "choice" }, element("input", { type: "radio", name: "columns", value: name, checked, ...ids }), element("span", {}, label, hint));
-}
-
-const COSTS = {
-  page: "Graph sends fewer users a page with these: the export takes longer.",
-  report: "A list is read once for each export, which can take minutes.",
-  user: "These cost a call to Graph for each user: an export of many users takes much longer.",
-};
-
-function groups(columns) {
-  const byGroup = new Map();
-  for (const column of columns) byGroup.set(column.group, [...(byGroup.get(column.group) ?? []), column]);
-  return [...byGroup].map(([title, group]) => [title, hint(group), group]);
-}
-
-function hint(group) {
-  const permissions = [...new Set(group.map((column) => column.permission).filter(Boolean))];
-  const needs = permissions.length ? `The app needs ${permissions.join(" and ")}.` : "";
-  return [COSTS[group[0].cost], needs].filter(Boolean).join(" ");
-}
-
-// A group with a box for all of it, which shows when only some are chosen.
-function columnGroup(title, hint, columns) {
-  const boxes = columns.map(({ header, description }) => element("input", { type: "checkbox", name: "column", value: header, title: description }));
-  const all = element("input", { type: "checkbox", "aria-label": `All of: ${title}` });
-  const group = element(
-    "fieldset",
-    { class: "columns" },
-    element("legend", {}, element("label", {}, all, title)),
-    hint && element("p", { class: "hint" }, hint),
-    element("div", { class: "boxes" }, ...boxes.map((box) => element("label", { class: "choice", title: box.title }, box, box.value))),
-  );
-  group.addEventListener("change", ({ target }) => {
-    if (target === all) for (const box of boxes) box.checked = all.checked;
-    const count = boxes.filter((box) => box.checked).length;
-    all.checked = count === boxes.length;
-    all.indeterminate = count > 0 && count < boxes.length;
-  });
-  return group;
-}
-
-// Names that are in no list, because only this tenant knows them.
-function tenantColumns() {
-  const field = element("input", { type: "text", id: "tenant-columns", autocomplete: "off", spellcheck: "false", "aria-describedby": "tenant-columns-hint" });
-  const text = "Directory extensions (extension_APPID_NAME) and custom security attributes (customSecurityAttributes.SET.NAME), with commas between.";
-  return element(
-    "fieldset",
-    { class: "columns" },
-    element("legend", {}, element("label", { for: "tenant-columns" }, "Columns of your tenant")),
-    element("p", { class: "hint", id: "tenant-columns-hint" }, text),
-    field,
-  );
-}
-
-function tenantNames() {
-  return (find("tenant-columns")?.value ?? "").split(/[,;\s]+/).filter(Boolean);
-}
-
-function countUsers() {
-  const count = parseUsers(find("users").value).length;
-  find("users-count").textContent = count ? `${number(count)} ${count === 1 ? "user" : "users"}` : "";
-}
-
-async function takeFile() {
-  const [file] = find("users-file").files;
-  if (!file) return;
-  showErrors([]);
-  try {
-    const users = parseUsers(await readFile(file));
-    if (!users.length) throw new Error(`${file.name} has no users: give a column userPrincipalName, objectId or id, or one user a line.`);
-    find("users").value = users.join("\n");
-    countUsers();
-  } catch (problem) {
-    showErrors([{ pointer: "/users", detail: problem.message }]);
-  }
-  find("users-file").value = ""; // The same file can be taken again after a change.
+function reset() {
+  form.reset();
+  filters.reset();
+  users.reset();
+  if (columns.loaded()) columns.reset();
+  showErrors(form, []);
+  showProblem(find("form-problem"), null);
+  showParts();
 }
 
 function request() {
-  const format = chosen("format");
-  const body = format === "csv" ? { excel: find("excel").checked } : { format };
-  if (format === "csv" && chosen("separator") !== ",") body.separator = chosen("separator");
-  if (format !== "xlsx" && find("compress").checked) body.compress = true;
+  const body = { excel: find("excel").checked };
   if (find("file-name").value.trim()) body.fileName = find("file-name").value;
   if (chosen("scope") === "filter") body.filter = find("odata").value;
-  if (chosen("scope") === "users") body.users = parseUsers(find("users").value);
-  const set = chosen("columns");
-  body.columns = set || [...[...form.querySelectorAll("[name=column]:checked")].map((box) => box.value), ...tenantNames()];
-  if (!set && !columnsShown) delete body.columns;
+  if (chosen("scope") === "users") body.users = users.read();
+  const wanted = columns.read(chosen("columns"));
+  if (wanted) body.columns = wanted;
   return body;
 }
 
+// What would be refused anyway, said in the page's words.
+function problemsOf(body) {
+  const problems = [];
+  if (body.columns && !body.columns.length) problems.push({ pointer: "/columns", detail: t("columns.choose") });
+  if (body.users && !body.users.length) problems.push({ pointer: "/users", detail: t(users.asks() ? "users.choose" : "users.none") });
+  if (body.filter !== undefined && !body.filter.trim()) problems.push({ pointer: "/filter", detail: t("filter.none") });
+  return problems;
+}
+
 async function submit() {
-  const body = JSON.stringify(request());
+  if (isBusy(find("submit"))) return;
+  const wanted = request();
+  const problems = problemsOf(wanted);
+  if (problems.length) {
+    showErrors(form, problems);
+    return;
+  }
+  const body = JSON.stringify(wanted);
   // The same request again, after an answer that got lost, must not start a second export.
   if (body !== lastTry.body) lastTry = { body, key: newKey() };
-  find("submit").disabled = true;
-  announce("Starting the export");
+  setBusy(find("submit"), true);
+  announce(t("said.starting"));
   try {
     const { id } = await call("POST", "exports", body, { "Idempotency-Key": lastTry.key });
     lastTry = { body: "", key: "" };
-    showErrors([]);
-    showProblem(find("form-problem"), null);
-    form.reset();
-    find("preview-result").hidden = true;
-    countUsers();
-    showParts();
+    reset();
     dialog.close();
-    await started(id);
+    await report.started(id);
   } catch (problem) {
     showRefusal(problem);
   } finally {
-    find("submit").disabled = false;
-  }
-}
-
-// Asks what the export would give; nothing is started. What was shown before goes, because it may be of another request.
-async function showPreview() {
-  const box = find("preview-result");
-  box.hidden = true;
-  find("preview").disabled = true;
-  announce("Asking Microsoft Graph");
-  try {
-    box.replaceChildren(previewOf(await call("POST", "exports/preview", JSON.stringify(request()))));
-    box.hidden = false;
-    showErrors([]);
-    showProblem(find("form-problem"), null);
-    box.scrollIntoView({ block: "nearest" });
-  } catch (problem) {
-    showRefusal(problem);
-  } finally {
-    find("preview").disabled = false;
+    setBusy(find("submit"), false);
+    if (dialog.open) keepFocus(find("submit"));
   }
 }
 
@@ -220,46 +109,10 @@ function newKey() {
 }
 
 function showRefusal(problem) {
-  const atFields = showErrors(problem.errors ?? []);
-  if (atFields) {
+  if (showErrors(form, problem.errors ?? [])) {
     showProblem(find("form-problem"), null);
     return;
   }
   showProblem(find("form-problem"), problem);
   find("form-problem").focus();
 }
-
-// Shows each problem at the field that its pointer names. True when all of them have one.
-function showErrors(errors) {
-  for (const old of form.querySelectorAll(".error")) old.remove();
-  for (const control of form.querySelectorAll("[aria-invalid]")) {
-    control.removeAttribute("aria-invalid");
-    control.setAttribute("aria-describedby", control.getAttribute("aria-describedby").replace(/error-\S+ ?/, ""));
-  }
-  const byField = new Map();
-  for (const error of errors) {
-    const field = [...form.querySelectorAll("[data-pointer]")].find(
-      (each) => !each.hidden && `/${error.pointer.split("/")[1]}` === each.dataset.pointer,
-    );
-    byField.set(field, [...(byField.get(field) ?? []), error.detail]);
-  }
-  for (const [field, details] of byField) if (field) showAtField(field, details);
-  form.querySelector("[aria-invalid]")?.focus();
-  return errors.length > 0 && !byField.has(undefined);
-}
-
-function showAtField(field, details) {
-  const more = details.length - SHOWN_PROBLEMS;
-  const lines = details.slice(0, SHOWN_PROBLEMS).map((detail) => element("span", {}, sentence(detail)));
-  if (more > 0) lines.push(element("span", {}, `And ${number(more)} more like this.`));
-  const id = `error${field.dataset.pointer.replace("/", "-")}`;
-  const control = field.querySelector("[name=columns]:checked") ?? field.querySelector("textarea, input, select");
-  const text = element("p", { class: "error", id }, ...lines);
-  if (control.type === "radio" || control.type === "checkbox") field.append(text);
-  else control.after(text);
-  control.setAttribute("aria-invalid", "true");
-  control.setAttribute("aria-describedby", `${id} ${control.getAttribute("aria-describedby") ?? ""}`);
-  announce(details.map(sentence).join(" "));
-}
-
-const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,4 +1,4 @@
-"""Splitting by name: what time does not split any more, by the beginnings of the userPrincipalName."""
+"""Splitting by the beginnings of the userPrincipalName, where time can no longer split."""
 
 from dataclasses import dataclass, field, replace
 
@@ -10,7 +10,7 @@ LETTERS = "asmjcedrlbtknphgiofvwyzuqx0123456789.-_'!#^~@"
 LETTERS_AFTER = "aeionrlshmtducgkybpvfjwzxq.0123456789-_'!#^~@"
 """The same, first what follows most often inside a name."""
 DIGITS_FIRST = "0123456789@.-_" + LETTERS_AFTER[:26] + "'!#^~"
-"""The same, behind a digit: names made by a script are numbered."""
+"""The same, after a digit: names made by a script are numbered."""
 MAX_OR = 12
 """Beginnings in one range: Graph takes 15 clauses with `or`, and the caller's filter may have some as well."""
 MAX_DEPTH = 60

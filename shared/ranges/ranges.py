@@ -36,7 +36,7 @@ class Range:
     low: int | None = None
     """First second kept (kind time); index of the first user (kind users)."""
     high: int | None = None
-    """First second not kept any more (kind time); index behind the last user (kind users)."""
+    """The first second that is not kept (kind time); the index after the last user (kind users)."""
     prefixes: tuple[str, ...] = ()
     """Small letters: the userPrincipalName begins with one of these; empty: with anything."""
     except_prefixes: tuple[str, ...] = ()

@@ -93,7 +93,7 @@ def _split(counted: list[Range] | None, known: dict[str, int] | None, total: int
     if not slices:
         return None
     ranges = merge(slices, size)
-    # Time does not split them any more; two seconds are a burst with its lowered border.
+    # Time can no longer split them. Two seconds are a burst with its lowered border.
     bursts = [part for part in ranges if seconds_of(part) <= 2]
     names = dict(zip(bursts, (yield from together(*(split_by_name(part, size) for part in bursts))), strict=True))
     return [*(piece for part in ranges for piece in names.get(part) or [part]), *(by_name or [null])]

@@ -26,7 +26,7 @@ _CLOCK_SKEW = timedelta(minutes=15)
 
 
 class BlockMissing(Exception):
-    """A block that was staged is not in the storage any more."""
+    """The storage no longer has a block that was staged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ async def erase(storage: Storage, name: str) -> None:
 
 
 async def discard_uncommitted(storage: Storage, name: str) -> None:
-    """Removes what was staged for a blob and never committed; what was committed stays as it is."""
+    """Discards the uncommitted blocks of a blob; its committed content stays."""
     from azure.core import MatchConditions
     from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
     from azure.storage.blob import BlobBlock, BlockState
@@ -227,7 +227,7 @@ async def delete_all(storage: Storage, prefix: str) -> None:
     """Removes every blob whose name begins so."""
     found = [name async for name in names(storage, prefix)]
     for start in range(0, len(found), DELETE_BATCH):
-        # One that is gone already, because this runs a second time, is no failure.
+        # A blob that no longer exists is not a failure: this may run a second time.
         await storage.container.delete_blobs(*found[start : start + DELETE_BATCH], raise_on_any_failure=False)
 
 
@@ -261,7 +261,7 @@ async def names(storage: Storage, prefix: str) -> "AsyncIterator[str]":
 
 
 def summary_of(blob: "BlobProperties") -> Any:
-    """What was given as `summary` when the blob was written; None when there was nothing."""
+    """The `summary` with which the blob was written; None when it had none."""
     text = (blob.metadata or {}).get("summary")
     return msgspec.json.decode(unquote(text)) if text else None
 

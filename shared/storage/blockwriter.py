@@ -49,13 +49,13 @@ class BlockWriter:
         self.about.append(about)
 
     async def stage_full(self) -> None:
-        """Stages what has been added if it is enough for a block."""
+        """Stages a block when there is enough for one."""
         many = self.most_users is not None and sum(each.users for each in self.about) >= self.most_users
         if self._waiting >= self.enough or many:
             await self.stage()
 
     async def stage(self) -> None:
-        """Stages what has been added, however little it is."""
+        """Stages the rest, however little it is."""
         if not self.pieces:
             return
         data, entries = self.separator.join(self.pieces), len(self.pieces)

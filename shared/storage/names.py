@@ -122,6 +122,11 @@ def elsewhere_name(export_id: str, number: int) -> str:
     return work_name(export_id, f"elsewhere-{number:07d}")
 
 
+def report_name(export_id: str, part: str = "") -> str:
+    """The registration report: where it is noted which execution has read it; with a part: what that has written."""
+    return work_name(export_id, f"report-{part}" if part else "report.json")
+
+
 def cancelled_name(export_id: str) -> str:
     """Is there from the moment in which a person cancels."""
     return work_name(export_id, "cancelled")

@@ -1,4 +1,4 @@
-"""Small blobs that are changed only as long as they are what was read: by their ETags."""
+"""Small blobs that are changed only if nobody else has changed them since they were read (ETags)."""
 
 from typing import Any
 

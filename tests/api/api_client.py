@@ -2,8 +2,6 @@
 
 import base64
 import json
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,13 +16,12 @@ from referencing.jsonschema import DRAFT202012
 from local.serve import Serving
 from shared.api.access import HEADER
 from shared.settings import APP_ROLE, USER_ADMINISTRATOR
+from tests.waiting import wait
 
 Json = dict[str, Any]
 SHARED = Path(__file__).parents[2] / "shared"
 CONTRACT: Json = json.loads((SHARED / "api/openapi.json").read_text())
 SLOW_USERS = 60_000
-SECONDS = 20.0
-LOOK = 0.03
 _BASE = "urn:openapi"
 _REGISTRY: Registry[Any] = Registry().with_resource(_BASE, DRAFT202012.create_resource(CONTRACT))
 
@@ -43,15 +40,6 @@ def administrator(oid: str = "admin") -> dict[str, str]:
 def program(oid: str) -> dict[str, str]:
     """A Logic App's managed identity: it sees its own exports only."""
     return principal(oid, APP_ROLE, name=f"app {oid}")
-
-
-def wait(condition: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:
-    """What the condition returns, once that is something."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        time.sleep(LOOK)
-    return found
 
 
 @dataclass(frozen=True, slots=True)

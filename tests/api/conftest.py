@@ -11,7 +11,7 @@ from tests.api.api_client import SLOW_USERS, Api, administrator
 
 
 def _api(serving: Serving) -> Iterator[Api]:
-    with httpx.Client(base_url=serving.url, trust_env=False, timeout=30) as http:
+    with httpx.Client(base_url=serving.url, trust_env=False, timeout=60) as http:
         yield Api(serving, http, administrator())
 
 

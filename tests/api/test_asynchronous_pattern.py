@@ -20,9 +20,10 @@ from shared.api.access import Caller
 from shared.api.operations import Operations, new_id
 from shared.api.request import ExportRequest
 from shared.storage import blobs
-from tests.api.api_client import Api, program, wait
+from tests.api.api_client import Api, program
 from tests.api.durable import Durable
 from tests.edges import settings_for
+from tests.waiting import wait
 
 
 @pytest.fixture

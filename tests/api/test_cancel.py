@@ -10,8 +10,9 @@ import httpx
 import pytest
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
-from tests.api.api_client import SLOW_USERS, Api, wait
+from tests.api.api_client import SLOW_USERS, Api
 from tests.api.test_results_schema import VALIDATOR
+from tests.waiting import wait
 
 SECONDS = 10.0
 """Within so long an export that was cancelled has ended, however long it would take."""
@@ -61,7 +62,8 @@ def test_a_cancelled_export_ends_soon_says_how_far_it_came_and_leaves_no_file(
 ) -> None:
     export_id = slow.start()
     at_least = running(slow, export_id)
-    assert slow.cancel(export_id).json()["status"] == "InProgress"
+    answered = slow.cancel(export_id).json()
+    assert (answered["status"], answered["cancelRequested"]) == ("InProgress", True)
     found = wait(lambda: (a := slow.get(f"/api/exports/{export_id}")).status_code == 200 and a.json(), "end", SECONDS)
     assert found["status"] == "Cancelled"
     assert 0 < at_least <= found["counts"]["exported"] < SLOW_USERS == found["counts"]["expected"]
@@ -88,19 +90,44 @@ def test_what_is_read_for_a_cancelled_export_stops_and_its_work_is_removed(
 def test_an_export_is_cancelled_before_it_is_planned_too(slow: Api) -> None:
     export_id = slow.start()
     assert slow.cancel(export_id).status_code == 202
-    assert slow.cancel(export_id).status_code in {202, 409}
+    assert slow.cancel(export_id).status_code in {200, 202}
     found = wait(lambda: (a := slow.get(f"/api/exports/{export_id}")).status_code == 200 and a.json(), "end", SECONDS)
     assert found["status"] == "Cancelled"
 
 
-def test_what_runs_is_not_deleted_and_what_has_ended_not_cancelled(slow: Api) -> None:
+def test_what_runs_is_not_deleted_and_to_cancel_what_has_ended_gives_its_results(slow: Api) -> None:
     export_id = slow.start()
     refused = slow.delete(export_id)
     assert refused.status_code == 409
     assert "Cancel it first" in refused.json()["detail"]
     slow.cancel(export_id)
+    ended = slow.end(export_id).json()
+    again = slow.cancel(export_id)
+    assert again.status_code == 200
+    assert {**again.json(), "download": 0} == {**ended, "download": 0}
+
+
+def test_to_cancel_a_failed_export_changes_nothing_and_is_no_failure(slow: Api) -> None:
+    export_id = slow.start(filter="noSuchProperty eq 'x'")
     slow.end(export_id)
-    assert slow.cancel(export_id).status_code == 409
+    assert slow.cancel(export_id).status_code == 200
+    assert slow.get(f"/api/exports/{export_id}").json()["status"] == "Failed"
+
+
+def test_until_it_has_ended_answer_and_list_say_that_it_was_cancelled(slow: Api) -> None:
+    export_id = slow.start()
+    running(slow, export_id)
+    assert "cancelRequested" not in slow.get(f"/api/exports/{export_id}").json()
+    slow.cancel(export_id)
+
+    def seen() -> bool:
+        (listed,) = [each for each in slow.listed(top=200)["value"] if each["id"] == export_id]
+        shown = slow.get(f"/api/exports/{export_id}")
+        for answer in (listed, shown.json()):
+            assert answer["status"] == "Cancelled" or answer["cancelRequested"], answer
+        return shown.status_code == 200
+
+    wait(seen, "the end", SECONDS)
 
 
 def test_a_cancelled_export_can_be_deleted_at_once_with_all_that_it_has_left(

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.api.edges import settings_for
 
 from local.serve import Serving
 from shared.api import anew, due, keep, operations, removal, saved
@@ -20,6 +19,7 @@ from shared.export.context import find_record
 from shared.storage import blobs
 from shared.storage.names import ended_name, results_name
 from tests.api.durable import Durable
+from tests.edges import settings_for
 
 NOW = datetime.now(UTC).replace(hour=5, minute=50, second=0, microsecond=0)
 DAY = timedelta(days=1)

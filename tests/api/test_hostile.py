@@ -59,7 +59,7 @@ def app(api: Api) -> Api:
 
 def status_of(api: Api, method: str, path: str) -> int:
     """Sends the path as it stands: httpx would tidy it up."""
-    connection = HTTPConnection(urlsplit(api.serving.url).netloc, timeout=10)
+    connection = HTTPConnection(urlsplit(api.serving.url).netloc, timeout=60)
     with closing(connection):
         connection.request(method.upper(), path, headers=api.caller)
         return connection.getresponse().status
@@ -115,7 +115,7 @@ def _encoded(value: Any) -> str:
 def test_a_header_that_is_too_long_or_has_line_breaks_is_refused(api: Api) -> None:
     assert api.http.get("/api/exports", headers={HEADER: "A" * 100_000}).status_code in {400, 401, 431}
     parts = urlsplit(api.serving.url)
-    with socket.create_connection((str(parts.hostname), parts.port), timeout=5) as connection:
+    with socket.create_connection((str(parts.hostname), parts.port), timeout=60) as connection:
         lines = (
             b"GET /api/exports HTTP/1.1\r\nHost: a\r\nIdempotency-Key: a\rX: b\r\n\0: c\r\nConnection: close\r\n\r\n"
         )

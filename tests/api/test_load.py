@@ -23,9 +23,10 @@ from shared.export import activities
 from shared.export.context import Edges, find_record
 from shared.storage import blobs
 from shared.storage.names import callback_name, key_name, place_name, record_name, users_name
-from tests.api.api_client import Api, program, wait
+from tests.api.api_client import Api, program
 from tests.api.durable import Durable
 from tests.edges import settings_for
+from tests.waiting import wait
 
 ANN, BOB = (Caller(name, name, administrator=True) for name in ("ann", "bob"))
 RECORD = {

@@ -114,6 +114,6 @@ def test_every_answer_to_whatever_request_is_in_the_document(api: Api, method: s
     @bounded
     @given(case=valid | invalid)
     def check(case: Case[Any]) -> None:
-        case.call_and_validate(base_url=f"{api.serving.url}/api", checks=CHECKS, timeout=20)
+        case.call_and_validate(base_url=f"{api.serving.url}/api", checks=CHECKS, timeout=60)
 
     check()

@@ -14,9 +14,10 @@ from shared.api.operations import Operations, new_id
 from shared.api.request import ExportRequest
 from shared.storage import blobs
 from shared.storage.names import place_name
-from tests.api.api_client import Api, wait
+from tests.api.api_client import Api
 from tests.api.durable import Durable
 from tests.edges import settings_for
+from tests.waiting import wait
 
 NOW = datetime.now(UTC)
 ANN = Caller("ann", "Ann", administrator=False)

@@ -5,7 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.api.api_client import CONTRACT, Api, administrator, program, wait
+from tests.api.api_client import CONTRACT, Api, administrator, program
+from tests.waiting import wait
 
 CALLBACK = "https://prod-1.westeurope.logic.azure.com/workflows/1?sig=a-secret"
 SCHEMAS = CONTRACT["components"]["schemas"]
@@ -127,7 +128,7 @@ def test_runs_of_saved_exports_are_listed_among_the_others_by_their_age(app: Api
     save(app, "some")
     ids = [app.start(**body) for body in ({}, {"body": {"saved": "some"}}, {}, {"body": {"saved": "some"}}, {})]
     assert [each["id"] for each in app.listed()["value"]] == ids[::-1]
-    paged, token = [], {}
+    paged, token = list[str](), dict[str, str]()
     while True:
         page = app.listed(top=2, **token)
         paged += [each["id"] for each in page["value"]]

@@ -40,7 +40,7 @@ def browser() -> Iterator[Browser]:
         if shutil.which("apt-get"):
             pytest.fail("There is no chromium: `make programs` installs it.")
         pytest.skip("There is no chromium here, and no apt-get to install it with.")
-    expect.set_options(timeout=15_000)  # A state that comes late on a busy machine is no failure.
+    expect.set_options(timeout=45_000)  # A state that comes late on a busy machine is no failure.
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=QUIET)
         yield browser
@@ -50,7 +50,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def watched(browser: Browser, serving: Serving) -> Iterator[Watched]:
     context = browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(45_000)
     page = context.new_page()
     watched = Watched(page, serving.url)
     page.on("request", watched.on_request)

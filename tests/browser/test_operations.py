@@ -22,7 +22,9 @@ LATE = {"kind": "hang", "match": "$batch", "nth": 30, "times": 1, "seconds": 4}
 
 def principal(name: str, role: str) -> dict[str, str]:
     claims = [{"typ": "oid", "val": f"id of {name}"}, {"typ": "name", "val": name}, {"typ": "wids", "val": role}]
-    return {"X-MS-CLIENT-PRINCIPAL": base64.b64encode(json.dumps({"claims": claims}).encode()).decode()}
+    return {
+        "X-MS-CLIENT-PRINCIPAL": base64.b64encode(json.dumps({"auth_typ": "aad", "claims": claims}).encode()).decode()
+    }
 
 
 def start(page: Page, name: str, columns: str) -> None:
@@ -53,7 +55,7 @@ def test_an_export_is_started_watched_and_downloaded(watched: Watched, serving: 
     row = page.get_by_role("row", name="everyone.csv")
     bar = row.get_by_role("progressbar", name="Progress of everyone.csv")
     expect(bar).to_have_attribute("aria-valuenow", re.compile(r"^[1-9]\d?$"))
-    expect(row).to_contain_text(re.compile(r"[\d,]+ of 2,000 · [\d,]+/s · \d+ s left"))
+    expect(row).to_contain_text(re.compile(r"[\d,]+ of 2,000 · [\d,]+/s\d of \d ranges · \d+ s left · until \d\d:\d\d"))
     expect(row).to_contain_text("Completed")
     expect(bar).to_be_hidden()
     expect(page.locator("#status")).to_have_text("everyone.csv: Completed, 2,000 users")
@@ -95,6 +97,15 @@ def test_a_running_export_is_cancelled_after_a_question(watched: Watched, faults
     expect(page.get_by_role("row", name="unwanted.csv")).to_contain_text("Cancelled")
 
 
+def test_an_ended_export_is_run_again_after_a_question(watched: Watched, serving: Serving) -> None:
+    page = watched.open(f"#{post(serving, fileName='twice', users=['nobody@contoso.com'], columns='profile')}")
+    page.get_by_role("button", name="Run again").click()
+    page.get_by_role("alertdialog", name="again?").get_by_role("button", name="Run again").click()
+    expect(page.locator("#details")).to_be_hidden()
+    expect(page.get_by_role("link", name="Details of twice.csv")).to_have_count(2)
+    expect(page.get_by_role("link", name="Details of twice.csv").first).to_be_focused()
+
+
 def test_an_ended_export_is_deleted_after_a_question(watched: Watched, serving: Serving) -> None:
     export_id = post(serving, fileName="old", columns="profile")
     page = watched.open(f"#{export_id}")
@@ -129,7 +140,7 @@ def test_errors_are_counted_by_code_and_found_by_text(watched: Watched, serving:
     expect(lines.filter(has_text=re.compile("Denied|Missing"))).to_have_count(lines.count())
     bars.first.click()
     expect(lines).to_have_count(shown)
-    page.get_by_label("Find in the errors").fill("nobody")
+    page.get_by_label("Search the errors").fill("nobody")
     expect(lines).to_have_count(1)
     expect(lines).to_contain_text("Request_ResourceNotFound")
 
@@ -148,8 +159,12 @@ def test_a_caller_without_a_role_reads_why_and_sees_nothing(watched: Watched) ->
     watched.page.set_extra_http_headers(principal("Ann", PLAIN_USER))
     page = watched.open()
     expect(page.get_by_role("alert")).to_contain_text("Ann has no role that may export users")
+    expect(page.get_by_role("alert")).to_contain_text("Exports.Run, Global Administrator, User Administrator")
     expect(page.get_by_role("link", name="New export")).to_be_hidden()
     expect(page.locator("#rows tr")).to_have_count(0)
+    watched.open("#new")
+    expect(page.get_by_role("alert")).to_contain_text("no role that may export users")
+    expect(page.locator("#start")).to_be_hidden()
 
 
 def test_a_hostile_name_is_shown_as_text(watched: Watched) -> None:

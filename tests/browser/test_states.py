@@ -1,6 +1,7 @@
 """What the page shows when the API has little, much, strange things or nothing to say."""
 
 import json
+import re
 from typing import Any
 
 import httpx
@@ -23,7 +24,7 @@ def listed(number: int, **more: Any) -> dict[str, Any]:
         "createdDateTime": "2026-03-01T10:00:00Z",
         "completedDateTime": "2026-03-01T11:01:05Z",
         "counts": {"exported": 1234567, "expected": 1234567, "errors": 0},
-        "file": {"name": f"file{number}.csv", "rows": 1234567, "bytes": 1, "columns": 26, "format": "csv"},
+        "file": {"name": f"file{number}.csv", "rows": 1234567, "bytes": 1, "columns": 26},
         **more,
     }
 
@@ -71,7 +72,7 @@ def test_markup_in_any_value_is_text(watched: Watched) -> None:
     hostile["request"] = {"fileName": HOSTILE, "filter": HOSTILE, "columns": [HOSTILE]}
     entry = dict.fromkeys(("code", "reason", "user", "userPrincipalName", "column", "requestId"), HOSTILE)
     answer(page, "**/api/exports?*", {"value": [hostile]})
-    links = {"file": "javascript:alert(1)", "results": "data:text/html,x", "expiresOn": ""}
+    links = {"csv": "javascript:alert(1)", "results": "data:text/html,x", "expiresOn": ""}
     answer(page, "**/api/exports/*", {**hostile, "errors": [entry] * 5, "warnings": [entry], "download": links})
     watched.open(f"#{hostile['id']}")
     expect(page.locator("#details .errors")).to_contain_text(HOSTILE)
@@ -200,3 +201,73 @@ def test_the_columns_are_told_with_what_they_cost(serving: Serving) -> None:
 @pytest.mark.parametrize("name", ["__init__.py", "..%2fapi.py", "%2e%2e", "index.html.", "/etc/passwd"])
 def test_no_other_file_is_served(serving: Serving, name: str) -> None:
     assert httpx.get(f"{serving.url}/api/bulk-operations/{name}", trust_env=False).status_code == 404
+
+
+def test_rows_stay_when_the_api_is_away_and_say_of_when_they_are(watched: Watched) -> None:
+    page = watched.page
+    answer(page, "**/api/exports?*", {"value": [listed(1)]})
+    watched.open()
+    expect(page.get_by_role("row", name="file1.csv")).to_be_visible()
+    page.unroute("**/api/exports?*")
+    page.route("**/api/exports?*", lambda route: route.abort())
+    page.get_by_role("button", name="Refresh").click()
+    expect(page.get_by_role("alert")).to_contain_text("The API can't be reached")
+    expect(page.get_by_role("row", name="file1.csv")).to_be_visible()
+    expect(page.locator("#as-of")).to_contain_text("As of ")
+    expect(page.get_by_role("button", name="Refresh")).to_be_focused()
+
+
+def test_what_others_start_appears_by_itself_and_what_they_delete_goes(watched: Watched) -> None:
+    page = watched.page
+    answer(page, "**/api/exports?*", {"value": [listed(2), listed(3)]})
+    page.clock.install()
+    watched.open()
+    expect(page.get_by_role("link", name="Details of file2.csv")).to_be_visible()
+    page.unroute("**/api/exports?*")
+    answer(page, "**/api/exports?*", {"value": [listed(1), listed(3)]})
+    page.clock.run_for(11_000)
+    expect(page.get_by_role("link", name="Details of file1.csv")).to_be_visible()
+    expect(page.get_by_role("link", name="Details of file2.csv")).to_have_count(0)
+    names = page.locator("#rows tr").evaluate_all("rows => rows.map(row => row.dataset.id)")
+    assert names == [ID.format(1), ID.format(3)]
+
+
+def test_status_and_name_stay_in_the_address(watched: Watched) -> None:
+    page = watched.page
+    asked = answer(page, "**/api/exports?*", {"value": [listed(1), listed(2)]})
+    watched.open("?status=Completed&name=file2")
+    expect(page.get_by_label("Status")).to_have_value("Completed")
+    expect(page.get_by_role("link", name="Details of file2.csv")).to_be_visible()
+    expect(page.get_by_role("link", name="Details of file1.csv")).to_be_hidden()
+    assert asked[0].endswith("status=Completed")
+    page.get_by_label("Find by name").fill("file1")
+    expect(page).to_have_url(f"{watched.url}/api/bulk-operations?status=Completed&name=file1")
+
+
+def test_an_export_that_is_being_cancelled_says_so_and_is_not_cancelled_twice(watched: Watched) -> None:
+    page = watched.page
+    cancelled = {**running(1), "cancelRequested": True}
+    answer(page, "**/api/exports?*", {"value": [cancelled]})
+    answer(page, "**/api/exports/*", cancelled, 202)
+    watched.open()
+    expect(page.get_by_role("row", name="file1.csv")).to_contain_text("Being cancelled")
+    expect(page).to_have_title(re.compile(r"^50% . file1\.csv$"))
+    page.get_by_role("row", name="file1.csv").locator(".state").click()
+    expect(page.locator("#details .chip")).to_have_text("Being cancelled")
+    expect(page.get_by_role("button", name="Cancel export")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [761, 1000, 1121, 1200])
+def test_no_number_breaks_in_the_middle(watched: Watched, width: int) -> None:
+    page = watched.page
+    page.set_viewport_size({"width": width, "height": 800})
+    answer(page, "**/api/exports?*", {"value": [listed(1), running(2)]})
+    watched.open()
+    expect(page.locator("#rows tr")).to_have_count(2)
+    numbers = page.locator("#rows .number, #rows .short")
+    lines = numbers.evaluate_all(
+        "cells => cells.map(cell => { const r = document.createRange();"
+        " r.selectNodeContents(cell); return r.getClientRects().length; })"
+    )
+    assert set(lines) == {1}
+    assert page.evaluate("document.documentElement.scrollWidth") <= width

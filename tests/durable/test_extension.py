@@ -9,10 +9,11 @@ import httpx
 import pytest
 
 from local.extension import written_binding
-from tests.api.api_client import Api, wait
+from tests.api.api_client import Api
 from tests.durable.conftest import HOOK_HOST
 from tests.durable.hooks import Hook
 from tests.integration.truth import check_ids
+from tests.waiting import wait
 
 SECONDS = 120.0
 """An activity that always fails takes four pauses of 15 seconds; many exports run at once."""

@@ -12,9 +12,10 @@ import httpx
 import pytest
 
 from local.serve import look
-from tests.api.api_client import Api, wait
+from tests.api.api_client import Api
 from tests.durable.conftest import extension
 from tests.integration.truth import check_ids
+from tests.waiting import wait
 
 SECONDS = 400.0
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import httpx
 
-from tests.api.api_client import wait
 from tests.durable.conftest import extension
 from tests.integration.truth import check_ids
+from tests.waiting import wait
 
 
 def test_four_hundred_ranges_in_two_hundred_lanes_come_to_their_end(program: str, tmp_path: Path) -> None:

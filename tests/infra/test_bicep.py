@@ -31,6 +31,9 @@ OTHER: dict[str, Any] = {
     "authClientId": "",
     "readAuthenticationMethods": False,
     "readSignInActivity": True,
+    "readLicenses": True,
+    "readDirectoryRoles": True,
+    "readCustomSecurityAttributes": True,
     "alwaysReadyInstances": 2,
     "subnetId": bicep.SUBNET,
     "downloadIpRanges": "203.0.113.0/24, 198.51.100.7",
@@ -86,11 +89,15 @@ def test_what_the_hook_reads_is_what_main_puts_out() -> None:
 
 def test_the_permissions_of_the_list_are_granted_each_group_by_its_switch() -> None:
     groups = json.loads((ROOT / "infra/graph-permissions.json").read_text())
-    assert set(groups) == {"always", "readAuthenticationMethods", "readSignInActivity"}
+    defaults = bicep.template(bicep.MAIN)["parameters"]
+    switches = {name: defaults[name]["defaultValue"] for name in groups if name != "always"}
+    assert [name for name, on in switches.items() if on] == ["readAuthenticationMethods"]
     asked = [*groups["always"], *groups["readAuthenticationMethods"]]
     assert bicep.deployed()["outputs"]["GRAPH_PERMISSIONS"].split() == asked
-    asked = [*groups["always"], *groups["readSignInActivity"]]
-    assert bicep.deployed(**OTHER)["outputs"]["GRAPH_PERMISSIONS"].split() == asked
+    others = [name for name, on in switches.items() if not on]
+    assert dict.fromkeys(others, True).items() <= OTHER.items()
+    asked = [permission for name in ("always", *others) for permission in groups[name]]
+    assert bicep.deployed(**OTHER)["outputs"]["GRAPH_PERMISSIONS"].split() == list(dict.fromkeys(asked))
 
 
 def _roles(where: str) -> set[str]:

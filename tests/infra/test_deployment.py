@@ -95,9 +95,10 @@ def test_host_json_is_of_version_2_with_a_bundle_of_version_4() -> None:
 def test_one_instance_reads_all_lanes_of_an_export_and_durable_logs_no_inputs() -> None:
     durable = _host()["extensions"]["durableTask"]
     assert re.fullmatch(r"[A-Za-z][A-Za-z0-9]{2,44}", durable["hubName"])
-    # Other instances come only after tens of seconds; no more, because each holds a block and pages in memory.
+    # Other instances come only after tens of seconds. A few more, or another export waits until lanes hand over; no
+    # more than that, because each holds a block and pages in memory.
     parallel = Settings.from_env({"AzureWebJobsStorage": "UseDevelopmentStorage=true"}).parallel
-    assert durable["maxConcurrentActivityFunctions"] == parallel
+    assert parallel < durable["maxConcurrentActivityFunctions"] <= 1.5 * parallel
     assert 1 <= durable["storageProvider"]["partitionCount"] <= 16
     assert durable["storageProvider"]["connectionName"] == "AzureWebJobsStorage"
     assert durable["tracing"]["traceInputsAndOutputs"] is False

@@ -36,9 +36,9 @@ ERRORS: tuple[Any, ...] = (
 async def export_with(connected: Connect, tenant: Tenant, *faults: dict[str, Any], **options: Any) -> Export:
     for fault in faults:
         tenant.faults.add(**fault)
-    endless = any(fault["kind"] == "hang" and "times" not in fault for fault in faults)
-    # Two to three pages a range, so that there are second pages to hit.
-    async with connected(tenant, EXPORT_RANGE_USERS="2500", timeout=0.15 if endless else 0.7) as edges:
+    hangs = any(fault["kind"] == "hang" for fault in faults)
+    # Two pages a range, so that there are second pages to hit. A busy machine must not look like a Graph that hangs.
+    async with connected(tenant, EXPORT_RANGE_USERS="1500", timeout=0.5 if hangs else 60) as edges:
         return await run_export(edges, **options)
 
 
@@ -69,14 +69,16 @@ async def export_with(connected: Connect, tenant: Tenant, *faults: dict[str, Any
     ids=lambda fault: " ".join(str(value) for value in fault.values()),
 )
 async def test_what_passes_is_survived(connected: Connect, fault: dict[str, Any]) -> None:
-    tenant = Tenant(users=9000)
+    tenant = Tenant(users=4500)
     done = await export_with(connected, tenant, fault)
     assert tenant.faults.applied.get(fault["kind"], 0) > 0
     check_results(done.results, "Completed")
     check_complete(done.csv, tenant)
 
 
-async def test_how_often_graph_throttled_and_how_quick_the_export_was_stands_in_the_results(connected):
+async def test_how_often_graph_throttled_and_how_quick_the_export_was_stands_in_the_results(
+    connected: Connect,
+) -> None:
     tenant = Tenant(users=9000)
     done = await export_with(connected, tenant, {"kind": "throttle", "match": "/users?", "times": 7, "retry_after": 1})
     rate, counts = done.results["rate"], done.results["counts"]
@@ -154,7 +156,7 @@ async def test_graphs_words_are_in_the_results_whatever_their_form(
 async def test_what_does_not_pass_fails_with_the_reason_and_leaves_no_file(
     connected: Connect, fault: dict[str, Any], code: str
 ) -> None:
-    tenant = Tenant(users=9000)
+    tenant = Tenant(users=4500)
     done = await export_with(connected, tenant, fault)
     check_results(done.results, "Failed")
     assert done.results["errors"][-1]["code"] == code

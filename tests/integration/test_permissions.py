@@ -2,7 +2,7 @@
 
 from local import permissions
 from local.tenant import Tenant
-from shared.files.columns import AUTHENTICATION, COLUMNS, SIGN_IN
+from shared.files.columns import AUTHENTICATION, COLUMNS, LICENSES, REGISTRATION, ROLES, SIGN_IN
 from tests.integration.runner import Connect, run_export
 from tests.integration.truth import check_complete, check_results, rows_of
 
@@ -29,14 +29,17 @@ async def test_with_everything_switched_off_those_cells_are_empty_and_each_permi
         done = await run_export(edges, columns=EVERY)
     check_results(done.results, "CompletedWithErrors")
     check_complete(done.csv, tenant)
-    missing = {AUTHENTICATION, SIGN_IN}
+    missing = {AUTHENTICATION, SIGN_IN, REGISTRATION, ROLES}
     rows = rows_of(done.csv)
     assert {COLUMNS[header].source for header in EVERY if not any(row[header] for row in rows)} == missing
     errors = done.results["errors"]
-    assert len(errors) == len(missing)
+    # Products keep the names that the app itself knows.
+    assert len(errors) == len(missing) + 1
     assert all(error["reason"] and "user" not in error for error in errors)
     named = {header for error in errors for header in error["column"].split(", ")}
-    assert named == {header for header in EVERY if COLUMNS[header].source in missing}
+    assert named == {header for header in EVERY if COLUMNS[header].source in missing | LICENSES}
+    needed = {COLUMNS[header].permission for header in named} - {None}
+    assert {name for name in needed if any(name in error["reason"] for error in errors)} == needed
 
 
 async def test_without_any_permission_the_export_fails_with_graphs_reason(connected: Connect) -> None:

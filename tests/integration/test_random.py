@@ -47,7 +47,7 @@ async def test_the_file_has_each_user_once_or_there_is_none(connected: Connect, 
         "EXPORT_PARALLEL": str(chance.choice([1, 4, 32])),
     }
     columns = "documented" if tenant.users < 2000 else "profile"
-    async with connected(tenant, timeout=2.0, **settings) as edges:
+    async with connected(tenant, **settings) as edges:
         context = Context(edges, {}, twice=chance.choice([0, 0.2]), chance=chance)
         done = await run_export(edges, columns=columns, context=context)
     outcomes.append(done.results["status"])

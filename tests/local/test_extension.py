@@ -70,7 +70,7 @@ def test_a_client_binding_is_that_of_a_living_host(tmp_path: Path) -> None:
 def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
     arguments = ["--durable-host", str(tmp_path / "nothing"), "--users", "1"]
     with (
-        pytest.raises(serve.ServeError, match=f"There is no file {tmp_path}/nothing"),
+        pytest.raises(serve.ServeError, match=f"The file {tmp_path}/nothing does not exist"),
         serve.launch(tmp_path / "data", *arguments),
     ):
         pass

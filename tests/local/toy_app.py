@@ -139,7 +139,11 @@ async def seen(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.route(route="blocks", methods=["GET"])
 def blocks(req: func.HttpRequest) -> str:
-    time.sleep(0.5)
+    """Until the test lets it go."""
+    mark = Path(os.environ["TOY_FILE"])
+    mark.with_name("blocking").touch()
+    while not mark.with_name("go").exists():
+        time.sleep(0.01)
     return "done"
 
 

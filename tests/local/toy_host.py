@@ -1,13 +1,15 @@
 """A client for a running host with the toy app."""
 
 import json
-import time
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 
 from local import serve
+from tests.waiting import wait
 
 ARGUMENTS = ("--app", "tests.local.toy_app:app", "--graph", "http://127.0.0.1:9", "--lease", "1")
 
@@ -17,7 +19,7 @@ class Host:
 
     def __init__(self, serving: serve.Serving) -> None:
         self.serving = serving
-        self.http = httpx.Client(base_url=serving.url, trust_env=False, timeout=30)
+        self.http = httpx.Client(base_url=serving.url, trust_env=False, timeout=60)
         self.instances = "/runtime/webhooks/durabletask/instances"
 
     def start(self, name: str, given: Any, instance: str = "") -> str:
@@ -44,14 +46,16 @@ class Host:
         path = f"{self.instances}/{instance}/{operation}"
         return self.http.post(path, content=body, headers=headers).status_code
 
-    def wait(self, condition: Callable[[], Any], what: str = "", seconds: float = 8) -> None:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, f"waited in vain: {what} {self.log()}"
-            time.sleep(0.01)
+    def wait(self, condition: Callable[[], Any], what: str = "") -> None:
+        wait(condition, lambda: f"{what} {self.log()}")
 
     def log(self) -> str:
         return (self.serving.data / "serve.log").read_text(errors="replace")[-3000:]
 
     def pids(self) -> dict[str, int]:
         return serve.look(self.serving.data).pids
+
+    def cpu_seconds(self) -> float:
+        """Of its processes: unlike the time on the clock it says nothing of what else this machine does."""
+        stats = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in self.pids().values())
+        return sum(int(stat[11]) + int(stat[12]) for stat in stats) / os.sysconf("SC_CLK_TCK")

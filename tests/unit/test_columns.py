@@ -14,8 +14,8 @@ from shared.files.columns import (
     ROLES,
     SIGN_IN,
     columns_of,
-    expands_of,
     find_column,
+    relations_of,
     select_of,
 )
 from shared.graph.user_parts import AuthenticationMethods, Product, Registration
@@ -248,8 +248,8 @@ def test_what_is_no_property_of_the_user_is_not_selected() -> None:
     selected = select_of(COLUMNS.values())
 
     assert set(selected) == PROPERTIES - BESIDES
-    assert [text.partition("(")[0] for text in expands_of(COLUMNS.values())] == ["manager", "sponsors"]
-    assert expands_of(COLUMNS.values(), {"manager"}) == ("sponsors($select=id,displayName)",)
+    assert relations_of(COLUMNS.values()) == ("manager", "sponsors")
+    assert relations_of(COLUMNS.values(), {"manager"}) == ("sponsors",)
 
 
 EXTENSION = f"extension_{'0a' * 16}_costCentre"

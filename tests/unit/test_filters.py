@@ -292,11 +292,11 @@ def test_deep_nesting_is_refused_and_does_not_exhaust_the_stack(opening: str) ->
     ],
 )
 def test_no_text_takes_long(text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(FilterError):
         check(text)
 
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 def test_a_filter_that_is_too_long_is_refused_with_both_lengths() -> None:

@@ -41,6 +41,8 @@ def test_the_defaults_are_those_of_the_readme() -> None:
         default_columns="documented",
         allowed_roles=frozenset({GLOBAL_ADMINISTRATOR, USER_ADMINISTRATOR, APP_ROLE}),
         authentication_roles=frozenset({GLOBAL_ADMINISTRATOR, USER_ADMINISTRATOR, APP_ROLE}),
+        authentication_ask="registered",
+        license_names="",
         callback_hosts=("*.logic.azure.com",),
         retention_days=7,
         max_running=10,
@@ -64,6 +66,8 @@ def test_every_setting_can_be_set() -> None:
             "EXPORT_DEFAULT_COLUMNS": "portal",
             "EXPORT_ALLOWED_ROLES": " Exports.Run , f2ef992c-3afb-46b9-b7cf-a126ee74c451,",
             "EXPORT_AUTHENTICATION_ROLES": "Exports.ReadAuthentication",
+            "EXPORT_AUTHENTICATION_ASK": "all",
+            "EXPORT_LICENSE_NAMES": "names/products.csv",
             "EXPORT_CALLBACK_HOSTS": "*.logic.azure.us, Hooks.Contoso.com",
             "EXPORT_RETENTION_DAYS": "30",
             "EXPORT_MAX_RUNNING": "3",
@@ -85,6 +89,8 @@ def test_every_setting_can_be_set() -> None:
         default_columns="portal",
         allowed_roles=frozenset({"Exports.Run", "f2ef992c-3afb-46b9-b7cf-a126ee74c451"}),
         authentication_roles=frozenset({"Exports.ReadAuthentication"}),
+        authentication_ask="all",
+        license_names="names/products.csv",
         callback_hosts=("*.logic.azure.us", "hooks.contoso.com"),
         retention_days=30,
         max_running=3,
@@ -302,3 +308,12 @@ print(sorted(heavy & set(sys.modules)), function_app._settings.cache_info().curr
 def test_a_storage_address_that_is_none_is_told_by_name(uri: str) -> None:
     with pytest.raises(SettingsError, match="EXPORT_STORAGE__blobServiceUri:"):
         Settings.from_env({"EXPORT_STORAGE__blobServiceUri": uri})
+
+
+@pytest.mark.parametrize("name", ["https://x.example/a.csv", "/etc/passwd", "../a.csv", "a/../b", "a//b", "a\\b"])
+def test_names_of_licenses_come_from_the_app_or_the_container_only(name: str) -> None:
+    assert "EXPORT_LICENSE_NAMES" in refusal(EXPORT_LICENSE_NAMES=name)
+
+
+def test_whose_authentication_methods_are_asked_for_is_one_of_two() -> None:
+    assert "EXPORT_AUTHENTICATION_ASK" in refusal(EXPORT_AUTHENTICATION_ASK="some")

@@ -8,8 +8,6 @@ able to end (docs/reliability.md, Versions).
 import json
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ import httpx
 from local import durable
 from local.durable_store import connect
 from local.serve import Serving, launch
+from tests.waiting import wait
 
 HERE = Path(__file__).parent
 ENVIRONMENT = {"EXPORT_RANGE_USERS": "20", "EXPORT_PARALLEL": "3", "EXPORT_CALLBACK_HOSTS": "127.0.0.1"}
@@ -48,18 +47,10 @@ def _run(serving: Serving, request: dict[str, Any], *, cancel: bool) -> str:
     url = f"{serving.url}/api/exports"
     export_id: str = httpx.post(url, json=request).raise_for_status().json()["id"]
     if cancel:
-        _wait(lambda: httpx.get(f"{url}/{export_id}").json().get("progress", {}).get("ranges"))
+        wait(lambda: httpx.get(f"{url}/{export_id}").json().get("progress", {}).get("ranges"), "ranges", SECONDS)
         httpx.post(f"{url}/{export_id}/cancel").raise_for_status()
-    _wait(lambda: httpx.get(f"{url}/{export_id}").status_code != 202)
+    wait(lambda: httpx.get(f"{url}/{export_id}").status_code != 202, "the end", SECONDS)
     return export_id
-
-
-def _wait(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError("The export takes too long.")
-        time.sleep(0.02)
 
 
 def _recorded(data: Path, export_id: str) -> list[dict[str, Any]]:

@@ -1,0 +1,175 @@
+"""The activity `report`: reads the tenant's registration report once for an export; and how its lanes look users up.
+
+A row of it is a user's key and the number of what is registered: few different answers are shared by a million users,
+so that a row costs 20 bytes. Segment by segment the rows go to blobs; at the end they are dealt out to 16 parts by the
+first digit of the key, each sorted. A process holds them once, whatever number of lanes it reads.
+"""
+
+import secrets
+from dataclasses import dataclass
+
+import msgspec
+
+from shared.errors import ChainBroken, ExportError, Transient
+from shared.export.context import Edges, ended, failure_of, read_plan, read_record
+from shared.export.messages import Json, Reported, ReportTask
+from shared.files.columns import REGISTRATION, columns_of
+from shared.graph import lists
+from shared.graph.client import Tally
+from shared.graph.registration import PATH, Details, registration_of
+from shared.graph.user_parts import Registration
+from shared.ranges.keys import SIZE, key_of
+from shared.storage import blobs
+from shared.storage.names import cancelled_name, report_name
+
+SEGMENT_SECONDS = 120.0
+LOOK_SECONDS = 3.0
+MAX_RESTARTS = 5
+PARTS = 16
+_ROW = SIZE + 4
+"""Bytes: the key, and the place in the list of answers."""
+
+
+class _Answers(msgspec.Struct):
+    """Which execution has read the report to its end, and the different answers in it."""
+
+    execution: str
+    answers: list[Registration]
+
+
+class _State(msgspec.Struct):
+    link: str = ""
+    runs: list[str] = []
+    answers: list[Registration] = []
+    restarts: int = 0
+
+
+@dataclass(frozen=True)
+class Report:
+    """The whole report: sorted rows by the first digit of their keys, and the answers that they point to."""
+
+    parts: tuple[bytes, ...]
+    answers: list[Registration]
+
+    def of(self, user_id: str) -> Registration | None:
+        """What it says of a user; None when it does not know the user."""
+        key = key_of(user_id)
+        part = self.parts[key[0] * PARTS >> 8]
+        low, high = 0, len(part) // _ROW
+        while low < high:
+            middle = (low + high) // 2
+            if part[middle * _ROW : middle * _ROW + SIZE] < key:
+                low = middle + 1
+            else:
+                high = middle
+        found = part[low * _ROW : (low + 1) * _ROW]
+        return self.answers[int.from_bytes(found[SIZE:])] if found[:SIZE] == key else None
+
+
+async def load(edges: Edges, export_id: str) -> Report | None:
+    """The report of an export; None when it could not be read."""
+    async with edges.lock:
+        kept: Report | None = edges.kept.get(export_id)
+        if kept is not None:
+            return kept
+        found = await blobs.read(edges.storage, report_name(export_id))
+        if found is None:
+            return None
+        noted = msgspec.json.decode(found, type=_Answers)
+        parts = [
+            await blobs.read(edges.storage, report_name(export_id, f"{noted.execution}-{part:x}"))
+            for part in range(PARTS)
+        ]
+        if None in parts:
+            raise ExportError("StateLost", "A part of the registration report can't be found.")
+        report = Report(tuple(part or b"" for part in parts), noted.answers)
+        edges.kept[export_id] = report
+        return report
+
+
+async def report(edges: Edges, task: ReportTask) -> Reported:
+    """Reads on for about two minutes. What Graph refuses is an error of the columns; no user is lost by it."""
+    record = await read_record(edges.storage, task.id)
+    if await read_plan(edges.storage, record.id) is None:
+        end = await ended(edges.storage, record.id)
+        return Reported(failed=end.failed, cancelled=end.cancelled)
+    tally, done = Tally(), Reported()
+    try:
+        done = await _read(edges, task, tally)
+    except Transient:
+        raise
+    except ExportError as problem:
+        headers = [column.header for column in columns_of(record.columns) if column.source == REGISTRATION]
+        done.found = [_entry(problem, headers)] if headers else []
+    done.requests, done.retries, done.throttled = tally.requests, tally.retries, tally.throttled
+    return done
+
+
+def _entry(problem: ExportError, headers: list[str]) -> Json:
+    entry: Json = {"code": problem.code, "reason": failure_of(problem).reason, "column": ", ".join(headers)}
+    return {**entry, "requestId": problem.request_id} if problem.request_id else entry
+
+
+async def _read(edges: Edges, task: ReportTask, tally: Tally) -> Reported:
+    state, execution = await _state(edges, task), secrets.token_hex(6)
+    numbers = {msgspec.json.encode(answer): at for at, answer in enumerate(state.answers)}
+    rows, started = bytearray(), edges.clock()
+    looked, link = started, None
+    try:
+        async for page, link in lists.read(edges.graph, f"{PATH}?$top=999", Details, tally, state.link):
+            for each in page:
+                answer = registration_of(each)
+                number = numbers.setdefault(msgspec.json.encode(answer), len(state.answers))
+                if number == len(state.answers):
+                    state.answers.append(answer)
+                rows += key_of(each.id) + number.to_bytes(4)
+            now = edges.clock()
+            if now - looked > LOOK_SECONDS:
+                looked = now
+                if await blobs.exists(edges.storage, cancelled_name(task.id)):
+                    return Reported(cancelled=True)
+            if link and now - started > SEGMENT_SECONDS:
+                break
+    except ChainBroken:
+        if state.restarts >= MAX_RESTARTS:
+            raise
+        return await _goes_on(edges, task.id, execution, _State(restarts=state.restarts + 1))
+    state.runs.append(f"run-{execution}")
+    await blobs.write(edges.storage, report_name(task.id, state.runs[-1]), bytes(rows))
+    if link:
+        state.link = link
+        return await _goes_on(edges, task.id, execution, state)
+    await _deal(edges, task.id, execution, state)
+    return Reported()
+
+
+async def _goes_on(edges: Edges, export_id: str, execution: str, state: _State) -> Reported:
+    name = f"state-{execution}"
+    await blobs.write(edges.storage, report_name(export_id, name), msgspec.msgpack.encode(state))
+    return Reported(state=name)
+
+
+async def _state(edges: Edges, task: ReportTask) -> _State:
+    if not task.state:
+        return _State()
+    found = await blobs.read(edges.storage, report_name(task.id, task.state))
+    if found is None:
+        raise ExportError("StateLost", "What was read of the registration report can't be found.")
+    return msgspec.msgpack.decode(found, type=_State)
+
+
+async def _deal(edges: Edges, export_id: str, execution: str, state: _State) -> None:
+    """Writes the sorted parts, and notes that they are whole; of two executions the first counts."""
+    parts = [bytearray() for _ in range(PARTS)]
+    for run in state.runs:
+        rows = await blobs.read(edges.storage, report_name(export_id, run))
+        if rows is None:
+            raise ExportError("StateLost", "What was read of the registration report can't be found.")
+        for at in range(0, len(rows), _ROW):
+            parts[rows[at] * PARTS >> 8] += rows[at : at + _ROW]
+    for number, part in enumerate(parts):
+        ordered = sorted(part[at : at + _ROW] for at in range(0, len(part), _ROW))
+        part.clear()
+        await blobs.write(edges.storage, report_name(export_id, f"{execution}-{number:x}"), b"".join(ordered))
+    noted = msgspec.json.encode(_Answers(execution, state.answers))
+    await blobs.write_once(edges.storage, report_name(export_id), noted)

@@ -1,0 +1,68 @@
+"""Lists that are not of users: the registration report, roles, subscriptions."""
+
+import functools
+import hashlib
+from collections.abc import AsyncIterator
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import msgspec
+
+from shared.errors import ChainBroken, ExportError, GraphError
+from shared.graph import odd, pages
+from shared.graph.client import Graph, Tally
+
+Item = TypeVar("Item", bound=msgspec.Struct)
+
+MOST_PAGES = 100_000
+"""Of a list: more, and it has no end."""
+
+
+@lru_cache(maxsize=16)
+def _kind(item: type[msgspec.Struct]) -> Any:
+    fields: list[Any] = [
+        ("value", list[item]),  # type: ignore[valid-type]
+        ("next_link", str | None, None),
+        ("error", msgspec.Raw, msgspec.Raw()),
+    ]
+    return msgspec.defstruct("Listed", fields, rename={"next_link": "@odata.nextLink"}, gc=False)
+
+
+def _decode(kind: Any, content: bytes) -> Any:
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return odd.decode(content, kind)[0]
+
+
+async def read(
+    graph: Graph, path: str, item: type[Item], tally: Tally, start: str = "", *, advanced: bool = False
+) -> AsyncIterator[tuple[list[Item], str | None]]:
+    """The pages of the list at this path, each with the link to the next one. `start`: the link to go on from.
+
+    Raises ChainBroken when what was read so far is void, GraphError when Graph refuses.
+    """
+    link: str | None = start or f"{graph.root}{path}"
+    decode = functools.partial(_decode, _kind(item))
+    seen: set[bytes] = set()
+    while link:
+        pages.check_link(graph, link)
+        digest = hashlib.blake2b(link.encode(), digest_size=16).digest()
+        if digest in seen:
+            raise ChainBroken("RepeatedLink", "Graph sent the same nextLink twice, which would never end.")
+        seen.add(digest)
+        if len(seen) > MOST_PAGES:
+            raise ExportError("EndlessPages", f"Graph sent {MOST_PAGES:,} pages of a list, and a link to one more.")
+        try:
+            page = await pages.get(graph, link, tally, decode, advanced=advanced)
+        except GraphError as problem:
+            if (len(seen) > 1 or start) and pages.is_broken_token(problem):
+                raise ChainBroken(problem.code, problem.reason, request_id=problem.request_id) from problem
+            raise
+        yield page.value, page.next_link
+        link = page.next_link
+
+
+async def everything(graph: Graph, path: str, item: type[Item], tally: Tally, *, advanced: bool = False) -> list[Item]:
+    """All of a list that has a few pages."""
+    return [each async for page, _ in read(graph, path, item, tally, advanced=advanced) for each in page]

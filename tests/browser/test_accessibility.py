@@ -1,0 +1,107 @@
+"""axe-core finds nothing on any state of the page, wide and narrow, light and dark."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from local.serve import Serving
+from tests.browser.test_states import answer, listed, running
+
+AXE = Path(__file__).parents[2] / "local" / "node_modules" / "axe-core" / "axe.min.js"
+ERROR = {
+    "code": "accessDenied",
+    "reason": "Denied",
+    "user": "1",
+    "userPrincipalName": "ann@contoso.com",
+    "column": "mail",
+}
+ENDED = listed(
+    1,
+    status="CompletedWithErrors",
+    errors=[{**ERROR, "requestId": "7d1"}, *[{**ERROR, "code": "Request_ResourceNotFound", "column": "a, b"}] * 5],
+    warnings=[{"code": "CountDiffers", "reason": "Graph counted another number."}],
+    download={"csv": "https://example.com/", "results": "https://example.com/", "expiresOn": ""},
+)
+CANCELLED = {**running(2), "cancelRequested": True}
+
+
+def list_of(*operations: dict[str, Any]) -> Callable[[Page], None]:
+    def prepare(page: Page) -> None:
+        answer(page, "**/api/exports?*", {"value": list(operations)})
+
+    return prepare
+
+
+def details_of(operation: dict[str, Any]) -> Callable[[Page], None]:
+    def prepare(page: Page) -> None:
+        list_of(operation)(page)
+        answer(page, "**/api/exports/*", operation)
+
+    return prepare
+
+
+def refused(status: int) -> Callable[[Page], None]:
+    def prepare(page: Page) -> None:
+        answer(page, "**/api/exports?*", {"title": "No", "detail": "Not now."}, status)
+
+    return prepare
+
+
+def one_by_one(page: Page) -> None:
+    expect(page.get_by_role("radio", name="documented")).to_be_checked()
+    page.get_by_role("radio", name="match a filter").check()
+    page.get_by_role("radio", name="one by one").check()
+
+
+def wrong(page: Page) -> None:
+    one_by_one(page)
+    page.get_by_role("radio", name="Selected users").check()
+    page.get_by_role("button", name="Start export").click()
+
+
+def ask_to_cancel(page: Page) -> None:
+    page.get_by_role("button", name="Cancel export").click()
+
+
+def nothing(_: Page) -> None:
+    return
+
+
+STATES: dict[str, tuple[Callable[[Page], None], str, Callable[[Page], None], str]] = {
+    "list": (list_of(listed(1), running(2), CANCELLED, ENDED), "", nothing, "#rows tr"),
+    "empty list": (list_of(), "", nothing, "#empty"),
+    "signed out": (refused(401), "", nothing, "#problem"),
+    "no role": (refused(403), "", nothing, "#problem"),
+    "away": (refused(503), "", nothing, "#problem"),
+    "running": (details_of(running(2)), f"#{running(2)['id']}", nothing, "#details .bar"),
+    "cancelled": (details_of(CANCELLED), f"#{CANCELLED['id']}", nothing, "#details .chip"),
+    "question": (details_of(running(2)), f"#{running(2)['id']}", ask_to_cancel, "#confirm"),
+    "errors": (details_of(ENDED), f"#{ENDED['id']}", nothing, "#details .errors"),
+    "form": (list_of(), "#new", nothing, "#sets label"),
+    "form, all parts": (list_of(), "#new", one_by_one, "#groups"),
+    "form, refused": (list_of(), "#new", wrong, ".error"),
+}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("state", STATES)
+def test_axe_finds_nothing(browser: Browser, serving: Serving, state: str, width: int, scheme: Any) -> None:
+    prepare, place, act, shown = STATES[state]
+    context = browser.new_context(
+        locale="en-GB", color_scheme=scheme, reduced_motion="reduce", viewport={"width": width, "height": 800}
+    )
+    page = context.new_page()
+    prepare(page)
+    page.goto(f"{serving.url}/api/bulk-operations{place}")
+    act(page)
+    expect(page.locator(shown).first).to_be_visible()
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    told = [(each["id"], [node["html"][:200] for node in each["nodes"][:3]]) for each in found["violations"]]
+    context.close()
+    assert told == [], json.dumps(told, indent=1)

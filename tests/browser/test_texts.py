@@ -1,0 +1,90 @@
+"""The page's texts: whole in each language, chosen by the browser, and the same advice as in the docs."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from local.serve import Serving
+from shared import page
+
+FOLDER = Path(page.__file__).parent
+OPERATING = FOLDER.parents[1] / "docs" / "operating.md"
+BY_VALUE = ("status.", "empty.", "format.", "group.", "set.", "cost.")
+"""Texts whose key ends with a value."""
+TWICE = re.compile(r'"((?:errors|users)\.\w+)"')
+"""Keys that are chosen before they are given to t()."""
+
+
+def texts(language: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((FOLDER / f"texts.{language}.json").read_text())
+    return found
+
+
+def places(text: str) -> set[str]:
+    return set(re.findall(r"\{(\w+)\}", text))
+
+
+def plain(cell: str) -> str:
+    """A cell of a table of the docs, as a sentence without marks."""
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", cell).replace("`", "").strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith(("?", ".")) else ".")
+
+
+@pytest.mark.parametrize("language", page.LANGUAGES)
+def test_every_language_has_every_text_with_its_values_and_plurals(language: str) -> None:
+    english, found = texts("en"), texts(language)
+    assert found["page"].keys() == english["page"].keys()
+    assert found["advice"].keys() == english["advice"].keys()
+    for key, text in found["page"].items():
+        other = english["page"][key]
+        assert isinstance(text, str) == isinstance(other, str), key
+        forms, others = ([each] if isinstance(each, str) else list(each.values()) for each in (text, other))
+        assert all(forms), key
+        assert set.union(*map(places, forms)) == set.union(*map(places, others)), key
+        assert isinstance(text, str) or set(text) == {"one", "other"}, key
+
+
+def test_the_page_uses_each_text_and_has_each_that_it_uses() -> None:
+    source = "".join(path.read_text() for path in FOLDER.iterdir() if path.suffix in {".js", ".html"})
+    used = set(re.findall(r'\bt\("([^"]+)"', source)) | set(TWICE.findall(source))
+    used |= set(re.findall(r'data-(?:label-)?(?:text|placeholder)="([^"]+)"', source))
+    known = set(texts("en")["page"])
+    assert used - known == set()
+    assert {key for key in known - used if not key.startswith(BY_VALUE)} == set()
+
+
+def test_the_advice_is_that_of_the_docs() -> None:
+    advice = texts("en")["advice"]
+    told = dict[str, list[str]]()
+    for line in re.split("## Limits", re.split("## Errors", OPERATING.read_text())[1])[0].splitlines():
+        cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        codes = re.findall(r"`(\w+)`", cells[0]) if len(cells) == 3 and not cells[0].startswith("an error on") else []
+        where = " on columns" if cells and " on authentication columns" in cells[0] else ""
+        for code in codes:
+            if code != "HTTP502":
+                told[code + where] = [plain(cells[1]), plain(cells[2])]
+    assert advice == told
+
+
+@pytest.mark.parametrize(
+    ("locale", "language", "title"),
+    [
+        ("nl-NL", "nl", "Resultaten van bulkbewerkingen"),
+        ("en-US", "en", "Bulk operation results"),
+        ("fr-FR", "en", "Bulk"),
+    ],
+)
+def test_the_browser_chooses_the_language(
+    browser: Browser, serving: Serving, locale: str, language: str, title: str
+) -> None:
+    context = browser.new_context(locale=locale, timezone_id="Europe/Amsterdam")
+    shown = context.new_page()
+    shown.goto(f"{serving.url}/api/bulk-operations")
+    expect(shown.get_by_role("heading", level=1)).to_contain_text(title)
+    expect(shown.locator("html")).to_have_attribute("lang", re.compile(language))
+    expect(shown.locator("#zone")).to_contain_text(re.compile(r"GMT\+0[12]:00"))
+    context.close()
