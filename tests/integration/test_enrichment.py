@@ -1,7 +1,10 @@
 """Columns that need more than a property of the list: manager, sponsors, licences, registration, roles, attributes."""
 
+import itertools
 import json
+from dataclasses import replace
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -203,6 +206,18 @@ async def test_a_report_that_fails_on_the_way_costs_its_cells_and_no_user(connec
     check_results(done.results, "CompletedWithErrors")
     check_complete(done.csv, tenant)
     assert len(done.results["errors"]) == 1
+
+
+async def test_a_report_that_takes_long_is_read_in_segments(connected: Connect) -> None:
+    tenant = Tenant(users=2500)
+    async with connected(tenant) as edges:
+        whole = await run_export(edges, columns=REGISTERED)
+        hurried = replace(edges, clock=itertools.count(step=130).__next__)
+        done = await run_export(hurried, columns=REGISTERED)
+    check_results(done.results, "Completed")
+    assert sum(name == "report" for name, _, _ in done.context.calls) == 3
+    key = itemgetter("objectId")
+    assert sorted(rows_of(done.csv), key=key) == sorted(rows_of(whole.csv), key=key)
 
 
 async def test_methods_are_asked_for_only_of_those_who_have_any_by_the_report(connected: Connect) -> None:

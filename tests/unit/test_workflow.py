@@ -656,3 +656,38 @@ def test_what_an_activity_raised_becomes_one_sentence_for_a_person(text: str, sa
 
     failed = host.asked(host.named("publish")[0])["failed"]
     assert failed["reason"] == f"The step plan failed each time it was tried: {said}"
+
+
+# The registration report.
+
+
+def test_the_report_is_read_to_its_end_before_the_users_and_goes_on_where_it_was() -> None:
+    host = started(report=True)
+    assert host.named("export") == []
+    (first,) = host.named("report")
+    assert host.asked(first) == {"id": "e"}
+    host.complete(first, {"state": "state-1", "requests": 24})
+    (second,) = host.named("report")
+    assert host.asked(second) == {"id": "e", "state": "state-1"}
+    host.complete(second, {"found": [{"code": "c", "reason": "Why."}], "requests": 3})
+    end_lanes(host)
+    task = published(host)
+    assert task["found"] == [{"code": "c", "reason": "Why."}]
+    assert task["requests"] == 3 + 27 + 10
+
+
+def test_without_the_report_the_users_are_exported_and_the_results_say_why() -> None:
+    host = started(report=True)
+    host.fail_for_good("report", "no route")
+    end_lanes(host)
+    (error,) = published(host)["found"]
+    assert (error["code"], "no route" in error["reason"]) == ("ActivityFailed", True)
+
+
+def test_a_cancel_while_the_report_is_read_ends_the_export() -> None:
+    host = started(report=True)
+    (report,) = host.named("report")
+    host.complete(report, {"cancelled": True})
+    assert host.named("export") == []
+    (publish,) = host.named("publish")
+    assert host.asked(publish)["cancelled"] is True
