@@ -34,6 +34,7 @@ export const close = () => dialog.open && dialog.close();
 
 function showParts() {
   for (const part of form.querySelectorAll("[data-scope]")) part.hidden = part.dataset.scope !== chosen("scope");
+  for (const part of form.querySelectorAll("[data-formats]")) part.hidden = !part.dataset.formats.split(" ").includes(chosen("format"));
   find("columns").hidden = chosen("columns") !== "";
 }
 
@@ -59,7 +60,10 @@ function reset() {
 }
 
 function request() {
-  const body = { excel: find("excel").checked };
+  const format = chosen("format");
+  const body = format === "csv" ? { excel: find("excel").checked } : { format };
+  if (format === "csv" && chosen("separator") !== ",") body.separator = chosen("separator");
+  if (format !== "xlsx" && find("compress").checked) body.compress = true;
   if (find("file-name").value.trim()) body.fileName = find("file-name").value;
   if (chosen("scope") === "filter") body.filter = find("odata").value;
   if (chosen("scope") === "users") body.users = users.read();

@@ -40,6 +40,19 @@ def take(page: Page, text: bytes) -> None:
     page.locator("#users-file").set_input_files({"name": "users.csv", "mimeType": "text/csv", "buffer": text})
 
 
+def test_a_format_is_sent_with_what_belongs_to_it(form: Page) -> None:
+    form.get_by_label("Format").select_option("Excel workbook")
+    expect(form.get_by_label("Separator")).to_be_hidden()
+    expect(form.get_by_role("checkbox", name="Compress with gzip")).to_be_hidden()
+    assert sent_by(form) == {"format": "xlsx", "columns": "documented"}
+    form.get_by_label("Format").select_option("JSON lines")
+    form.get_by_role("checkbox", name="Compress with gzip").check()
+    assert sent_by(form) == {"format": "jsonl", "compress": True, "columns": "documented"}
+    form.get_by_label("Format").select_option("CSV")
+    form.get_by_label("Separator").select_option("Semicolon")
+    assert sent_by(form) == {"excel": True, "separator": ";", "compress": True, "columns": "documented"}
+
+
 def test_refusals_stand_at_their_fields(watched: Watched, form: Page) -> None:
     watched.refusals.add(400)
     form.get_by_label("File name").fill("a/b")
