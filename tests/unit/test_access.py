@@ -86,7 +86,7 @@ def test_without_an_allowed_role_the_answer_names_the_roles_that_are_missing(wid
 
     assert refused.status == 403
     assert "Ann has no role" in refused.detail
-    assert all(role in refused.detail for role in (GLOBAL_ADMINISTRATOR, USER_ADMINISTRATOR, APP_ROLE))
+    assert all(role in refused.detail for role in ("Global Administrator", "User Administrator", APP_ROLE))
     assert "overage" not in refused.detail
 
 
