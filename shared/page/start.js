@@ -34,7 +34,6 @@ export const close = () => dialog.open && dialog.close();
 
 function showParts() {
   for (const part of form.querySelectorAll("[data-scope]")) part.hidden = part.dataset.scope !== chosen("scope");
-  for (const part of form.querySelectorAll("[data-formats]")) part.hidden = !part.dataset.formats.split(" ").includes(chosen("format"));
   find("columns").hidden = chosen("columns") !== "";
 }
 
@@ -60,10 +59,7 @@ function reset() {
 }
 
 function request() {
-  const format = chosen("format");
-  const body = format === "csv" ? { excel: find("excel").checked } : { format };
-  if (format === "csv" && chosen("separator") !== ",") body.separator = chosen("separator");
-  if (format !== "xlsx" && find("compress").checked) body.compress = true;
+  const body = { excel: find("excel").checked };
   if (find("file-name").value.trim()) body.fileName = find("file-name").value;
   if (chosen("scope") === "filter") body.filter = find("odata").value;
   if (chosen("scope") === "users") body.users = users.read();
