@@ -25,6 +25,7 @@ _SCRIPTS = (
     "errors",
     "start",
     "fielderrors",
+    "preview",
     "columns",
     "filters",
     "userlist",

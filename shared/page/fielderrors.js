@@ -34,7 +34,7 @@ function showAtField(field, details) {
   const lines = details.slice(0, SHOWN_PROBLEMS).map((detail) => element("span", { dir: "auto" }, sentence(detail)));
   if (more > 0) lines.push(element("span", {}, t("form.more", { count: more })));
   const id = `error${field.dataset.pointer.replace("/", "-")}`;
-  const control = field.querySelector("[name=columns]:checked") ?? field.querySelector("textarea") ?? field.querySelector("input");
+  const control = field.querySelector("[name=columns]:checked") ?? field.querySelector("textarea") ?? field.querySelector("input, select");
   const text = element("p", { class: "error", id }, ...lines);
   if (control.type === "checkbox") field.append(text);
   else if (control.type === "radio") control.closest("label").after(text);

@@ -5,6 +5,7 @@ import * as columns from "./columns.js";
 import { announce, find, isBusy, keepFocus, setBusy } from "./dom.js";
 import { showErrors } from "./fielderrors.js";
 import * as filters from "./filters.js";
+import { previewOf } from "./preview.js";
 import { t } from "./words.js";
 import * as users from "./userlist.js";
 
@@ -19,6 +20,7 @@ export function setUp(callbacks) {
   filters.setUp();
   users.setUp((detail) => showErrors(form, detail ? [{ pointer: "/users", detail }] : []));
   form.addEventListener("change", showParts);
+  find("preview").addEventListener("click", showPreview);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     submit();
@@ -34,6 +36,7 @@ export const close = () => dialog.open && dialog.close();
 
 function showParts() {
   for (const part of form.querySelectorAll("[data-scope]")) part.hidden = part.dataset.scope !== chosen("scope");
+  for (const part of form.querySelectorAll("[data-formats]")) part.hidden = !part.dataset.formats.split(" ").includes(chosen("format"));
   find("columns").hidden = chosen("columns") !== "";
 }
 
@@ -52,6 +55,7 @@ function reset() {
   form.reset();
   filters.reset();
   users.reset();
+  find("preview-result").hidden = true;
   if (columns.loaded()) columns.reset();
   showErrors(form, []);
   showProblem(find("form-problem"), null);
@@ -59,7 +63,10 @@ function reset() {
 }
 
 function request() {
-  const body = { excel: find("excel").checked };
+  const format = chosen("format");
+  const body = format === "csv" ? { excel: find("excel").checked } : { format };
+  if (format === "csv" && chosen("separator") !== ",") body.separator = chosen("separator");
+  if (format !== "xlsx" && find("compress").checked) body.compress = true;
   if (find("file-name").value.trim()) body.fileName = find("file-name").value;
   if (chosen("scope") === "filter") body.filter = find("odata").value;
   if (chosen("scope") === "users") body.users = users.read();
@@ -101,6 +108,26 @@ async function submit() {
   } finally {
     setBusy(find("submit"), false);
     if (dialog.open) keepFocus(find("submit"));
+  }
+}
+
+// Asks what the export would give; nothing is started. What was shown before goes: it may be of another request.
+async function showPreview() {
+  const [box, button] = [find("preview-result"), find("preview")];
+  const wanted = request();
+  box.hidden = true;
+  if (isBusy(button) || showErrors(form, problemsOf(wanted))) return;
+  setBusy(button, true);
+  announce(t("said.asking"));
+  try {
+    box.replaceChildren(previewOf(await call("POST", "exports/preview", JSON.stringify(wanted))));
+    box.hidden = false;
+    showProblem(find("form-problem"), null);
+    box.scrollIntoView({ block: "nearest" });
+  } catch (problem) {
+    showRefusal(problem);
+  } finally {
+    setBusy(button, false);
   }
 }
 

@@ -40,6 +40,25 @@ def take(page: Page, text: bytes) -> None:
     page.locator("#users-file").set_input_files({"name": "users.csv", "mimeType": "text/csv", "buffer": text})
 
 
+def test_a_preview_shows_count_rows_and_cost_and_starts_nothing(form: Page) -> None:
+    form.get_by_role("radio", name="match a filter").check()
+    form.get_by_label("OData filter").fill("accountEnabled eq true")
+    form.get_by_role("radio", name="profile").check()
+    form.get_by_role("button", name="Preview").click()
+    shown = form.get_by_role("region", name="Preview")
+    expect(shown).to_contain_text(re.compile(r"\d users.* · about \d+ s · \d+ requests"))
+    expect(shown.get_by_role("row")).to_have_count(6)
+    expect(shown.get_by_role("columnheader", name="userPrincipalName")).to_be_visible()
+
+
+def test_a_filter_that_graph_refuses_is_told_in_its_words_before_anything_starts(watched: Watched, form: Page) -> None:
+    watched.refusals.add(400)
+    form.get_by_role("radio", name="match a filter").check()
+    form.get_by_label("OData filter").fill("shoeSize eq 'x'")
+    form.get_by_role("button", name="Preview").click()
+    expect(form.locator("[data-pointer='/filter'] .error")).to_contain_text("shoeSize")
+
+
 def test_a_format_is_sent_with_what_belongs_to_it(form: Page) -> None:
     form.get_by_label("Format").select_option("Excel workbook")
     expect(form.get_by_label("Separator")).to_be_hidden()
