@@ -106,3 +106,15 @@ async def test_a_graph_that_does_not_answer_is_not_waited_for(connected: Connect
     tenant.faults.add("status", status=503, match="/users", rate=1.0)
     with pytest.raises((Transient, TimeoutError)):
         await previewed(connected, tenant)
+
+
+async def test_manager_licenses_and_roles_are_as_in_the_file_and_the_report_is_not_read(connected: Connect) -> None:
+    tenant = Tenant(users=40)
+    columns = ["objectId", "managerDisplayName", "sponsorIds", "licenses", "directoryRoles", "isMfaRegistered"]
+    found = await previewed(connected, tenant, columns=columns)
+    async with connected(tenant) as edges:
+        rows = [[*row.values()] for row in rows_of((await run_export(edges, columns=columns)).csv)]
+    at = columns.index("isMfaRegistered")
+    assert len(found["rows"]) == 5
+    assert all(row[:at] in [each[:at] for each in rows] and row[at] == "" for row in found["rows"])
+    assert [(each["code"], each["column"]) for each in found["problems"]] == [("NotInPreview", "isMfaRegistered")]
