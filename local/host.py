@@ -75,7 +75,7 @@ def make_server(
     # An address without a path is what people type. Azure shows its own page there.
     if any(route.pattern.fullmatch(PAGE) for route in make_routes(app)):
         server.add_routes([web.get("/", _to_page)])
-    server.router.add_route("*", "/{path:.*}", _serve(make_routes(app), invoke, administrator))
+    server.router.add_route("*", r"/{path:[\s\S]*}", _serve(make_routes(app), invoke, administrator))
     server.cleanup_ctx.append(_background(app, invoke))
     return server
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import openpyxl
 
+from shared.storage.names import kept_users_name
+
 Json = dict[str, Any]
 
 GOOD = frozenset({"Completed", "CompletedWithErrors"})
@@ -160,6 +162,9 @@ def _blobs(seen: Evidence) -> list[str]:
         promised.add(f"{seen.id}/results.json")
     if seen.shown["status"] in GOOD:
         promised.add(f"{seen.id}/{seen.shown['file']['name']}")
+    if (seen.shown.get("request") or {}).get("users"):
+        # For an export that is asked for again.
+        promised.add(kept_users_name(seen.id))
     there = set(seen.blobs)
     found = [f"a blob is left over: {name}" for name in sorted(there - promised)]
     return found + [f"a blob is missing: {name}" for name in sorted(promised - there)]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import schemathesis
 from azure.functions import HttpMethod
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from jsonschema import Draft202012Validator
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -114,6 +114,8 @@ def test_every_answer_to_whatever_request_is_in_the_document(api: Api, method: s
     @bounded
     @given(case=valid | invalid)
     def check(case: Case[Any]) -> None:
+        # An empty query value is as good as none: the Functions host leaves it out.
+        assume("" not in (case.query or {}).values())
         case.call_and_validate(base_url=f"{api.serving.url}/api", checks=CHECKS, timeout=60)
 
     check()

@@ -31,7 +31,7 @@ def test_what_is_deployed_is_the_app_and_nothing_else() -> None:
     names = {path.parts[0] for path in deployment.packaged()}
     assert names == {"function_app.py", "host.json", "requirements.txt", "shared"}
     kinds = {path.suffix for path in deployment.packaged()}
-    assert kinds <= {".py", ".json", ".txt", ".html", ".css", ".js", ".svg"}
+    assert kinds <= {".py", ".json", ".txt", ".html", ".css", ".js", ".svg", ".csv"}
 
 
 @pytest.mark.parametrize(

@@ -51,10 +51,12 @@ async def test_it_is_said_of_any_number_of_users(connected: Connect, users: int,
 
 
 async def test_where_graph_counts_a_chain_that_ends_too_early_fails(connected: Connect) -> None:
-    tenant = Tenant(users=2000)
+    # Two ranges of two pages each.
+    tenant = Tenant(users=3500)
     tenant.faults.add("lose_link", match="/users?$top=999", page=1, rate=1.0)
     async with connected(tenant) as edges:
         done = await run_export(edges)
+    assert tenant.faults.applied["lose_link"] > 1
     check_results(done.results, "Failed")
     assert done.results["errors"][-1]["code"] == "TooFewUsers"
 

@@ -129,7 +129,7 @@ async def test_graphs_words_are_in_the_results_whatever_their_form(
     tenant = Tenant(users=30)
     user = tenant.all_users()[7]["id"]
     tenant.faults.add("status", status=403, match=f"{user}/authentication", body={"error": error}, rate=1.0)
-    async with connected(tenant) as edges:
+    async with connected(tenant, EXPORT_AUTHENTICATION_ASK="all") as edges:
         done = await run_export(edges, columns=["objectId", "authenticationPhoneNumber"])
     check_results(done.results, "CompletedWithErrors")
     check_complete(done.csv, tenant)

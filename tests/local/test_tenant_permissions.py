@@ -145,5 +145,5 @@ def test_the_deployments_list_names_what_a_token_carries() -> None:
     assert permissions.parse("always, readSignInActivity") == permissions.deployed("readSignInActivity")
     assert permissions.parse("Group.Read.All") == {"Group.Read.All"}
     for bad in ("readEverything", "User", "User.Read.All;x"):
-        with pytest.raises(argparse.ArgumentTypeError, match="no permission"):
+        with pytest.raises(argparse.ArgumentTypeError, match="neither a permission"):
             permissions.parse(bad)
