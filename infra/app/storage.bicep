@@ -109,7 +109,10 @@ resource exports 'Microsoft.Storage/storageAccounts@2025-08-01' = {
             definition: {
               filters: {
                 blobTypes: ['blockBlob']
-                prefixMatch: map(['f', 'keys/', 'running/', 'work/', 'ended/'], prefix => '${exportContainer}/${prefix}')
+                prefixMatch: map(
+                  ['f', 'keys/', 'running/', 'work/', 'ended/'],
+                  prefix => '${exportContainer}/${prefix}'
+                )
               }
               actions: { baseBlob: { delete: { daysAfterModificationGreaterThan: retentionDays } } }
             }
