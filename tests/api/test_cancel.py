@@ -152,7 +152,7 @@ def test_the_list_shows_how_far_a_running_export_is(slow: Api) -> None:
     export_id = slow.start(fileName="running")
     running(slow, export_id)
     (found,) = [each for each in slow.listed(status="InProgress")["value"] if each["id"] == export_id]
-    assert found["request"] == {"fileName": "running"}
+    assert found["request"] == {"fileName": "running", "format": "csv", "compress": False}
     assert 0 < found["progress"]["exported"] < found["progress"]["expected"] == SLOW_USERS
     assert datetime.fromisoformat(found["progress"]["estimatedEndDateTime"])
     assert export_id not in {each["id"] for each in slow.listed(status="Cancelled")["value"]}
