@@ -49,11 +49,11 @@ async def export_with(connected: Connect, tenant: Tenant, *faults: dict[str, Any
         {"kind": "throttle", "rate": 0.3},
         {"kind": "throttle", "match": "/users?", "times": 40, "retry_after": 5},
         *(
-            {"kind": "status", "status": status, "rate": 0.3}
+            {"kind": "status", "status": status, "rate": 0.2}
             for status in (409, 423, 500, 502, 503, 504, 509, 520, 530)
         ),
-        *({"kind": "status", "status": status, "rate": 0.3, "body": HTML} for status in (200, 302, 400, 403, 404, 503)),
-        *({"kind": "status", "status": 200, "rate": 0.3, "body": {"error": error}} for error in ERRORS),
+        *({"kind": "status", "status": status, "rate": 0.2, "body": HTML} for status in (200, 302, 400, 403, 404, 503)),
+        *({"kind": "status", "status": 200, "rate": 0.2, "body": {"error": error}} for error in ERRORS),
         {"kind": "status", "status": 429, "rate": 0.3, "retry_after": "Wed, 21 Oct 2015 07:28:00 GMT"},
         {"kind": "late_error", "match": "/users?$top=999", "rate": 0.3},
         {"kind": "reset", "rate": 0.3},
