@@ -18,6 +18,8 @@ from shared.api.access import Caller
 from shared.api.durable import Durable
 from shared.api.operations import Operations
 from shared.api.routes import Body, Incoming, Outgoing
+from shared.compare import activities as comparing
+from shared.compare import workflow as comparison
 from shared.export import activities, preview, workflow
 from shared.export.context import Edges
 from shared.graph import client
@@ -103,6 +105,12 @@ def _response(sent: Outgoing) -> func.HttpResponse:
 @app.durable_client_input(client_name="client")
 async def start_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     return await _answer(routes.start_export, req, client)
+
+
+@app.route(route="comparisons", methods=["POST"])
+@app.durable_client_input(client_name="client")
+async def start_comparison(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    return await _answer(routes.start_comparison, req, client)
 
 
 @app.route(route="exports/preview", methods=["POST"])
@@ -226,6 +234,36 @@ async def notify(task: Any) -> Any:
 @app.activity_trigger(input_name="task")
 async def clean(task: Any) -> Any:
     return await activities.run(_edges(), "clean", task)
+
+
+@app.orchestration_trigger(context_name="context", orchestration=comparison.COMPARE)
+def compare_exports(context: df.DurableOrchestrationContext) -> Generator[Any, Any, Any]:
+    return (yield from comparison.comparison_workflow(context, _retry()))
+
+
+@app.activity_trigger(input_name="task")
+async def prepare_comparison(task: Any) -> Any:
+    return await comparing.run(_edges(), "prepare_comparison", task)
+
+
+@app.activity_trigger(input_name="task")
+async def split(task: Any) -> Any:
+    return await comparing.run(_edges(), "split", task)
+
+
+@app.activity_trigger(input_name="task")
+async def list_deleted(task: Any) -> Any:
+    return await comparing.run(_edges(), "list_deleted", task)
+
+
+@app.activity_trigger(input_name="task")
+async def compare(task: Any) -> Any:
+    return await comparing.run(_edges(), "compare", task)
+
+
+@app.activity_trigger(input_name="task")
+async def publish_comparison(task: Any) -> Any:
+    return await comparing.run(_edges(), "publish_comparison", task)
 
 
 @app.timer_trigger(schedule="0 * * * * *", arg_name="timer")

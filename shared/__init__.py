@@ -1,9 +1,10 @@
 """The user export: everything that the deployed app needs, apart from its triggers (`function_app.py`).
 
-Packages by role. Imports go downwards only: api, export, then storage, files and ranges, then graph, then settings and
-errors.
+Packages by role. Imports go downwards only: api, compare, export, then storage, files and ranges, then graph, then
+settings and errors.
 
     api         the HTTP API: the only package that knows HTTP statuses
+    compare     one comparison of two exports: its orchestrator, and the bodies of its activities
     export      one export: the orchestrator (`workflow`) and the bodies of its activities (`plan`, `read`, `check`,
                 `publish`, `notify`, `clean`)
     storage     Blob Storage: the only importer of azure.storage, and the name of every blob and block
@@ -27,6 +28,8 @@ The words of the code, one for each thing:
     plan        the ranges of an export, and what tenant and permissions allow
     saved       a request under a name, perhaps with a schedule; its exports are its runs
     due         of a saved export: the time that its schedule has planned is over, and nothing has started
+    comparison  what has changed between two exports: added, removed and changed users
+    part        of a comparison: the users whose objectIds fall into it; one of many that are compared on their own
     limit       how many exports a caller may have running
     problem     what is wrong with a request; an error or a warning is what is wrong with an export
 """

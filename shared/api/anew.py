@@ -1,5 +1,6 @@
 """The request of a POST: as it is in the body, or one that was saved (`saved`) or sent before (`again`)."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,9 +18,8 @@ from shared.storage.names import is_id, kept_users_name, users_name
 PROPERTIES = ("saved", "again")
 
 
-async def read(on: Operations, body: bytes, caller: Caller) -> ExportRequest:
+async def read(on: Operations, given: Mapping[str, Any], caller: Caller) -> ExportRequest:
     """What the body asks for. The roles of who asks now count, whoever asked before. Raises BadRequest."""
-    given = request.decode(body)
     by = next((name for name in PROPERTIES if name in given), "")
     if not by:
         return _check(on, given, caller)
@@ -37,7 +37,7 @@ async def read(on: Operations, body: bytes, caller: Caller) -> ExportRequest:
     )
 
 
-def _check(on: Operations, given: dict[str, Any], caller: Caller) -> ExportRequest:
+def _check(on: Operations, given: Mapping[str, Any], caller: Caller) -> ExportRequest:
     return request.check(given, on.settings, on.now(), authentication=caller.reads_authentication, also=PROPERTIES)
 
 
@@ -56,6 +56,8 @@ async def _again(on: Operations, export_id: str, caller: Caller) -> tuple[dict[s
         raise BadRequest(Problem("/again", problem.detail)) from None
     if is_running(await on.durable.get_status(export_id)):
         raise BadRequest(Problem("/again", f"Export {export_id} has not ended yet."))
+    if record.old:
+        raise BadRequest(Problem("/again", f"{export_id} is a comparison: use POST /comparisons."))
     if record.body is None:
         raise BadRequest(Problem("/again", f"Export {export_id} is of an older version, which kept no request."))
     given = dict(record.body)

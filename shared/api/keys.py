@@ -28,12 +28,18 @@ async def take(storage: Storage, name: str, key: Key) -> tuple[Key, bool]:
     while True:
         if await blobs.write_once(storage, name, _encode(key)):
             return key, True
-        if found := await blobs.read(storage, name):
-            there = _decode(found)
-            if there.fingerprint and key.fingerprint and there.fingerprint != key.fingerprint:
-                raise KeyReused
+        if there := await find(storage, name, key.fingerprint):
             return there, False
         # It was given back at this moment.
+
+
+async def find(storage: Storage, name: str, fingerprint: str) -> Key | None:
+    """The content under the key; None when it was not used yet. Raises KeyReused."""
+    found = await blobs.read(storage, name)
+    there = _decode(found) if found else None
+    if there and there.fingerprint and fingerprint and there.fingerprint != fingerprint:
+        raise KeyReused
+    return there
 
 
 async def keep(storage: Storage, name: str, key: Key) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from shared.api.access import Caller
 from shared.api.operations import Operations, cancel_requested
 from shared.api.progress import is_running, progress_of, running_status
+from shared.export.context import EXPORT
 from shared.export.messages import Json
 from shared.files import results
 from shared.files.formats import CSV
@@ -47,7 +48,7 @@ async def _visible(storage: Storage, caller: Caller, after: str) -> AsyncIterato
     async for export_id, names in by_export(storage):
         if (after and order(export_id) <= order(after)) or "request.json" not in names:
             continue
-        entry = {"id": export_id, **_listed(names)}
+        entry = {"id": export_id, "type": EXPORT, **_listed(names)}
         if not caller.administrator and entry["requestedBy"]["id"] != caller.id:
             continue
         some.append(entry)

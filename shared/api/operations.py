@@ -90,6 +90,7 @@ async def cancel_requested(storage: Storage, export_id: str) -> Json:
 async def _running(operations: Operations, record: Record, status: Any) -> Json:
     return {
         "id": record.id,
+        "type": record.type,
         "status": running_status(status),
         "request": record.shown(),
         "requestedBy": record.requested_by,
@@ -111,6 +112,7 @@ def _lost(record: Record, status: Any) -> Json:
         error = {"code": "NoResults", "reason": reason}
     return {
         "id": record.id,
+        "type": record.type,
         "status": results.FAILED,
         "request": record.shown(),
         "requestedBy": record.requested_by,

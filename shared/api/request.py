@@ -64,6 +64,9 @@ class ExportRequest:
     """Sentences for the caller."""
     body: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """As it was sent, without the list of users and the callback."""
+    old: str = ""
+    """Of a comparison: the ids of the exports that it compares."""
+    new: str = ""
     saved: str = field(default="", compare=False)
     """The name of the saved export that this is a run of."""
     fingerprint: str = field(default="", compare=False)
@@ -105,12 +108,7 @@ def check(
     also: tuple[str, ...] = (),
 ) -> ExportRequest:
     """As `parse`, of what was decoded. `also`: properties that another reads."""
-    problems: list[Problem] = []
-    known = (*_KNOWN, *also)
-    problems += [
-        Problem(f"/{_pointer(name)}", f"unknown property{_meant(name, known)}; known: {', '.join(known)}")
-        for name in itertools.islice((name for name in given if name not in known), MAX_PROBLEMS)
-    ]
+    problems = unknown(given, (*_KNOWN, *also))
     file = _format(given, problems)
     wanted = ExportRequest(
         file_name=_file_name(given, formats.chosen(file.name, compress=file.compress).ending, now, problems),
@@ -130,6 +128,14 @@ def check(
     kept = {name: value for name, value in given.items() if name not in {"users", "callbackUrl", *also}}
     wanted = replace(wanted, body=kept, fingerprint=fingerprint_of(given))
     return wanted if authentication else _without_authentication(wanted, by_default=given.get("columns") is None)
+
+
+def unknown(given: Mapping[str, Any], known: tuple[str, ...]) -> list[Problem]:
+    """A problem for each property that is not one of the known."""
+    return [
+        Problem(f"/{_pointer(name)}", f"unknown property{_meant(name, known)}; known: {', '.join(known)}")
+        for name in itertools.islice((name for name in given if name not in known), MAX_PROBLEMS)
+    ]
 
 
 def _why_unreadable(body: bytes, problem: Exception) -> str:

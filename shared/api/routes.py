@@ -14,13 +14,14 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from shared import page
-from shared.api import anew, listing, operations, removal, saved, sites, start
+from shared.api import anew, comparing, listing, operations, removal, request, saved, sites, start
 from shared.api.access import Caller, caller_of
 from shared.api.durable import DurableFailure
 from shared.api.operations import Operations
 from shared.api.problems import BadRequest, Problem, ProblemError
+from shared.api.request import ExportRequest
 from shared.errors import GraphError, Transient
-from shared.export.context import Record
+from shared.export.context import Record, find_record
 from shared.export.messages import Json
 from shared.files.columns import COLUMN_SETS, COLUMNS
 from shared.files.results import FAILED, IN_PROGRESS, NOT_STARTED, STATUSES
@@ -103,15 +104,34 @@ async def answer_alone(body: BodyAlone, incoming: Incoming, read_settings: Read)
 
 async def start_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
     """POST /exports"""
+    return await _start(incoming, caller, on, anew.read)
+
+
+async def start_comparison(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
+    """POST /comparisons"""
+    return await _start(incoming, caller, on, comparing.read)
+
+
+ReadBody = Callable[[Operations, Mapping[str, Any], Caller], Awaitable[ExportRequest]]
+
+
+async def _start(incoming: Incoming, caller: Caller, on: Operations, read: ReadBody) -> Outgoing:
+    """Starts what the body asks for, and says where its state is."""
     key = incoming.headers.get("idempotency-key")
     # An empty key is refused too: its caller believes in a key, and would start a second export.
     if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
         raise BadRequest(Problem("", "Idempotency-Key must be 1 to 255 visible ASCII characters."))
-    wanted = await anew.read(on, _sent_body(incoming), caller)
-    export_id = await start.start(on, wanted, caller, key or "")
+    given = request.decode(_sent_body(incoming))
+    export_id = await start.repeated(on, caller, key, request.fingerprint_of(given)) if key else ""
+    notes: Sequence[str] = ()
+    if not export_id:
+        wanted = await read(on, given, caller)
+        export_id, notes = await start.start(on, wanted, caller, key or ""), wanted.notes
+    elif record := await find_record(on.storage, export_id):
+        notes = record.notes
     status_url = f"{_exports_url(incoming, on.settings)}/{export_id}"
     body = {"id": export_id, "status": "NotStarted", "statusUrl": status_url}
-    return _json(202, body | ({"notes": wanted.notes} if wanted.notes else {}), _polling(status_url))
+    return _json(202, body | ({"notes": notes} if notes else {}), _polling(status_url))
 
 
 Preview = Callable[[Record, Sequence[str]], Awaitable[Json]]
@@ -120,7 +140,7 @@ Preview = Callable[[Record, Sequence[str]], Awaitable[Json]]
 
 async def preview_export(incoming: Incoming, caller: Caller, on: Operations, preview: Preview) -> Outgoing:
     """POST /exports/preview"""
-    wanted = await anew.read(on, _sent_body(incoming), caller)
+    wanted = await anew.read(on, request.decode(_sent_body(incoming)), caller)
     try:
         return _json(200, await preview(start.record_of(wanted, caller, "", on.now()), wanted.users))
     except (Transient, TimeoutError) as problem:
@@ -238,7 +258,7 @@ def _exports_url(incoming: Incoming, settings: Settings) -> str:
     """
     parts = urlsplit(incoming.url)
     # Azure Functions finds a route whatever the case of its letters.
-    prefix = re.split("/exports", unquote(parts.path), maxsplit=1, flags=re.IGNORECASE)[0]
+    prefix = re.split("/exports|/comparisons", unquote(parts.path), maxsplit=1, flags=re.IGNORECASE)[0]
     return f"{settings.public_url or f'{parts.scheme}://{parts.netloc}'}{prefix}/exports"
 
 

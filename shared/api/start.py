@@ -21,7 +21,8 @@ from shared.api.keys import Key
 from shared.api.operations import Operations, new_id
 from shared.api.problems import TooManyRunning
 from shared.api.request import ExportRequest
-from shared.export.context import Record, find_record
+from shared.compare.workflow import COMPARE
+from shared.export.context import COMPARISON, Record, find_record
 from shared.export.messages import Json
 from shared.export.workflow import EXPORT
 from shared.storage import blobs
@@ -51,13 +52,22 @@ async def start(operations: Operations, request: ExportRequest, caller: Caller, 
         await blobs.delete(operations.storage, record_name(export_id))
         return export_id
     try:
-        await operations.durable.start_new(EXPORT, export_id, {"id": export_id})
+        await operations.durable.start_new(COMPARE if request.old else EXPORT, export_id, {"id": export_id})
     except Exception:
         # Durable refuses what runs already: a POST with the same key at the same moment was first.
         if not idempotency_key or not await operations.durable.get_status(export_id):
             raise
     logging.info("Export %s was started by %s.", export_id, caller.id)
     return export_id
+
+
+async def repeated(operations: Operations, caller: Caller, idempotency_key: str, fingerprint: str) -> str:
+    """The id of what this key of the caller's has started; empty when it has started nothing yet.
+
+    It counts even where the same request could not be taken any more: what it names may be gone. Raises KeyReused.
+    """
+    there = await keys.find(operations.storage, key_name(caller.id, idempotency_key), fingerprint)
+    return there.export_id if there and await _was_started(operations, there.export_id) else ""
 
 
 def _new_id(operations: Operations, request: ExportRequest) -> str:
@@ -106,6 +116,7 @@ async def _write(operations: Operations, request: ExportRequest, caller: Caller,
     summary |= {"format": record.format, "compress": record.compress}
     summary |= {"requestedBy": record.requested_by, "asked": _asked(record)}
     summary |= {"saved": record.saved} if record.saved else {}
+    summary |= {"type": record.type} if record.type == COMPARISON else {}
     await blobs.write_once(operations.storage, record_name(export_id), msgspec.json.encode(record), summary)
 
 
@@ -128,11 +139,15 @@ def record_of(request: ExportRequest, caller: Caller, export_id: str, now: datet
         notes=list(request.notes),
         body=dict(request.body),
         saved=request.saved,
+        old=request.old,
+        new=request.new,
     )
 
 
 def _asked(record: Record) -> Json:
     """What the list tells exports apart by: how many users are selected, or the filter, shortened."""
+    if record.old:
+        return {"old": record.old, "new": record.new}
     if record.users:
         return {"users": record.users}
     cut = record.filter[:FILTER_SHOWN]

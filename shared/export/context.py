@@ -21,6 +21,9 @@ from shared.storage import blobs
 from shared.storage.blobs import Storage
 from shared.storage.names import cancelled_name, file_name, plan_name, progress_name, record_name
 
+EXPORT, COMPARISON = "export", "comparison"
+"""The types of operations."""
+
 
 @dataclass(frozen=True, slots=True)
 class Edges:
@@ -58,6 +61,13 @@ class Record(msgspec.Struct, rename="camel", omit_defaults=True):
     """As it was sent, without the list of users and the callback; None when an older version has written this."""
     saved: str = ""
     """The name of the saved export that this is a run of."""
+    old: str = ""
+    """Of a comparison: the ids of the exports that it compares. `columns` are those that both have."""
+    new: str = ""
+
+    @property
+    def type(self) -> str:
+        return COMPARISON if self.old else EXPORT
 
     def shown(self) -> Json:
         """The request as the results and the API show it: of a list of users the length, of a callback the host."""

@@ -52,7 +52,7 @@ async def with_links(
         return made
 
     links: Json = {"expiresOn": expires.isoformat(timespec="seconds").replace("+00:00", "Z")}
-    body = {**found, "download": links}
+    body = {**found, "type": record.type, "download": links}
     if found.get("completedDateTime"):
         links["results"] = await link(
             results_name(record.id), _cut(record.file_name, MAX_NAME_BYTES - len(_RESULTS)) + _RESULTS

@@ -63,7 +63,7 @@ class _Cancelled(Exception):
 async def plan(edges: Edges, task: PlanTask) -> Planned:
     """Splits the export into ranges, and shares them out to lanes."""
     tally, began = Tally(), time.time()
-    if await _is_over(edges.storage, task.id):
+    if await is_over(edges.storage, task.id):
         return Planned(over=True)
     record = await read_record(edges.storage, task.id)
     try:
@@ -112,7 +112,7 @@ async def _ended(edges: Edges, record: Record) -> Planned:
     return Planned(failed=end.failed, cancelled=end.cancelled)
 
 
-async def _is_over(storage: Storage, export_id: str) -> bool:
+async def is_over(storage: Storage, export_id: str) -> bool:
     """Whether the export has ended, and perhaps was deleted; then what the late POST has written goes."""
     if await blobs.exists(storage, results_name(export_id)):
         return True

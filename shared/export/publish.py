@@ -14,7 +14,7 @@ from shared.export.context import Edges, Record, progress, read_plan, read_recor
 from shared.export.messages import Failure, Json, Published, PublishTask, Staged, sent
 from shared.export.outcome import read_results
 from shared.files import formats, results
-from shared.files.columns import columns_of
+from shared.files.columns import Column, columns_of
 from shared.files.deflate import Segment
 from shared.files.xlsx import SHEET_USERS
 from shared.storage import blobs
@@ -26,7 +26,7 @@ _READ_AT_ONCE = 32
 """Small blobs: one after the other, those of 10,000 ranges would take minutes."""
 
 
-class _Outlived(Exception):
+class Outlived(Exception):
     """Another execution has published and `clean` has removed the notes: this one (a zombie) must change nothing."""
 
 
@@ -43,8 +43,9 @@ async def publish(edges: Edges, task: PublishTask, sheet_users: int = SHEET_USER
     failed = None if task.cancelled else verdict.failure(record, task, staged)
     if not failed and not task.cancelled:
         try:
-            file, failed = await _publish_file(edges, record, task.parts, staged, sheet_users)
-        except _Outlived:
+            columns = columns_of(record.columns)
+            file, failed = await publish_file(edges, record, columns, task.parts, staged, sheet_users)
+        except Outlived:
             ended = await read_results(edges.storage, record.id, 0)
             return Published(ended["status"] if ended else results.FAILED, notify=False)
     listed = task.parts if verdict.lists_errors(staged) else []
@@ -64,12 +65,12 @@ async def publish(edges: Edges, task: PublishTask, sheet_users: int = SHEET_USER
         "rate": _rate(staged.rows, task, time.time() - await _began(edges, record)),
         "file": file,
         "warnings": [
-            *_told(record),
+            *told(record),
             *task.warnings,
             *(verdict.warnings(record, task.expected, staged) if file else ()),
         ],
     }
-    await _publish_results(edges, record, fields, found, listed)
+    await publish_results(edges, record, fields, found, listed)
     # The alerts read this line.
     text = "Export %s ended: %s (%d users, %d errors, %d requests, %d retries)"
     logging.info(text, record.id, status, staged.rows, errors, task.requests, task.retries)
@@ -97,23 +98,31 @@ async def _began(edges: Edges, record: Record) -> float:
     return (plan and plan.began) or datetime.fromisoformat(record.created_date_time).timestamp()
 
 
-def _told(record: Record) -> list[Json]:
+def told(record: Record) -> list[Json]:
     """What the answer to the POST has said, as warnings."""
     return [{"code": "ColumnsLeftOut", "reason": note} for note in record.notes]
 
 
-async def _publish_file(
-    edges: Edges, record: Record, parts: list[Staged], staged: verdict.Totals, sheet_users: int
+async def publish_file(
+    edges: Edges,
+    record: Record,
+    columns: list[Column],
+    parts: list[Staged],
+    staged: verdict.Totals,
+    sheet_users: int = SHEET_USERS,
 ) -> tuple[Json | None, Failure | None]:
-    """Commits rows and what belongs around them, and checks that all bytes arrived; otherwise it removes the file."""
+    """Commits rows and what belongs around them, and checks that all bytes arrived; otherwise it removes the file.
+
+    Raises Outlived.
+    """
     name, file = record.file_blob(), record.chosen_format(sheet_users)
     segments = await _segments(edges, record.id, parts) if file.deflated else [Segment(0, 0, 0, 0)] * staged.blocks
     if file.deflated and sum(each.users for each in segments) != staged.rows:
         if await blobs.exists(edges.storage, results_name(record.id)):
-            raise _Outlived
+            raise Outlived
         reason = "What was noted of the blocks of the file can't be found; nothing was published."
         return None, Failure("FileIncomplete", reason)
-    pieces = file.around(columns_of(record.columns), segments)
+    pieces = file.around(columns, segments)
     if failed := verdict.too_many_blocks(len(pieces) + staged.blocks):
         return None, failed
     blocks = iter(block_name(each.prefix, block) for each in parts for block in range(each.blocks))
@@ -138,7 +147,7 @@ async def _publish_file(
         "name": record.file(),
         "rows": staged.rows,
         "bytes": size,
-        "columns": record.columns,
+        "columns": [column.header for column in columns],
         "format": shown["format"],
         "separator": shown["separator"],
         "compressed": shown["compress"],
@@ -157,7 +166,8 @@ async def _segments(edges: Edges, export_id: str, parts: list[Staged]) -> list[S
     return found
 
 
-async def _publish_results(edges: Edges, record: Record, fields: Json, found: list[Json], parts: list[Staged]) -> None:
+async def publish_results(edges: Edges, record: Record, fields: Json, found: list[Json], parts: list[Staged]) -> None:
+    """Commits the results: fields, the errors found for all users, then those that the parts have staged."""
     name = results_name(record.id)
     head = results.head(fields) + results.lines(found)
     await blobs.stage(edges.storage, name, block_name(_OWN, 0), head)
@@ -172,5 +182,5 @@ async def _publish_results(edges: Edges, record: Record, fields: Json, found: li
     summary: dict[str, Any] = {key: fields[key] for key in ("status", "completedDateTime", "counts", "file")}
     if fields["file"]:
         shown = {key: value for key, value in fields["file"].items() if key != "guarded"}
-        summary["file"] = {**shown, "columns": len(record.columns)}
+        summary["file"] = {**shown, "columns": len(shown["columns"])}
     await blobs.commit(edges.storage, name, [*ids, block_name(_OWN, 1)], "application/json", summary)

@@ -63,7 +63,7 @@ def lists_errors(staged: Totals) -> bool:
 
 def warnings(record: Record, expected: int | None, staged: Totals) -> list[Json]:
     """Warnings about a file that is published."""
-    found, rows, purged = _odd(staged.counted) + _cut(staged.counted), staged.rows, staged.counted[PURGED]
+    found, rows, purged = _odd(staged.counted) + cut(staged.counted), staged.rows, staged.counted[PURGED]
     if purged:
         reason = (
             f"Graph also sent {purged} objects with nothing but an id and sign-ins. They belong to users who are gone"
@@ -166,7 +166,7 @@ def _odd(counts: Counter[str]) -> list[Json]:
     return [{"code": "OddValues", "reason": reason}]
 
 
-def _cut(counts: Counter[str]) -> list[Json]:
+def cut(counts: Counter[str]) -> list[Json]:
     """A warning that names the columns with cells that were too long for a workbook, and counts these."""
     cut = counted_by(CUT, counts)
     if not cut:

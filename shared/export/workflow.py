@@ -77,8 +77,8 @@ def export_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
     results could be written. It never raises: that would end the export without a word to the caller.
     `context`: DurableOrchestrationContext. `retry`: RetryOptions of the activities before and after the rounds.
     """
-    _mend(context)
-    export = PublishTask(_id(context))
+    mend(context)
+    export = PublishTask(export_id(context))
     planned = Planned()
     try:
         result = yield context.call_activity_with_retry("plan", retry, sent(PlanTask(export.id)))
@@ -126,7 +126,7 @@ def _report(context: Any, retry: Any, export: PublishTask) -> Turns:
     export.found = [*export.found, sent(Failure("EndlessPages", reason))]
 
 
-def _id(context: Any) -> str:
+def export_id(context: Any) -> str:
     """The export's id is also the instance's."""
     try:
         return str(context.get_input()["id"])
@@ -134,7 +134,7 @@ def _id(context: Any) -> str:
         return str(context.instance_id)
 
 
-def _mend(context: Any) -> None:
+def mend(context: Any) -> None:
     """Results and events that are not JSON become null: the SDK would raise before this code sees them."""
     for event in context.histories:
         for name in ("Result", "Input"):

@@ -1,21 +1,37 @@
 """What has changed between two exports: their rows, joined by objectId; pure.
 
 Each user who is in one export only, or whose cells differ, is one row of the comparison. Cells are texts without the
-guard against formulas. To compare two large exports in little memory, share the rows of both out by `part_of`: the
-parts have nothing to do with each other, and only the old rows of one part are held.
+guard against formulas. A user travels as a line of JSON, `[objectId, userPrincipalName, cells of the compared
+columns]`: whose lines are equal has not changed, and most are not even decoded.
+
+To compare two large exports in little memory, share the lines of both out by `part_of`: the parts have nothing to do
+with each other, and only those of one part are held.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
+
+import msgspec
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 DELETED, NOT_IN_EXPORT, UNKNOWN = "deleted", "notInExport", "unknown"
 """Why a user is in the old export only: gone from the tenant; still there, but not asked for; nobody can tell."""
 ID, NAME = "objectId", "userPrincipalName"
 BETWEEN = "; "
-Row = Mapping[str, str]
-"""Cells by column."""
+Row = Sequence[str]
+"""objectId, userPrincipalName, and a cell for each of the compared columns."""
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(list[str])
+_BEGIN, _END = b'["', b'"'
+
+
+class NoKey(ValueError):
+    """An objectId that is empty, or can be none."""
+
+
+class Twice(ValueError):
+    """A user is in an export twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +53,20 @@ class Counts:
     added: int = 0
     removed: int = 0
     changed: int = 0
+    unchanged: int = 0
     by_column: dict[str, int] = field(default_factory=dict)
     """How many users have changed in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The lines of two exports, put together."""
+
+    there: list[tuple[bytes | None, bytes]]
+    """Old (None: there was none) and new, of those whose lines differ, in the order of the newer."""
+    removed: dict[bytes, bytes]
+    """Key -> old line."""
+    same: int
 
 
 def columns_of(old: Sequence[str], new: Sequence[str], unreadable: Iterable[str]) -> Columns:
@@ -53,77 +81,116 @@ def columns_of(old: Sequence[str], new: Sequence[str], unreadable: Iterable[str]
     )
 
 
-def header(columns: Columns) -> list[str]:
+def header(compared: Sequence[str]) -> list[str]:
     """The names of the comparison's columns."""
-    pairs = [name for column in _after_name(columns) for name in (column, _old(column))]
-    name_before = [_old(NAME)] if NAME in columns.compared else []
+    pairs = [name for column in compared if column != NAME for name in (column, _old(column))]
+    name_before = [_old(NAME)] if NAME in compared else []
     return ["change", "removedBecause", ID, NAME, *name_before, "changedColumns", *pairs]
 
 
-def part_of(object_id: str, parts: int) -> int:
+def lines(rows: Sequence[Row]) -> list[bytes]:
+    """A line for each of these."""
+    return _ENCODER.encode_lines(rows).split(b"\n")[:-1]
+
+
+def key_of(line: bytes) -> bytes:
+    """What a user is known by: the objectId, in small letters. Raises NoKey."""
+    end = line.index(_END, len(_BEGIN))
+    key = line[len(_BEGIN) : end].lower()
+    if not key or b"\\" in key:
+        raise NoKey
+    return key
+
+
+def part_of(key: bytes, parts: int) -> int:
     """Of so many parts, the one that this user belongs to: the same in both exports."""
-    return int.from_bytes(blake2b(object_id.lower().encode(), digest_size=8).digest()) % parts
+    return zlib.crc32(key) % parts
 
 
-def compare(
-    old: Iterable[Row],
-    new: Iterable[Row],
-    columns: Columns,
+def join(old: Iterable[bytes], new: Iterable[bytes]) -> Joined:
+    """Puts the lines of two exports together. Raises Twice, NoKey."""
+    before: dict[bytes, bytes] = {}
+    for line in old:
+        if before.setdefault(key_of(line), line) is not line:
+            raise Twice("old")
+    seen: set[bytes] = set()
+    there: list[tuple[bytes | None, bytes]] = []
+    same = 0
+    for line in new:
+        key = key_of(line)
+        known = len(seen)
+        seen.add(key)
+        if len(seen) == known:
+            raise Twice("new")
+        earlier = before.pop(key, None)
+        if earlier == line:
+            same += 1
+        else:
+            there.append((earlier, line))
+    return Joined(there, before, same)
+
+
+def rows(
+    joined: Joined,
+    compared: Sequence[str],
     counts: Counts,
     *,
-    errors: Mapping[str, frozenset[str]] | None = None,
-    reasons: Mapping[str, str] | None = None,
+    errors: Mapping[bytes, Collection[str]] | None = None,
+    reasons: Mapping[bytes, str] | None = None,
 ) -> Iterator[list[str]]:
     """The rows of the comparison, as `header` has them; `counts` is added to.
 
-    `errors`: by objectId in small letters, the columns of a user that one of the exports could not read: they are left
-    out. `reasons`: by objectId in small letters, why users are in the old export only.
+    `errors`: by key, the columns of a user that one of the exports could not read: they are left out. `reasons`: by
+    key, why users are in the old export only.
     """
-    before = {row[ID].lower(): row for row in old}
     failed = errors or {}
-    for row in new:
-        user = row[ID].lower()
-        there = before.pop(user, None)
-        if there is None:
+    counts.unchanged += joined.same
+    for old, new in joined.there:
+        now = _DECODER.decode(new)
+        if old is None:
             counts.added += 1
-            yield _row(ADDED, "", columns.compared, None, row, ())
+            yield _row(ADDED, "", compared, None, now, (), failed.get(key_of(new), ()))
             continue
-        compared = [name for name in columns.compared if name not in failed.get(user, ())]
-        differing = [name for name in compared if there[name] != row[name]]
-        if differing:
-            counts.changed += 1
-            for name in differing:
-                counts.by_column[name] = counts.by_column.get(name, 0) + 1
-            yield _row(CHANGED, "", columns.compared, there, row, differing, compared)
-    for user, row in before.items():
+        before, left_out = _DECODER.decode(old), failed.get(key_of(new), ())
+        differing = [
+            name
+            for name, was, is_now in zip(compared, before[2:], now[2:], strict=True)
+            if was != is_now and name not in left_out
+        ]
+        if not differing:
+            counts.unchanged += 1
+            continue
+        counts.changed += 1
+        for name in differing:
+            counts.by_column[name] = counts.by_column.get(name, 0) + 1
+        yield _row(CHANGED, "", compared, before, now, differing, left_out)
+    for key, old in joined.removed.items():
         counts.removed += 1
-        yield _row(REMOVED, (reasons or {}).get(user, UNKNOWN), columns.compared, row, None, ())
+        because = (reasons or {}).get(key, UNKNOWN)
+        yield _row(REMOVED, because, compared, _DECODER.decode(old), None, (), failed.get(key, ()))
 
 
 def _row(
     change: str,
     because: str,
-    columns: Sequence[str],
+    compared: Sequence[str],
     old: Row | None,
     new: Row | None,
     differing: Sequence[str],
-    readable: Sequence[str] | None = None,
+    left_out: Collection[str],
 ) -> list[str]:
-    def cells(name: str) -> list[str]:
-        if readable is not None and name not in readable:
-            return ["", ""]
-        return [new[name] if new else "", old[name] if old else ""]
-
-    is_there = new or old or {}
-    names = [is_there.get(NAME, (old or {}).get(NAME, ""))]
-    if NAME in columns:
-        names.append(cells(NAME)[1])
-    pairs = [cell for name in columns if name != NAME for cell in cells(name)]
-    return [change, because, is_there[ID], *names, BETWEEN.join(differing), *pairs]
-
-
-def _after_name(columns: Columns) -> tuple[str, ...]:
-    return tuple(name for name in columns.compared if name != NAME)
+    user = new or old or ()
+    # One that only one of the exports has is shown all the same.
+    name = user[1] or (old[1] if old and NAME not in compared else "")
+    pairs: list[str] = []
+    name_before: list[str] = []
+    for at, column in enumerate(compared, 2):
+        cells = ["", ""] if column in left_out else [new[at] if new else "", old[at] if old else ""]
+        if column == NAME:
+            name_before = cells[1:]
+        else:
+            pairs += cells
+    return [change, because, user[0], name, *name_before, BETWEEN.join(differing), *pairs]
 
 
 def _old(column: str) -> str:

@@ -46,12 +46,14 @@ class _Marks:
 
     cuts: tuple[str, ...]
     cut_formula: re.Pattern[str]
+    cut_guard: re.Pattern[str]
     quoted: tuple[str, ...]
 
 
 def _marks(separator: str, other: str) -> _Marks:
-    cut_formula = re.compile(rf"([{other}\r\n][{_HIDDEN}\"]*)(?='*[=+\-@{_WIDE}])")
-    return _Marks((other, "\r", "\n"), cut_formula, (separator, '"', "\r", "\n"))
+    before, formula = rf"([{other}\r\n][{_HIDDEN}\"]*)", rf"(?='*[=+\-@{_WIDE}])"
+    cut_formula, cut_guard = re.compile(before + formula), re.compile(f"{before}'{formula}")
+    return _Marks((other, "\r", "\n"), cut_formula, cut_guard, (separator, '"', "\r", "\n"))
 
 
 _SEPARATORS = {",": _marks(",", ";"), ";": _marks(";", ",")}
@@ -73,6 +75,14 @@ def rows(
         if count:
             guarded[column.header] = count
     return _lines(table, separator), guarded
+
+
+def without_guard(cell: str, separator: str = ",") -> str:
+    """The cell as it was before the guard: of the apostrophes before a formula there is one too many."""
+    if "'" not in cell:
+        return cell
+    cell = _SEPARATORS[separator].cut_guard.sub(r"\1", cell)
+    return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
 
 
 def _cells(cells: list[str], excel: bool, marks: _Marks) -> tuple[list[str], int]:

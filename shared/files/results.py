@@ -17,6 +17,7 @@ import msgspec
 
 SEPARATOR = b",\n"
 TAIL = b"\n]}\n"
+_NO_ENTRIES = (b"", b"]}")
 _BEFORE_ERRORS = b',\n"errors":[\n'
 HEAD_BYTES = 512 * 1024
 """Enough for the head and the first errors: both have bounds."""
@@ -50,3 +51,17 @@ def first_errors(start: bytes, most: int) -> Entry:
         entries.pop()  # It may be cut off.
     results["errors"] = [msgspec.json.decode(entry.removesuffix(b",")) for entry in entries[:most] if entry]
     return results
+
+
+def more_errors(data: bytes, *, begun: bool) -> tuple[list[Entry], bytes, bool]:
+    """The errors in a piece of the file, what of it belongs to the next piece, and whether the errors have begun.
+
+    `data`: what an earlier piece has left, and the next one.
+    """
+    if not begun:
+        _, found, rest = data.partition(_BEFORE_ERRORS)
+        if not found:
+            return [], data, False
+        data = rest
+    *whole, ahead = data.split(b"\n")
+    return [msgspec.json.decode(entry.removesuffix(b",")) for entry in whole if entry not in _NO_ENTRIES], ahead, True

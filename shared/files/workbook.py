@@ -24,9 +24,9 @@ _RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationship
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 _MARKUP = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
-_NEEDS_CARE = re.compile(r"[&<>\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]|_x[0-9A-Fa-f]{4}_")
-"""Markup, what XML forbids, and what Excel takes for the number of a character."""
-_EPOCH = datetime(1899, 12, 30, tzinfo=UTC)
+_NEEDS_CARE = re.compile(r"[&<>\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
+"""Markup, what XML forbids, and the beginning of what Excel takes for the number of a character."""
+EPOCH = datetime(1899, 12, 30, tzinfo=UTC)
 _FIRST_DAY = datetime(1900, 3, 1, tzinfo=UTC)
 """Excel counts a 29 February 1900; before it, days are others than ours."""
 _TEXT, _TEXT_END, _EMPTY, _CELL = '<c t="inlineStr"><is><t xml:space="preserve">', "</t></is></c>", "<c/>", "\0"
@@ -144,7 +144,7 @@ def _texts(cells: list[str]) -> tuple[list[str], int]:
     """The cells of a column of texts, and how many of them were cut."""
     cut = 0
     if max(map(len, cells), default=0) * 2 > MAX_CELL:
-        short = [_cut(cell) for cell in cells]
+        short = [cut_short(cell) for cell in cells]
         cut = sum(len(before) != len(after) for before, after in zip(cells, short, strict=True))
         cells = short
     if not _is_plain("".join(cells)):
@@ -157,7 +157,8 @@ def _is_plain(column: str) -> bool:
     return column.isprintable() and not any(mark in column for mark in ("&", "<", ">", "_x"))
 
 
-def _cut(cell: str) -> str:
+def cut_short(cell: str) -> str:
+    """As much of the text as a cell can hold."""
     if len(cell) + sum(letter > "\uffff" for letter in cell) <= MAX_CELL:
         return cell
     return cell.encode("utf-16-le", "surrogatepass")[: 2 * MAX_CELL].decode("utf-16-le", "ignore")
@@ -165,8 +166,8 @@ def _cut(cell: str) -> str:
 
 def _replaced(found: re.Match[str]) -> str:
     text = found.group()
-    if len(text) > 1:
-        return f"_x005F{text}"
+    if text == "_":
+        return "_x005F_"
     return _MARKUP.get(text, "\ufffd")
 
 
@@ -177,12 +178,12 @@ def _typed(value: Value, kind: Kind) -> str:
         return _BOOLEANS[value]
     if kind == "number" and isinstance(value, int | float) and not isinstance(value, bool):
         return f"<c><v>{value!r}</v></c>"
-    if kind == "time" and isinstance(value, str) and (serial := _serial(value)):
+    if kind == "time" and isinstance(value, str) and (serial := serial_of(value)):
         return f'<c s="2"><v>{serial}</v></c>'
     return _texts([str(value)])[0][0]
 
 
-def _serial(text: str) -> str:
+def serial_of(text: str) -> str:
     """Excel's number for a point in time in UTC; empty where it has none."""
     try:
         time = datetime.fromisoformat(text)
@@ -191,5 +192,5 @@ def _serial(text: str) -> str:
     time = time if time.tzinfo else time.replace(tzinfo=UTC)
     if time < _FIRST_DAY:
         return ""
-    days = time - _EPOCH
+    days = time - EPOCH
     return f"{days.days + (days.seconds + days.microseconds / 1e6) / 86_400:.10f}".rstrip("0").rstrip(".")

@@ -248,7 +248,7 @@ async def test_of_an_export_that_is_sent_again_the_callback_is_not_used_and_the_
     async with app(serving) as (on, durable):
         await save(on, "called", callbackUrl="https://a.logic.azure.com/?sig=secret", users=["a@b.example"])
         export_id = await run(on, durable, 0)
-        wanted = await anew.read(on, json.dumps({"again": export_id}).encode(), ANN)
+        wanted = await anew.read(on, {"again": export_id}, ANN)
         assert (wanted.users, wanted.callback_url, wanted.saved) == (("a@b.example",), "", "")
         assert "callback" in wanted.notes[0]
 

@@ -17,8 +17,10 @@ import msgspec
 from local.tenant import Tenant
 from local.tenant.faults import Faults, Rule
 from shared.api.operations import new_id
+from shared.compare import activities as comparing
+from shared.compare.workflow import comparison_workflow
 from shared.export import activities
-from shared.export.context import Edges, Record
+from shared.export.context import Edges, Record, read_record
 from shared.export.outcome import read_results
 from shared.export.workflow import CANCEL, export_workflow
 from shared.files.columns import COLUMN_SETS
@@ -42,6 +44,13 @@ class Task:
     @property
     def is_completed(self) -> bool:
         return self.running.is_set() if isinstance(self.running, asyncio.Event) else self.running.done()
+
+
+@dataclass(slots=True)
+class All:
+    """What the orchestrator yields to wait for several tasks."""
+
+    tasks: list[Task]
 
 
 @dataclass(slots=True)
@@ -79,6 +88,9 @@ class Context:
 
     def task_any(self, tasks: list[Task]) -> list[Task]:
         return tasks
+
+    def task_all(self, tasks: list[Task]) -> "All":
+        return All(tasks)
 
     def create_timer(self, at: datetime) -> Task:
         """Fires at once: tests don't wait."""
@@ -143,6 +155,9 @@ async def _drive(workflow: Generator[Any, Any, Json]) -> Json:
     try:
         asked = next(workflow)
         while True:
+            if isinstance(asked, All):
+                asked = await _all(workflow, asked)
+                continue
             ended = await _first(asked if isinstance(asked, list) else [asked])
             if isinstance(asked, list):
                 asked = workflow.send(ended)
@@ -153,6 +168,13 @@ async def _drive(workflow: Generator[Any, Any, Json]) -> Json:
     except StopIteration as end:
         output: Json = msgspec.json.decode(msgspec.json.encode(end.value))
         return output
+
+
+async def _all(workflow: Generator[Any, Any, Json], asked: All) -> Any:
+    """Sends the orchestrator what all of them have returned, or the first failure; gives what it yields next."""
+    results = [(await _first([task])).result for task in asked.tasks]
+    failed = [result for result in results if isinstance(result, Exception)]
+    return workflow.throw(failed[0]) if failed else workflow.send(results)
 
 
 async def _first(tasks: list[Task]) -> Task:
@@ -177,6 +199,43 @@ class Export:
     csv: bytes | None
     """The file, whatever its format."""
     context: Context
+
+
+@dataclass(slots=True)
+class Comparison:
+    """A comparison that has ended."""
+
+    id: str
+    results: Json
+    file: bytes | None
+    context: Context
+
+
+async def run_comparison(
+    edges: Edges, old: Export, new: Export, *, context: Context | None = None, **request: Any
+) -> Comparison:
+    """Asks for a comparison, runs it to its end, and reads what it has published."""
+    records = [await read_record(edges.storage, each.id) for each in (old, new)]
+    record = Record(
+        id=new_id(datetime.now(UTC)),
+        created_date_time="2026-01-01T00:00:00Z",
+        requested_by={"id": "tester", "name": "Tester"},
+        file_name="changes",
+        columns=[name for name in records[1].columns if name in records[0].columns],
+        old=old.id,
+        new=new.id,
+        **request,
+    )
+    await blobs.write(edges.storage, record_name(record.id), msgspec.json.encode(record))
+    context = context or Context(edges, {}, comparing.run)
+    context.input = {"id": record.id}
+    output = await _drive(comparison_workflow(context, None))
+    await asyncio.gather(*context.zombies, return_exceptions=True)
+    results = await read_results(edges.storage, record.id, 10**6)
+    assert results is not None
+    SCHEMA.validate(results)
+    assert output == {"status": results["status"]}
+    return Comparison(record.id, results, await blobs.read(edges.storage, record.file_blob()), context)
 
 
 async def run_export(

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.files import comparison
-from shared.files.comparison import Columns, Counts
+from shared.files.comparison import Columns, Counts, NoKey, Twice
 
 NAMES = ("objectId", "userPrincipalName", "city", "department")
 COLUMNS = comparison.columns_of(NAMES, NAMES, ())
@@ -16,14 +17,19 @@ def row(object_id: str, name: str = "ann@a.example", city: str = "", department:
     return dict(zip(NAMES, (object_id, name, city, department), strict=True))
 
 
+def lines(users: list[dict[str, str]], columns: Columns = COLUMNS) -> list[bytes]:
+    return comparison.lines([[user[name] for name in (*NAMES[:2], *columns.compared)] for user in users])
+
+
 def compared(old: list[dict[str, str]], new: list[dict[str, str]], columns: Columns = COLUMNS, **more: Any) -> Any:
-    names = comparison.header(columns)
-    found = comparison.compare(old, new, columns, Counts(), **more)
+    names = comparison.header(columns.compared)
+    joined = comparison.join(lines(old, columns), lines(new, columns))
+    found = comparison.rows(joined, columns.compared, Counts(), **more)
     return [{name: cell for name, cell in zip(names, each, strict=True) if cell} for each in found]
 
 
 def test_the_header_has_old_beside_new_and_the_id_once() -> None:
-    assert comparison.header(COLUMNS) == [
+    assert comparison.header(COLUMNS.compared) == [
         *("change", "removedBecause", "objectId", "userPrincipalName", "userPrincipalName (old)", "changedColumns"),
         *("city", "city (old)", "department", "department (old)"),
     ]
@@ -46,7 +52,7 @@ def test_a_changed_user_has_both_values_and_the_names_of_what_has_changed() -> N
 
 
 def test_an_added_user_has_new_values_only_and_a_removed_one_old_ones_only() -> None:
-    found = compared([row("1", city="Rome")], [row("2", "eva@a.example", "Oslo")], reasons={"1": comparison.DELETED})
+    found = compared([row("1", city="Rome")], [row("2", "eva@a.example", "Oslo")], reasons={b"1": comparison.DELETED})
     assert found == [
         {"change": "added", "objectId": "2", "userPrincipalName": "eva@a.example", "city": "Oslo"},
         {
@@ -76,17 +82,17 @@ def test_a_column_that_one_export_could_not_read_changes_nobody_and_is_named() -
 
 def test_a_cell_with_an_error_changes_nobody_and_is_empty() -> None:
     old, new = [row("1", city="Rome", department="A")], [row("1", department="B")]
-    (found,) = compared(old, new, errors={"1": frozenset({"city"})})
+    (found,) = compared(old, new, errors={b"1": {"city"}})
     assert found["changedColumns"] == "department"
     assert not {"city", "city (old)"} & {*found}
-    assert compared([row("1", city="Rome")], [row("1")], errors={"1": frozenset({"city"})}) == []
+    assert compared([row("1", city="Rome")], [row("1")], errors={b"1": {"city"}}) == []
 
 
 def test_columns_that_only_one_has_are_named() -> None:
     found = comparison.columns_of(("objectId", "a", "b"), ("c", "objectId", "b"), ())
     assert found == Columns(("b",), (), ("a",), ("c",))
     names = ("change", "removedBecause", "objectId", "userPrincipalName", "changedColumns", "b", "b (old)")
-    assert comparison.header(found) == [*names]
+    assert comparison.header(found.compared) == [*names]
 
 
 tenants = st.dictionaries(
@@ -98,8 +104,8 @@ tenants = st.dictionaries(
 @given(tenants, tenants)
 def test_what_is_told_makes_the_new_export_of_the_old_one(old: list[dict[str, str]], new: list[dict[str, str]]) -> None:
     users, counts = {each["objectId"]: each for each in old}, Counts()
-    names = comparison.header(COLUMNS)
-    for cells in comparison.compare(old, new, COLUMNS, counts):
+    names = comparison.header(COLUMNS.compared)
+    for cells in comparison.rows(comparison.join(lines(old), lines(new)), COLUMNS.compared, counts):
         told = dict(zip(names, cells, strict=True))
         before = users.pop(told["objectId"], None)
         assert (before is None) == (told["change"] == "added")
@@ -110,24 +116,41 @@ def test_what_is_told_makes_the_new_export_of_the_old_one(old: list[dict[str, st
         if told["change"] == "changed":
             assert before != users[told["objectId"]]
     assert users == {each["objectId"]: each for each in new}
-    assert counts.added - counts.removed == len(new) - len(old)
+    assert counts.added + counts.changed + counts.unchanged == len(new)
+    assert counts.removed + counts.changed + counts.unchanged == len(old)
 
 
 @given(tenants, tenants, st.integers(1, 5))
 def test_in_parts_it_is_the_same(old: list[dict[str, str]], new: list[dict[str, str]], parts: int) -> None:
-    def part(rows: list[dict[str, str]], number: int) -> list[dict[str, str]]:
-        return [each for each in rows if comparison.part_of(each["objectId"], parts) == number]
+    def part(users: list[dict[str, str]], number: int) -> list[bytes]:
+        return [each for each in lines(users) if comparison.part_of(comparison.key_of(each), parts) == number]
 
     in_parts, whole = Counts(), Counts()
     found = [
         each
         for number in range(parts)
-        for each in comparison.compare(part(old, number), part(new, number), COLUMNS, in_parts)
+        for each in comparison.rows(comparison.join(part(old, number), part(new, number)), COLUMNS.compared, in_parts)
     ]
-    assert sorted(found) == sorted(comparison.compare(old, new, COLUMNS, whole))
+    joined = comparison.join(lines(old), lines(new))
+    assert sorted(found) == sorted(comparison.rows(joined, COLUMNS.compared, whole))
     assert in_parts == whole
 
 
 @given(st.text("abcdef0123456789-", min_size=1), st.integers(1, 100))
 def test_the_part_of_a_user_is_the_same_whatever_the_case(user: str, parts: int) -> None:
-    assert comparison.part_of(user, parts) == comparison.part_of(user.upper(), parts) in range(parts)
+    small, large = (comparison.key_of(*lines([row(each)])) for each in (user, user.upper()))
+    assert small == large == user.encode()
+    assert comparison.part_of(small, parts) in range(parts)
+
+
+@pytest.mark.parametrize("old", [True, False])
+def test_a_user_who_is_in_an_export_twice_is_refused(old: bool) -> None:
+    twice, once = lines([row("A"), row("a", city="Rome")]), lines([row("b")])
+    with pytest.raises(Twice, match="old" if old else "new"):
+        comparison.join(*((twice, once) if old else (once, twice)))
+
+
+@pytest.mark.parametrize("user", ["", 'a"b', "a\\b"])
+def test_what_can_be_no_object_id_is_refused(user: str) -> None:
+    with pytest.raises(NoKey):
+        comparison.join(lines([row(user)]), [])

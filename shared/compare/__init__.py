@@ -1,0 +1,1 @@
+"""One comparison of two exports: the orchestrator, and the bodies of its activities."""

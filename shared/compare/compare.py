@@ -1,0 +1,186 @@
+"""The activity `compare`: compares some of the parts, one after the other, and stages their rows."""
+
+import itertools
+import operator
+import secrets
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from shared.compare import deleted
+from shared.compare.context import Execution, Plan, gone, read_plan
+from shared.compare.messages import Compared, CompareTask
+from shared.compare.split import errors_of, part_blob
+from shared.errors import ExportError
+from shared.export.context import Edges, failure_of, read_record
+from shared.export.messages import Json, Staged
+from shared.files import comparison, deflate, results
+from shared.files.column import Column
+from shared.files.comparison import Counts, Twice
+from shared.graph.client import Tally
+from shared.storage import blobs
+from shared.storage.blockwriter import BlockWriter, block_bytes
+from shared.storage.names import part_name, results_name, segments_name
+
+ROWS = 1_000
+"""That are formatted at a time."""
+FIRST_PART = 2
+"""The number of the first part among those who note how far they are: before it are the two exports."""
+
+
+@dataclass(slots=True)
+class _Run:
+    run: Execution
+    plan: Plan
+    task: CompareTask
+    columns: list[Column]
+    deleted: frozenset[bytes] | None
+    id: str = field(default_factory=lambda: secrets.token_hex(6))
+    counts: Counts = field(default_factory=Counts)
+    tally: Tally = field(default_factory=Tally)
+    done: Compared = field(default_factory=Compared)
+
+
+def columns_of(compared: list[str]) -> list[Column]:
+    """The columns of a comparison's file, for the formats; a row is what `comparison.rows` gives."""
+    found = []
+    for at, header in enumerate(comparison.header(compared)):
+        take: Any = operator.itemgetter(at)
+        found.append(Column(header, "", take, take))
+    return found
+
+
+async def compare(edges: Edges, task: CompareTask) -> Compared:
+    """Compares these parts."""
+    record = await read_record(edges.storage, task.id)
+    plan = await read_plan(edges.storage, record.id)
+    if plan is None:
+        end = await gone(edges.storage, record.id)
+        return Compared(failed=end.failed, cancelled=end.cancelled)
+    run = Execution(edges, record, edges.clock())
+    listed = await deleted.read_list(edges.storage, record.id, task.deleted)
+    each = _Run(run, plan, task, columns_of(plan.compared), listed)
+    try:
+        for part in task.parts:
+            await _part(each, part)
+            await run.go_on()
+        await run.still_wanted()
+    except ExportError as problem:
+        return Compared(failed=failure_of(problem))
+    except Exception:
+        # Also when the storage failed: for a comparison that has ended, nothing runs this again.
+        if await run.is_wanted():
+            raise
+        end = await run.leave()
+        return Compared(failed=end.failed, cancelled=end.cancelled)
+    counts, tally = each.counts, each.tally
+    return msgspec.structs.replace(
+        each.done,
+        added=counts.added,
+        removed=counts.removed,
+        changed=counts.changed,
+        unchanged=counts.unchanged,
+        by_column=counts.by_column,
+        requests=tally.requests,
+        retries=tally.retries,
+    )
+
+
+async def _part(each: _Run, part: int) -> None:
+    old, new = [await _lines(each, execution, part) for execution in (each.task.old, each.task.new)]
+    try:
+        joined = comparison.join(old, new)
+    except Twice as problem:
+        side = each.plan.side(str(problem))
+        reason = f"In the file of export {side.id} a user is twice. Nothing is published."
+        raise ExportError("UserTwice", reason) from None
+    read = len(old), len(new)
+    each.done.old += read[0]
+    each.done.new += read[1]
+    del old, new  # What is the same is not needed any more.
+    failed, entries = await _failed_cells(each, part)
+    reasons: dict[bytes, str] = {}
+    if joined.removed and each.deleted is not None:
+        most = max(batches_share(each.plan.parts), 1)
+        reasons = await deleted.reasons(each.run.edges.graph, joined.removed, each.deleted, most, each.tally)
+    each.done.unknown += len(joined.removed) - len(reasons)
+    rows = comparison.rows(joined, each.plan.compared, each.counts, errors=failed, reasons=reasons)
+    each.done.staged.append(await _stage(each, part, rows, entries))
+    await each.run.note(FIRST_PART + part, sum(read) // 2, done=True)
+
+
+def batches_share(parts: int) -> int:
+    """How many users of each part may be asked for one by one."""
+    return deleted.MOST_ASKED // parts
+
+
+async def _lines(each: _Run, execution: str, part: int) -> list[bytes]:
+    """The lines of a part: none when the export has no user in it. (When one is lost, the sum of all tells.)"""
+    found = await blobs.read(each.run.edges.storage, part_blob(each.run.record.id, execution, part))
+    return found.split(b"\n")[:-1] if found else []
+
+
+async def _failed_cells(each: _Run, part: int) -> tuple[dict[bytes, set[str]], list[Json]]:
+    """By key, the columns in which cells are left out; and the entries for the results."""
+    failed: dict[bytes, set[str]] = {}
+    names: dict[bytes, tuple[str, str]] = {}
+    for side, execution in ((each.plan.old, each.task.old), (each.plan.new, each.task.new)):
+        if not side.errors:
+            continue
+        for line in await _lines(each, errors_of(execution), part):
+            user, name, *columns = msgspec.json.decode(line, type=list[str])
+            key = comparison.key_of(line)
+            failed.setdefault(key, set()).update(columns)
+            names[key] = user, name
+    entries = [_entry(*names[key], [name for name in each.plan.compared if name in failed[key]]) for key in failed]
+    return failed, entries
+
+
+def _entry(user: str, name: str, columns: list[str]) -> Json:
+    told = ", ".join(columns)
+    reason = f"One of the exports could not read {told} of this user, so it is not compared."
+    entry = {"code": "CellNotRead", "reason": reason, "user": user, "column": told}
+    return {**entry, "userPrincipalName": name} if name else entry
+
+
+async def _stage(each: _Run, part: int, rows: Iterator[list[str]], entries: list[Json]) -> Staged:
+    storage, record = each.run.edges.storage, each.run.record
+    file, name = record.chosen_format(), part_name(part, 0, each.id)
+    enough = block_bytes(each.plan.old.rows + each.plan.new.rows)
+    writer = BlockWriter(storage, record.file_blob(), name, enough, most_users=file.block_users)
+    errors = BlockWriter(storage, results_name(record.id), name, enough, results.SEPARATOR)
+    staged, counted = 0, Counter[str]()
+    while some := list(itertools.islice(rows, ROWS)):
+        formatted: Any = some  # To the formats a row is what a user is: the columns take their cells out of it.
+        data, more = file.rows(formatted, each.columns)
+        counted.update(more)
+        staged += len(some)
+        if file.deflated:
+            writer.add_segment(*deflate.segment(data, len(some)))
+        else:
+            writer.add(data)
+        await writer.stage_full()
+        await each.run.go_on()
+    await writer.stage()
+    for first in range(0, len(entries), ROWS):
+        errors.add(*map(msgspec.json.encode, entries[first : first + ROWS]))
+        await errors.stage_full()
+    await errors.stage()
+    if writer.segments:
+        segments = segments_name(record.id, name)
+        each.run.written.append(segments)
+        await blobs.write(storage, segments, msgspec.msgpack.encode(writer.segments))
+    return Staged(
+        range=part,
+        segment=0,
+        execution=each.id,
+        blocks=writer.blocks,
+        error_blocks=errors.blocks,
+        rows=staged,
+        bytes=writer.size,
+        errors=errors.entries,
+        counted=dict(+counted),
+    )

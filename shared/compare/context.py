@@ -1,0 +1,105 @@
+"""What the activities of a comparison share: its plan, and the exports as they were when it was made."""
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from shared.export import clean
+from shared.export.context import Edges, Ended, Record, ended
+from shared.export.messages import Failure
+from shared.storage import blobs
+from shared.storage.blobs import Storage
+from shared.storage.names import plan_name, progress_name
+from shared.storage.pieces import Found
+
+OLD, NEW = "old", "new"
+STILL_WANTED_SECONDS = 2.0
+
+
+class Side(msgspec.Struct, rename="camel"):
+    """One of the two exports: its files at one moment, and how to read them."""
+
+    id: str
+    file: Found
+    results: Found
+    rows: int
+    columns: list[str]
+    errors: int
+    format: str
+    compress: bool
+    separator: str
+    excel: bool
+
+
+class Plan(msgspec.Struct, rename="camel"):
+    """`work/{id}/plan.json`. It is there as long as the comparison goes on."""
+
+    old: Side
+    new: Side
+    parts: int
+    compared: list[str]
+    """The columns that both have and could read, without objectId."""
+    unreadable: list[str]
+    only_old: list[str]
+    only_new: list[str]
+    as_workbook: bool
+    """One of the files is a workbook: cells are compared as a workbook keeps them."""
+    began: float
+
+    def side(self, export: str) -> Side:
+        return self.old if export == OLD else self.new
+
+
+async def read_plan(storage: Storage, comparison_id: str) -> Plan | None:
+    """The plan of a comparison; None when that has ended, which also tells an activity to stop."""
+    found = await blobs.read(storage, plan_name(comparison_id))
+    return msgspec.json.decode(found, type=Plan) if found else None
+
+
+class Unwanted(Exception):
+    """The comparison has ended: its plan no longer exists."""
+
+
+@dataclass(slots=True)
+class Execution:
+    """One run of an activity: what it has written, and when it last looked whether it is wanted."""
+
+    edges: Edges
+    record: Record
+    looked: float
+    written: list[str] = field(default_factory=list)
+
+    async def go_on(self) -> bool:
+        """Whether it is time to note how far it is. Raises Unwanted when the comparison has ended."""
+        now = self.edges.clock()
+        if now - self.looked < STILL_WANTED_SECONDS:
+            return False
+        self.looked = now
+        await self.still_wanted()
+        return True
+
+    async def still_wanted(self) -> None:
+        """Raises Unwanted when the comparison has ended."""
+        if not await self.is_wanted():
+            raise Unwanted
+
+    async def is_wanted(self) -> bool:
+        return await blobs.exists(self.edges.storage, plan_name(self.record.id))
+
+    async def note(self, number: int, rows: int, *, done: bool) -> None:
+        """Notes how far it is, for those who watch."""
+        name = progress_name(self.record.id, number)
+        self.written.append(name)
+        await blobs.write(self.edges.storage, name, b"", {"rows": rows, "done": done})
+
+    async def leave(self) -> Ended:
+        """What an execution returns whose comparison has ended; takes away what it has written."""
+        return await clean.leave(self.edges, self.record, self.written)
+
+
+async def gone(storage: Storage, comparison_id: str) -> Ended:
+    """How the comparison has ended whose plan is not there."""
+    found = await ended(storage, comparison_id)
+    if found.failed:
+        return Ended(Failure("StateLost", "The plan of the comparison is missing in the storage."))
+    return found

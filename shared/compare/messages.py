@@ -1,0 +1,121 @@
+"""What the orchestrator of a comparison and its activities tell each other, as `shared.export.messages` has it."""
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from shared.export.messages import Failure, Json, Staged
+
+
+class PrepareTask(msgspec.Struct):
+    """For `prepare_comparison`."""
+
+    id: str
+
+
+class Prepared(msgspec.Struct, omit_defaults=True):
+    """Of `prepare_comparison`. Without `parts` it says why there are none."""
+
+    parts: int | None = None
+    """In how many parts the users are compared."""
+    lanes: int = 1
+    """How many activities do so side by side."""
+    rows: int = 0
+    """Of both exports together."""
+    warnings: list[Json] = []
+    found: list[Json] = []
+    """Errors that hold for all users: columns that are left out."""
+    failed: Failure | None = None
+    cancelled: bool = False
+    over: bool = False
+    """It has ended before, and a POST that was late has started it again: only what that wrote is removed."""
+
+
+class SplitTask(msgspec.Struct):
+    """For `split`: one of the exports, `old` or `new`."""
+
+    id: str
+    export: str
+
+
+class Split(msgspec.Struct, omit_defaults=True):
+    """Of `split`: under which execution's name the parts lie."""
+
+    execution: str = ""
+    rows: int = 0
+    failed: Failure | None = None
+    cancelled: bool = False
+
+
+class DeletedTask(msgspec.Struct):
+    """For `list_deleted`."""
+
+    id: str
+
+
+class Deleted(msgspec.Struct, omit_defaults=True):
+    """Of `list_deleted`: under which execution's name the list lies; empty: it could not be read."""
+
+    execution: str = ""
+    warnings: list[Json] = []
+    requests: int = 0
+    retries: int = 0
+
+
+class CompareTask(msgspec.Struct):
+    """For `compare`: some of the parts."""
+
+    id: str
+    parts: list[int]
+    old: str
+    """The execution that has split the older export."""
+    new: str
+    deleted: str
+
+
+class Compared(msgspec.Struct, omit_defaults=True):
+    """Of `compare`."""
+
+    staged: list[Staged] = []
+    old: int = 0
+    """Rows of the older export in these parts."""
+    new: int = 0
+    added: int = 0
+    removed: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    unknown: int = 0
+    """Of the removed: those of whom nobody can tell why."""
+    by_column: dict[str, int] = {}
+    requests: int = 0
+    retries: int = 0
+    failed: Failure | None = None
+    cancelled: bool = False
+
+
+class ComparisonTask(msgspec.Struct):
+    """For `publish_comparison`: all that the orchestrator knows, collected from the beginning to the end."""
+
+    id: str
+    found: list[Json] = []
+    warnings: list[Json] = []
+    staged: list[Staged] = []
+    split: list[int] = []
+    """Rows that were read of the older export, and of the newer."""
+    old: int = 0
+    """Rows that were compared."""
+    new: int = 0
+    added: int = 0
+    removed: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    unknown: int = 0
+    by_column: dict[str, int] = {}
+    requests: int = 0
+    retries: int = 0
+    failed: Failure | UnsetType = UNSET
+    cancelled: bool | UnsetType = UNSET
+
+    @property
+    def has_ended(self) -> bool:
+        """True when nothing more is to be read: it has failed, or a person has cancelled it."""
+        return bool(self.failed or self.cancelled)

@@ -1,0 +1,160 @@
+"""The activity `prepare_comparison`: what of the two exports can be compared, and in how many parts."""
+
+import time
+
+import msgspec
+
+from shared.compare.context import OLD, Plan, Side, gone, read_plan
+from shared.compare.messages import Prepared, PrepareTask
+from shared.errors import ExportError
+from shared.export.context import Edges, Record, failure_of, find_record, read_record
+from shared.export.messages import Json
+from shared.export.outcome import read_results
+from shared.export.plan import is_over
+from shared.files import comparison, formats
+from shared.files.columns import ATTRIBUTES, REGISTRATION, columns_of
+from shared.storage import blobs, pieces
+from shared.storage.blobs import Storage
+from shared.storage.names import plan_name, results_name
+from shared.storage.pieces import BlobChanged
+
+PART_ROWS = 20_000
+"""Of the larger export: one part of both is in memory at a time, for each activity."""
+PART_BYTES = 24 * 1024 * 1024
+MAX_PARTS = 1_000
+INFLATED = 10
+"""How many times as large the content of a compressed file is, about."""
+MAX_LANES = 8
+"""Activities that compare side by side: each holds a part."""
+ERRORS_READ = 1_000
+"""Errors that hold for all users are the first of the results; there are never so many."""
+
+
+async def prepare(edges: Edges, task: PrepareTask) -> Prepared:
+    """Finds the files, and says which columns are compared."""
+    if await is_over(edges.storage, task.id):
+        return Prepared(over=True)
+    record = await read_record(edges.storage, task.id)
+    try:
+        plan = await read_plan(edges.storage, record.id) or await _make(edges.storage, record)
+    except ExportError as problem:
+        return Prepared(failed=failure_of(problem))
+    name = plan_name(record.id)
+    if not await blobs.write_once(edges.storage, name, msgspec.json.encode(plan)):
+        # An earlier execution was first, and others may be working by its plan.
+        first = await read_plan(edges.storage, record.id)
+        if first is None:
+            return await _ended(edges.storage, record.id)
+        plan = first
+    elif await blobs.exists(edges.storage, results_name(record.id)):
+        # This execution has outlived the comparison (a zombie).
+        await blobs.delete(edges.storage, name)
+        return await _ended(edges.storage, record.id)
+    found = await gone(edges.storage, record.id)
+    if found.cancelled:
+        return Prepared(cancelled=True)
+    return Prepared(
+        parts=plan.parts,
+        lanes=min(MAX_LANES, edges.settings.parallel, plan.parts),
+        rows=plan.old.rows + plan.new.rows,
+        warnings=_warnings(plan),
+        found=_left_out(plan),
+    )
+
+
+async def _ended(storage: Storage, comparison_id: str) -> Prepared:
+    end = await gone(storage, comparison_id)
+    return Prepared(failed=end.failed, cancelled=end.cancelled)
+
+
+async def _make(storage: Storage, record: Record) -> Plan:
+    (old, not_in_old), (new, not_in_new) = [await _side(storage, each) for each in (record.old, record.new)]
+    columns = comparison.columns_of(old.columns, new.columns, not_in_old | not_in_new)
+    return Plan(
+        old=old,
+        new=new,
+        parts=min(MAX_PARTS, max(_parts(old), _parts(new))),
+        compared=list(columns.compared),
+        unreadable=list(columns.unreadable),
+        only_old=list(columns.only_old),
+        only_new=list(columns.only_new),
+        as_workbook=formats.XLSX in {old.format, new.format},
+        began=time.time(),
+    )
+
+
+def _parts(side: Side) -> int:
+    deflated = side.compress or side.format == formats.XLSX
+    plain = side.file.size * (INFLATED if deflated else 1)
+    return 1 + max(side.rows // PART_ROWS, plain // PART_BYTES)
+
+
+async def _side(storage: Storage, export_id: str) -> tuple[Side, set[str]]:
+    """An export, and its columns that it could not read. Raises ExportError when it is gone, or not as published."""
+    record = await find_record(storage, export_id)
+    found = await read_results(storage, export_id, ERRORS_READ)
+    if record is None or found is None or not found.get("file"):
+        raise ExportError("ExportGone", f"The export {export_id} or its file is gone: it was deleted, or is too old.")
+    try:
+        file = await pieces.find(storage, record.file_blob())
+        told = await pieces.find(storage, results_name(export_id))
+    except BlobChanged:
+        raise ExportError("ExportGone", f"The file of export {export_id} is gone.") from None
+    if file.size != found["file"]["bytes"]:
+        reason = f"The file of export {export_id} has {file.size} bytes, and {found['file']['bytes']} were published."
+        raise ExportError("FileChanged", reason)
+    side = Side(
+        id=export_id,
+        file=file,
+        results=told,
+        rows=found["file"]["rows"],
+        columns=found["file"]["columns"],
+        errors=found["counts"]["errors"],
+        format=record.format,
+        compress=record.compress,
+        separator=record.separator,
+        excel=record.excel,
+    )
+    return side, _unreadable(found, side.columns)
+
+
+def _unreadable(found: Json, columns: list[str]) -> set[str]:
+    """The columns that the export could not read as a whole, or perhaps not."""
+    names: set[str] = set()
+    for entry in found["errors"]:
+        if "user" in entry:
+            continue
+        if "column" in entry:
+            names.update(entry["column"].split(", "))
+        else:
+            # Of an export that has a file, only the registration report fails without naming its columns.
+            names.update(_of_source(columns, REGISTRATION))
+    if any(entry["code"] == "AttributesEmpty" for entry in found["warnings"]):
+        # Graph does not say whether nobody has a value, or the app may not read them.
+        names.update(_of_source(columns, ATTRIBUTES))
+    return names
+
+
+def _of_source(columns: list[str], source: str) -> list[str]:
+    return [column.header for column in columns_of(columns) if column.source == source]
+
+
+def _left_out(plan: Plan) -> list[Json]:
+    if not plan.unreadable:
+        return []
+    names = ", ".join(plan.unreadable)
+    reason = f"One of the exports could not read {names}, or perhaps not. They are not compared: see its results."
+    return [{"code": "ColumnNotRead", "reason": reason, "column": names}]
+
+
+def _warnings(plan: Plan) -> list[Json]:
+    found: list[Json] = []
+    for export, names in ((OLD, plan.only_old), ("new", plan.only_new)):
+        if names:
+            which = "older" if export == OLD else "newer"
+            reason = f"Only the {which} export has {', '.join(names)}. What only one of them has is not compared."
+            found.append({"code": "ColumnsDiffer", "reason": reason})
+    if plan.as_workbook and plan.old.format != plan.new.format:
+        reason = "One of the exports is a workbook. The cells of both are compared as a workbook keeps them."
+        found.append({"code": "ComparedAsWorkbook", "reason": f"{reason} See docs/operating.md, Comparisons."})
+    return found

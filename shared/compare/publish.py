@@ -1,0 +1,121 @@
+"""The activity `publish_comparison`: makes the file of a comparison visible, or only its results when it has failed."""
+
+import logging
+from datetime import UTC, datetime
+
+from shared.compare.compare import columns_of
+from shared.compare.context import Plan, read_plan
+from shared.compare.messages import ComparisonTask
+from shared.export import verdict
+from shared.export.context import Edges, read_record
+from shared.export.messages import Failure, Json, Published, counted, sent
+from shared.export.outcome import read_results
+from shared.export.publish import Outlived, publish_file, publish_results, told
+from shared.export.verdict import Totals
+from shared.files import results
+from shared.storage import blobs
+from shared.storage.names import plan_name
+
+COUNTS = ("added", "removed", "changed", "unchanged", "requests", "retries")
+
+
+async def publish(edges: Edges, task: ComparisonTask) -> Published:
+    """Makes the files visible. When it runs again, it replaces the results: so a warning can be added."""
+    record = await read_record(edges.storage, task.id)
+    plan = await read_plan(edges.storage, record.id)
+    before = await read_results(edges.storage, record.id)
+    task.staged.sort()
+    staged = _totals(task)
+    file: Json | None = None
+    failed = None if task.cancelled else task.failed or _failure(plan, task, staged, before)
+    if not failed and not task.cancelled:
+        if plan is None:  # It was published, and a warning is added.
+            file = before and before["file"]
+        else:
+            try:
+                file, failed = await publish_file(edges, record, columns_of(plan.compared), task.staged, staged)
+            except Outlived:
+                return Published(before["status"] if before else results.FAILED, notify=False)
+    listed = task.staged if verdict.lists_errors(staged) and file else []
+    found = [*task.found, *([sent(failed)] if failed else [])]
+    errors = len(found) + sum(each.errors for each in listed)
+    status = verdict.status(failed, errors, cancelled=bool(task.cancelled))
+    fields: Json = {
+        "id": record.id,
+        "type": record.type,
+        "status": status,
+        "request": record.shown(),
+        "requestedBy": record.requested_by,
+        "createdDateTime": record.created_date_time,
+        "completedDateTime": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "counts": {**{name: getattr(task, name) for name in COUNTS}, "errors": errors},
+        "changedColumns": _by_column(task),
+        "columns": before["columns"] if before and plan is None else _columns(plan),
+        "file": file,
+        "warnings": [*told(record), *task.warnings, *_unknown(task), *(verdict.cut(staged.counted) if file else ())],
+    }
+    await publish_results(edges, record, fields, found, listed)
+    text = "Comparison %s ended: %s (%d added, %d removed, %d changed, %d errors)"
+    logging.info(text, record.id, status, task.added, task.removed, task.changed, errors)
+    # Delete the plan first: activities that still run then see that the comparison is over.
+    await blobs.delete(edges.storage, plan_name(record.id))
+    return Published(status, notify=bool(record.callback_host))
+
+
+def _totals(task: ComparisonTask) -> Totals:
+    return Totals(
+        rows=sum(each.rows for each in task.staged),
+        bytes=sum(each.bytes for each in task.staged),
+        blocks=sum(each.blocks for each in task.staged),
+        error_blocks=sum(each.error_blocks for each in task.staged),
+        errors=sum(each.errors for each in task.staged),
+        counted=counted(task.staged),
+    )
+
+
+def _failure(plan: Plan | None, task: ComparisonTask, staged: Totals, before: Json | None) -> Failure | None:
+    """Why there can be no file: each user of both exports must have been compared, once."""
+    if plan is None:
+        if before and before["file"]:
+            return None
+        last = before["errors"][-1] if before and before["errors"] else {}
+        reason = last.get("reason", "The plan of the comparison is missing in the storage.")
+        return Failure(last.get("code", "StateLost"), reason)
+    there = task.changed + task.unchanged
+    whole = (
+        [plan.old.rows, plan.new.rows] == task.split == [task.old, task.new]
+        and task.old == there + task.removed
+        and task.new == there + task.added
+        and staged.rows == task.added + task.removed + task.changed
+        and [each.range for each in task.staged] == list(range(plan.parts))
+    )
+    if whole:
+        return verdict.too_many_blocks(1 + staged.blocks)
+    reason = (
+        f"The exports have {plan.old.rows} and {plan.new.rows} users, and {task.old} and {task.new} were compared."
+        " Nothing is published, because users would be missing. Start the comparison again."
+    )
+    return Failure("ComparisonIncomplete", reason)
+
+
+def _by_column(task: ComparisonTask) -> dict[str, int]:
+    """How many users have changed in each column, most first."""
+    return dict(sorted(task.by_column.items(), key=lambda found: (-found[1], found[0])))
+
+
+def _columns(plan: Plan | None) -> Json:
+    if plan is None:
+        return {"compared": [], "notRead": [], "onlyOld": [], "onlyNew": []}
+    return {
+        "compared": plan.compared,
+        "notRead": plan.unreadable,
+        "onlyOld": plan.only_old,
+        "onlyNew": plan.only_new,
+    }
+
+
+def _unknown(task: ComparisonTask) -> list[Json]:
+    if not task.unknown:
+        return []
+    reason = f"Of {task.unknown} of the {task.removed} removed users nobody could tell why (removedBecause unknown)."
+    return [{"code": "ReasonsUnknown", "reason": reason}]

@@ -1,0 +1,238 @@
+"""The activity `split`: reads one of the two exports, and shares its users out to the parts by objectId.
+
+The file is read once, from its beginning to its end, and only as it was when the comparison was planned (ETag). A part
+lies in a blob of the comparison's work, in blocks of lines (`shared.files.comparison`). So does, for each part, whose
+cells the export could not read.
+"""
+
+import asyncio
+import operator
+import secrets
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+from shared.compare.context import OLD, Execution, Plan, Side, gone, read_plan
+from shared.compare.messages import Split, SplitTask
+from shared.errors import ExportError
+from shared.export.context import Edges, failure_of, read_record
+from shared.export.messages import Json
+from shared.files import comparison, formats, reading, results, workbook_rows
+from shared.files.columns import columns_of
+from shared.files.comparison import ID, NAME, NoKey
+from shared.files.reading import Broken, Reader, Row, Rows
+from shared.storage import blobs, pieces
+from shared.storage.blobs import Storage
+from shared.storage.names import work_name
+from shared.storage.pieces import BlobChanged
+
+HELD = 32 * 1024 * 1024
+"""Bytes of all parts together that wait for being staged."""
+LEAST = 64 * 1024
+AT_ONCE = 8
+
+
+@dataclass(slots=True)
+class _Parts:
+    """The lines of each part that are not staged yet, and how many blocks each has."""
+
+    run: Execution
+    execution: str
+    enough: int
+    waiting: list[list[bytes]]
+    sizes: list[int]
+    blocks: list[int]
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+
+    def add(self, lines: list[bytes]) -> None:
+        parts = len(self.waiting)
+        for line in lines:
+            self.add_to(comparison.part_of(comparison.key_of(line), parts), line)
+
+    def add_to(self, part: int, line: bytes) -> None:
+        self.waiting[part].append(line)
+        self.sizes[part] += len(line)
+
+    async def stage_full(self) -> None:
+        await self._stage([at for at, size in enumerate(self.sizes) if size >= self.enough])
+
+    async def commit(self) -> None:
+        """Makes a blob of each part that has lines."""
+        await self._stage([at for at, lines in enumerate(self.waiting) if lines])
+        await asyncio.gather(*map(self._commit, range(len(self.blocks))))
+
+    async def _stage(self, parts: list[int]) -> None:
+        await asyncio.gather(*map(self._stage_one, parts))
+
+    async def _stage_one(self, at: int) -> None:
+        data, number = b"\n".join([*self.waiting[at], b""]), self.blocks[at]
+        self.waiting[at].clear()
+        self.sizes[at] = 0
+        self.blocks[at] += 1
+        async with self.places:
+            await blobs.stage(self.run.edges.storage, self._name(at), f"{number:05d}", data)
+
+    async def _commit(self, at: int) -> None:
+        if self.blocks[at]:
+            blocks = [f"{number:05d}" for number in range(self.blocks[at])]
+            async with self.places:
+                await blobs.commit(self.run.edges.storage, self._name(at), blocks, "application/jsonl")
+            self.run.written.append(self._name(at))
+
+    def _name(self, at: int) -> str:
+        return part_blob(self.run.record.id, self.execution, at)
+
+
+def part_blob(comparison_id: str, execution: str, part: int) -> str:
+    """The users of a part, of the export that this execution has split."""
+    return work_name(comparison_id, f"part-{execution}-{part:05d}")
+
+
+def errors_of(execution: str) -> str:
+    """In place of the execution: whose cells the export could not read."""
+    return f"{execution}-errors"
+
+
+async def split(edges: Edges, task: SplitTask) -> Split:
+    """Shares the users of an export out to the parts."""
+    record = await read_record(edges.storage, task.id)
+    plan = await read_plan(edges.storage, record.id)
+    if plan is None:
+        end = await gone(edges.storage, record.id)
+        return Split(failed=end.failed, cancelled=end.cancelled)
+    run, execution = Execution(edges, record, edges.clock()), secrets.token_hex(6)
+    side, number = plan.side(task.export), 0 if task.export == OLD else 1
+    try:
+        rows = await _split_rows(run, plan, side, execution, number)
+        if side.errors:
+            await _split_errors(run, plan, side, execution)
+        await run.note(number, side.rows // 2, done=True)
+        await run.still_wanted()
+    except ExportError as problem:
+        return Split(failed=failure_of(problem))
+    except Exception:
+        # Also when the storage failed: for a comparison that has ended, nothing runs this again.
+        if await run.is_wanted():
+            raise
+        end = await run.leave()
+        return Split(failed=end.failed, cancelled=end.cancelled)
+    return Split(execution, rows)
+
+
+async def _split_rows(run: Execution, plan: Plan, side: Side, execution: str, number: int) -> int:
+    rows, parts, pick = 0, _parts(run, plan, execution), _picker(plan, side)
+    try:
+        async for some in _rows(run.edges.storage, side):
+            rows += len(some)
+            parts.add(comparison.lines([pick(row) for row in some]))
+            await parts.stage_full()
+            if await run.go_on():
+                await run.note(number, rows // 2, done=False)
+        await parts.commit()
+    except BlobChanged:
+        reason = f"The file of export {side.id} was changed or deleted while it was compared. Nothing was published."
+        raise ExportError("FileChanged", reason) from None
+    except Broken as problem:
+        raise ExportError("FileUnreadable", f"The file of export {side.id} can't be read: {problem}.") from None
+    except NoKey:
+        reason = f"In the file of export {side.id} a user has no objectId, or one that can be none."
+        raise ExportError("FileUnreadable", reason) from None
+    if rows != side.rows:
+        reason = f"The file of export {side.id} has {rows} users, and {side.rows} were published."
+        raise ExportError("FileChanged", f"{reason} Nothing is compared, because users would be missing.")
+    return rows
+
+
+def _parts(run: Execution, plan: Plan, execution: str) -> _Parts:
+    enough = max(LEAST, min(blobs.BLOCK_BYTES, HELD // plan.parts))
+    none = [0] * plan.parts
+    return _Parts(run, execution, enough, [[] for _ in none], [*none], [*none])
+
+
+async def _rows(storage: Storage, side: Side) -> AsyncIterator[Rows]:
+    """The users of an export as rows of its columns, many at a time."""
+    if side.format == formats.XLSX:
+        async for some in _workbook_rows(storage, side):
+            yield some
+        return
+    if side.format == formats.JSONL:
+        reader = reading.jsonl_reader(side.columns, side.compress)
+    else:
+        reader = reading.csv_reader(side.columns, side.separator, side.excel, side.compress)
+    async for some in _read(storage, side, reader, 0, side.file.size):
+        yield some
+
+
+async def _workbook_rows(storage: Storage, side: Side) -> AsyncIterator[Rows]:
+    size = side.file.size
+    tail = await pieces.read(storage, side.file, max(0, size - reading.TAIL), size)
+    for start, length in reading.sheets(tail, size):
+        header = await pieces.read(storage, side.file, start, start + reading.LOCAL_HEADER)
+        begin = start + reading.content_after(header)
+        async for some in _read(storage, side, reading.sheet_reader(side.columns), begin, begin + length):
+            yield some
+
+
+async def _read(storage: Storage, side: Side, reader: Reader, start: int, end: int) -> AsyncIterator[Rows]:
+    async for piece, last in pieces.pieces(storage, side.file, start, end):
+        for some in reader(piece, last):
+            if some:
+                yield some
+
+
+def _picker(plan: Plan, side: Side) -> Callable[[Row], Row]:
+    """Takes objectId, userPrincipalName (empty where the export has none) and the compared cells out of a row."""
+    wanted = [ID, NAME, *plan.compared]
+    places = {name: at for at, name in enumerate(side.columns)}
+    if NAME in places:
+        take: Callable[[Row], Row] = operator.itemgetter(*(places[name] for name in wanted))
+    else:
+        some: Callable[[Row], Row] = operator.itemgetter(
+            places[ID], *(places[name] for name in plan.compared), places[ID]
+        )
+
+        take = _without_name(some)
+
+    if not plan.as_workbook or side.format == formats.XLSX:
+        return take
+    kinds = [column.kind for column in columns_of(wanted)]
+    return lambda row: [workbook_rows.as_kept(cell, kind) for cell, kind in zip(take(row), kinds, strict=True)]
+
+
+def _without_name(take: Callable[[Row], Row]) -> Callable[[Row], Row]:
+    def taken(row: Row) -> Row:
+        # The last is there so that `take` always gives several.
+        user, *cells, _ = take(row)
+        return (user, "", *cells)
+
+    return taken
+
+
+async def _split_errors(run: Execution, plan: Plan, side: Side, execution: str) -> None:
+    """Whose cells of compared columns the export could not read: lines of objectId, userPrincipalName, columns."""
+    parts = _parts(run, plan, errors_of(execution))
+    compared = {*plan.compared}
+    ahead, begun, read = b"", False, 0
+    try:
+        async for piece, _ in pieces.pieces(run.edges.storage, side.results, 0, side.results.size):
+            found, ahead, begun = results.more_errors(ahead + piece, begun=begun)
+            read += len(found)
+            named = [
+                (entry["user"], entry.get("userPrincipalName", ""), *names)
+                for entry in found
+                if "user" in entry and (names := [name for name in _columns(entry) if name in compared])
+            ]
+            parts.add(comparison.lines(named))
+            await parts.stage_full()
+            await run.go_on()
+        if read != side.errors:
+            raise Broken("it does not have the errors that it counts")
+        await parts.commit()
+    except BlobChanged:
+        reason = f"The results of export {side.id} were changed or deleted while it was compared."
+        raise ExportError("FileChanged", f"{reason} Nothing was published.") from None
+    except (ValueError, TypeError):
+        raise ExportError("FileUnreadable", f"The results of export {side.id} can't be read.") from None
+
+
+def _columns(entry: Json) -> list[str]:
+    return [name for name in str(entry.get("column", "")).split(", ") if name]

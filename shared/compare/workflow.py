@@ -1,0 +1,171 @@
+"""The orchestrator of a comparison: prepare, split both exports, compare in parts, publish.
+
+1. `prepare_comparison` finds the two files, and says which columns are compared and in how many parts.
+2. `split` reads an export and shares its users out to the parts by objectId; one for each export, side by side, and
+   `list_deleted` reads who was deleted meanwhile.
+3. `compare` compares some of the parts; a few of these activities run side by side.
+4. `publish_comparison` commits what they have staged, or writes only the results when something failed or a person
+   cancelled. `notify` and `clean` are those of an export.
+
+A person's cancel reaches the activities through the storage: within seconds they see that the plan is gone. As in
+`shared.export.workflow`, everything here is replayed, and only references and counts pass through it.
+"""
+
+from collections.abc import Generator
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+
+from shared.compare.messages import (
+    Compared,
+    CompareTask,
+    ComparisonTask,
+    Deleted,
+    DeletedTask,
+    Prepared,
+    PrepareTask,
+    Split,
+    SplitTask,
+)
+from shared.export.failures import failure
+from shared.export.messages import (
+    CleanTask,
+    Failure,
+    Json,
+    Notified,
+    NotifyTask,
+    Published,
+    Unreadable,
+    received,
+    sent,
+)
+from shared.export.workflow import export_id, mend
+
+COMPARE = "compare_exports"
+OLD, NEW = "old", "new"
+
+Turns = Generator[Any, Any, None]
+
+
+def comparison_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
+    """The generator that Durable drives for a comparison. Input: `{"id"}`. Output: as of an export.
+
+    It never raises: that would end the comparison without a word to the caller. `retry`: RetryOptions of the
+    activities.
+    """
+    mend(context)
+    task = ComparisonTask(export_id(context))
+    prepared = Prepared()
+    try:
+        result = yield context.call_activity_with_retry("prepare_comparison", retry, sent(PrepareTask(task.id)))
+        prepared = _prepared(result)
+        task.found, task.warnings = prepared.found, prepared.warnings
+        _end(task, prepared)
+    except Exception as problem:
+        task.failed = failure("prepare_comparison", problem)
+    if prepared.over:
+        yield from _clean(context, retry, CleanTask(task.id))
+        return {"status": "Over"}
+    if not task.has_ended:
+        # To watch it counts as two parts more: the exports that are split.
+        context.set_custom_status({"expected": prepared.rows, "ranges": (prepared.parts or 0) + 2})
+        yield from _compare(context, retry, task, prepared)
+    try:
+        result = yield context.call_activity_with_retry("publish_comparison", retry, sent(task))
+        published = received(result, Published)
+    except Exception as problem:
+        # Running activities must see that it is over. And a file without results must not exist.
+        yield from _clean(context, retry, CleanTask(task.id, unpublish=True))
+        return {"status": "Failed", "failed": sent(failure("publish_comparison", problem))}
+    if published.notify:
+        yield from _notify(context, retry, task)
+    yield from _clean(context, retry, CleanTask(task.id))
+    return {"status": published.status}
+
+
+def _prepared(result: Any) -> Prepared:
+    """What `prepare_comparison` has returned. Raises Unreadable when it fits neither a comparison nor its end."""
+    prepared = received(result, Prepared)
+    if not (prepared.failed or prepared.cancelled or prepared.over) and (
+        not prepared.parts or not 1 <= prepared.lanes <= prepared.parts
+    ):
+        raise Unreadable(f"{prepared.parts} parts and {prepared.lanes} lanes")
+    return prepared
+
+
+def _compare(context: Any, retry: Any, task: ComparisonTask, prepared: Prepared) -> Turns:
+    parts = range(prepared.parts or 0)
+    try:
+        old, new, listed = yield context.task_all(
+            [
+                context.call_activity_with_retry("split", retry, sent(SplitTask(task.id, OLD))),
+                context.call_activity_with_retry("split", retry, sent(SplitTask(task.id, NEW))),
+                context.call_activity_with_retry("list_deleted", retry, sent(DeletedTask(task.id))),
+            ]
+        )
+        splits = [received(each, Split) for each in (old, new)]
+        deleted = received(listed, Deleted)
+    except Exception as problem:
+        task.failed = failure("split", problem)
+        return
+    for each in splits:
+        _end(task, each)
+    task.split = [each.rows for each in splits]
+    task.warnings = [*task.warnings, *deleted.warnings]
+    _count(task, deleted)
+    if task.has_ended:
+        return
+    try:
+        lanes = [[*parts[lane :: prepared.lanes]] for lane in range(prepared.lanes)]
+        before, after = [each.execution for each in splits]
+        asked = [CompareTask(task.id, lane, before, after, deleted.execution) for lane in lanes]
+        results = yield context.task_all(
+            [context.call_activity_with_retry("compare", retry, sent(each)) for each in asked]
+        )
+        for result in results:
+            _add(task, received(result, Compared))
+    except Exception as problem:
+        task.failed = failure("compare", problem)
+
+
+def _add(task: ComparisonTask, compared: Compared) -> None:
+    _end(task, compared)
+    _count(task, compared)
+    task.staged = task.staged + compared.staged
+    for name in ("old", "new", "added", "removed", "changed", "unchanged", "unknown"):
+        setattr(task, name, getattr(task, name) + getattr(compared, name))
+    for column, users in compared.by_column.items():
+        task.by_column[column] = task.by_column.get(column, 0) + users
+
+
+def _count(task: ComparisonTask, more: Deleted | Compared) -> None:
+    task.requests += more.requests
+    task.retries += more.retries
+
+
+def _end(task: ComparisonTask, more: Prepared | Split | Compared) -> None:
+    if more.failed:
+        task.failed = more.failed
+    if more.cancelled:
+        task.cancelled = True
+
+
+def _clean(context: Any, retry: Any, task: CleanTask) -> Turns:
+    """When this fails, the blobs are removed with the comparison, or at the end of the retention."""
+    with suppress(Exception):
+        yield context.call_activity_with_retry("clean", retry, sent(task))
+
+
+def _notify(context: Any, retry: Any, task: ComparisonTask) -> Turns:
+    """Calls the callback. When that fails, the comparison does not: the results get a warning."""
+    try:
+        result = yield context.call_activity_with_retry("notify", retry, sent(NotifyTask(task.id)))
+        warning = received(result, Notified).warning
+    except Exception as problem:
+        warning = Failure("CallbackFailed", failure("notify", problem).reason)
+    if warning:
+        again = msgspec.structs.replace(task, warnings=[*task.warnings, sent(warning)])
+        # When that fails the first results stay, which are true but for the warning.
+        with suppress(Exception):
+            yield context.call_activity_with_retry("publish_comparison", retry, sent(again))

@@ -1,0 +1,208 @@
+"""Bytes of an export's file to rows, piece by piece: the other way round than `formats`. Pure.
+
+A reader takes the file's bytes as they come and gives the rows that are whole, as cells of a CSV without the guard, in
+the order of the file's columns. It raises Broken for what is no such file, or ends too early.
+"""
+
+import csv
+import io
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from shared.files import workbook, workbook_rows
+from shared.files.csv_rows import BOM, without_guard
+from shared.files.free_columns import as_cell
+
+MOST_INFLATED = 4 * 1024 * 1024
+"""Bytes at a time, however well they are compressed."""
+TAIL = 256 * 1024
+"""More than a workbook's directory takes."""
+LOCAL_HEADER = 30
+_OBJECTS = msgspec.json.Decoder(dict[str, object])
+
+# A cell of a CSV may be longer than the module's 128 KiB: a set of attributes as JSON.
+csv.field_size_limit(sys.maxsize)
+
+Row = Sequence[str]
+Rows = Sequence[Row]
+Reader = Callable[[bytes, bool], Iterator[Rows]]
+"""Takes the next bytes, and whether these are the last."""
+
+
+class Broken(ValueError):
+    """The file is not what the export has published."""
+
+
+def csv_reader(columns: Sequence[str], separator: str, excel: bool, compressed: bool) -> Reader:
+    """Of a CSV with these columns. `excel`: it has a BOM, and a guard that is undone."""
+    ahead = bytearray()
+    header: list[Row] = []
+
+    def read(data: bytes, last: bool) -> Iterator[Rows]:
+        ahead.extend(data)
+        end = len(ahead) if last else _end_of_record(ahead)
+        found = _records(bytes(ahead[:end]), separator)
+        del ahead[:end]
+        if found and not header:
+            header.append(found.pop(0))
+            first = [name.removeprefix(BOM.decode()) for name in header[0]] if excel else [*header[0]]
+            if [without_guard(name, separator) if excel else name for name in first] != [*columns]:
+                raise Broken("its first line does not have the columns of the export")
+        if last and not header:
+            raise Broken("it has no first line")
+        _check(found, len(columns))
+        yield [_plain(row, separator) for row in found] if excel and found else found
+
+    return _inflating(read, zlib.MAX_WBITS + 16) if compressed else read
+
+
+def jsonl_reader(columns: Sequence[str], compressed: bool) -> Reader:
+    """Of JSON Lines with these keys."""
+    ahead = bytearray()
+
+    def read(data: bytes, last: bool) -> Iterator[Rows]:
+        ahead.extend(data)
+        end = ahead.rfind(b"\n") + 1
+        try:
+            found = _OBJECTS.decode_lines(bytes(ahead[:end]))
+            rows = [[as_cell(each[name]) or "" for name in columns] for each in found]
+        except (msgspec.DecodeError, UnicodeDecodeError, KeyError) as problem:
+            raise Broken(f"a line is not an object with the columns of the export ({type(problem).__name__})") from None
+        if any(len(each) != len(columns) for each in found):
+            raise Broken("a line has more than the columns of the export")
+        del ahead[:end]
+        if last and ahead:
+            raise Broken("its last line is cut off")
+        yield rows
+
+    return _inflating(read, zlib.MAX_WBITS + 16) if compressed else read
+
+
+def sheets(tail: bytes, size: int) -> list[tuple[int, int]]:
+    """Of the sheets of a workbook of so many bytes, in their order: where the entry begins, and its content's length.
+
+    `tail`: the file's last bytes, TAIL of them where it has so many.
+    """
+    try:
+        with zipfile.ZipFile(_Tail(tail, size)) as archive:
+            entries = {each.filename: each for each in archive.infolist()}
+    except (zipfile.BadZipFile, ValueError, OSError):
+        raise Broken("it is no workbook, or is cut off") from None
+    found: list[tuple[int, int]] = []
+    while entry := entries.get(workbook.sheet_name(len(found) + 1)):
+        found.append((entry.header_offset, entry.compress_size))
+    if not found:
+        raise Broken("it has no sheet")
+    return found
+
+
+def content_after(header: bytes) -> int:
+    """How many bytes after the beginning of an entry its content begins; its first LOCAL_HEADER bytes tell."""
+    if len(header) < LOCAL_HEADER or header[:4] != b"PK\x03\x04":
+        raise Broken("it is no workbook, or is cut off")
+    return LOCAL_HEADER + int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
+
+
+def sheet_reader(columns: Sequence[str]) -> Reader:
+    """Of a sheet of a workbook with these columns, deflated as it is in the archive."""
+    ahead = bytearray()
+    begun: list[Row] = []
+
+    def read(data: bytes, last: bool) -> Iterator[Rows]:
+        ahead.extend(data)
+        end = ahead.rfind(workbook_rows.END_OF_ROW) + len(workbook_rows.END_OF_ROW)
+        whole = bytes(ahead[:end]) if end >= len(workbook_rows.END_OF_ROW) else b""
+        found: list[Row] = []
+        if whole:
+            del ahead[:end]
+            found = [*workbook_rows.rows(whole)]
+            if not begun:
+                begun.append(found.pop(0))
+                if [*begun[0]] != [*columns]:
+                    raise Broken("its first row does not have the columns of the export")
+        if last and (not begun or not ahead.startswith(b"</sheetData>")):
+            raise Broken("a sheet is cut off")
+        _check(found, len(columns))
+        yield found
+
+    return _inflating(read, -zlib.MAX_WBITS)
+
+
+def _inflating(read: Reader, wbits: int) -> Reader:
+    """A reader of deflated bytes."""
+    inflate = zlib.decompressobj(wbits)
+
+    def inflated(data: bytes, last: bool) -> Iterator[Rows]:
+        try:
+            while True:
+                plain = inflate.decompress(data, MOST_INFLATED)
+                data = inflate.unconsumed_tail
+                if not data and len(plain) < MOST_INFLATED:
+                    break
+                yield from read(plain, False)
+        except zlib.error:
+            raise Broken("its compressed bytes can't be read") from None
+        if inflate.unused_data or (last and not inflate.eof):
+            raise Broken("it is cut off, or something else follows")
+        yield from read(plain, last)
+
+    return inflated
+
+
+def _end_of_record(data: bytearray) -> int:
+    """The end of the last line that is whole: a line break within quotes ends none."""
+    end = data.rfind(b"\r\n")
+    while end >= 0 and data.count(b'"', 0, end) % 2:
+        end = data.rfind(b"\r\n", 0, end)
+    return end + 2 if end >= 0 else 0
+
+
+def _records(data: bytes, separator: str) -> list[Row]:
+    if data and not data.endswith(b"\r\n"):
+        raise Broken("its last line is cut off")
+    try:
+        return [*csv.reader(io.StringIO(data.decode(), newline=""), delimiter=separator, strict=True)]
+    except (csv.Error, UnicodeDecodeError):
+        raise Broken("a line can't be read") from None
+
+
+def _plain(row: Row, separator: str) -> Row:
+    # Nearly no cell has an apostrophe.
+    return [without_guard(cell, separator) if "'" in cell else cell for cell in row]
+
+
+def _check(rows: Rows, columns: int) -> None:
+    if any(len(row) != columns for row in rows):
+        raise Broken("a line does not have the columns of the export")
+
+
+@dataclass(slots=True)
+class _Tail:
+    """The last bytes of a file, in their places: all that a zip's directory needs."""
+
+    tail: bytes
+    size: int
+    at: int = 0
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self.at = offset + (0, self.at, self.size)[whence]
+        return self.at
+
+    def tell(self) -> int:
+        return self.at
+
+    def read(self, size: int = -1) -> bytes:
+        begin = self.at - (self.size - len(self.tail))
+        if begin < 0:
+            raise ValueError("Too far from the end.")
+        found = self.tail[begin:] if size is None or size < 0 else self.tail[begin : begin + size]
+        self.at += len(found)
+        return found
