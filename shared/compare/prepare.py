@@ -30,13 +30,13 @@ ERRORS_READ = 1_000
 """Errors that hold for all users are the first of the results; there are never so many."""
 
 
-async def prepare(edges: Edges, task: PrepareTask) -> Prepared:
-    """Finds the files, and says which columns are compared."""
+async def prepare(edges: Edges, task: PrepareTask, part_rows: int = PART_ROWS) -> Prepared:
+    """Finds the files, and says which columns are compared. `part_rows`: users of an export in a part, about."""
     if await is_over(edges.storage, task.id):
         return Prepared(over=True)
     record = await read_record(edges.storage, task.id)
     try:
-        plan = await read_plan(edges.storage, record.id) or await _make(edges.storage, record)
+        plan = await read_plan(edges.storage, record.id) or await _make(edges.storage, record, part_rows)
     except ExportError as problem:
         return Prepared(failed=failure_of(problem))
     name = plan_name(record.id)
@@ -67,13 +67,13 @@ async def _ended(storage: Storage, comparison_id: str) -> Prepared:
     return Prepared(failed=end.failed, cancelled=end.cancelled)
 
 
-async def _make(storage: Storage, record: Record) -> Plan:
+async def _make(storage: Storage, record: Record, part_rows: int) -> Plan:
     (old, not_in_old), (new, not_in_new) = [await _side(storage, each) for each in (record.old, record.new)]
     columns = comparison.columns_of(old.columns, new.columns, not_in_old | not_in_new)
     return Plan(
         old=old,
         new=new,
-        parts=min(MAX_PARTS, max(_parts(old), _parts(new))),
+        parts=min(MAX_PARTS, max(_parts(old, part_rows), _parts(new, part_rows))),
         compared=list(columns.compared),
         unreadable=list(columns.unreadable),
         only_old=list(columns.only_old),
@@ -83,10 +83,10 @@ async def _make(storage: Storage, record: Record) -> Plan:
     )
 
 
-def _parts(side: Side) -> int:
+def _parts(side: Side, part_rows: int) -> int:
     deflated = side.compress or side.format == formats.XLSX
     plain = side.file.size * (INFLATED if deflated else 1)
-    return 1 + max(side.rows // PART_ROWS, plain // PART_BYTES)
+    return 1 + max(side.rows // part_rows, plain // PART_BYTES)
 
 
 async def _side(storage: Storage, export_id: str) -> tuple[Side, set[str]]:

@@ -4,7 +4,7 @@ import logging
 from datetime import UTC, datetime
 
 from shared.compare.compare import columns_of
-from shared.compare.context import Plan, read_plan
+from shared.compare.context import Plan, gone, read_plan
 from shared.compare.messages import ComparisonTask
 from shared.export import verdict
 from shared.export.context import Edges, read_record
@@ -24,6 +24,9 @@ async def publish(edges: Edges, task: ComparisonTask) -> Published:
     record = await read_record(edges.storage, task.id)
     plan = await read_plan(edges.storage, record.id)
     before = await read_results(edges.storage, record.id)
+    if plan is None and before is None and (await gone(edges.storage, record.id)).cancelled:
+        # A person has cancelled after the last part was compared.
+        task.cancelled = True
     task.staged.sort()
     staged = _totals(task)
     file: Json | None = None

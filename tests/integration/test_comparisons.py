@@ -3,19 +3,29 @@
 import csv
 import gzip
 import io
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from random import Random
 from typing import Any
 
-import msgspec
+import openpyxl
 import pytest
 
 from local.tenant import Tenant, create_user, delete_user, update_user
 from shared.compare import activities as comparing
 from shared.compare import prepare
-from shared.export.context import Edges
-from shared.files import comparison
+from shared.compare.messages import PrepareTask
+from shared.export.context import Edges, read_record
+from shared.export.messages import received, sent
+from shared.files import deflate
+from shared.files import results as results_file
+from shared.files.columns import columns_of
+from shared.files.csv_rows import without_guard
+from shared.graph.users import User
 from shared.storage import blobs
-from shared.storage.names import cancelled_name, plan_name, record_name, results_name, work_name
-from tests.integration.runner import Connect, Context, Export, run_comparison, run_export
+from shared.storage.names import cancelled_name, plan_name, results_name, work_name
+from tests.integration.runner import Comparison, Connect, Context, Export, run_comparison, run_export
 from tests.integration.truth import check_results
 
 HARD = ("=1+1", "'=1+1", "a;=1", "a,'=1", 'say "hi"', "a\r\nb", "-5", "+31 20 123", "é日😀", "_x0041_", "&amp;", " x ")
@@ -29,7 +39,7 @@ COLUMNS = [
     "businessPhones",
     "postalCode",
 ]
-FORMATS = [
+FORMATS: list[dict[str, Any]] = [
     {"format": "csv"},
     {"format": "csv", "separator": ";"},
     {"format": "csv", "excel": False, "compress": True},
@@ -70,15 +80,62 @@ def rows_of(file: bytes | None) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(file.decode("utf-8-sig"), newline="")))
 
 
-async def both(edges: Edges, tenant: Tenant, old: dict[str, Any], new: dict[str, Any], **more: Any) -> Any:
-    first = await run_export(edges, columns=COLUMNS, **old, **more)
-    told = change_some(tenant)
-    second = await run_export(edges, columns=COLUMNS, **new, **more)
-    return first, second, told
+@asynccontextmanager
+async def two_exports(
+    connected: Connect, *, users: int = 60, **request: Any
+) -> AsyncIterator[tuple[Edges, Export, Export, dict[str, str]]]:
+    tenant = tenant_with_hard_values(users)
+    async with connected(tenant, EXPORT_RANGE_USERS="40") as edges:
+        first = await run_export(edges, columns=COLUMNS, **request)
+        told = change_some(tenant)
+        yield edges, first, await run_export(edges, columns=COLUMNS, **request), told
 
 
-def in_parts_of(rows: int, monkeypatched: pytest.MonkeyPatch) -> None:
-    monkeypatched.setattr(prepare, "PART_ROWS", rows)
+def cells_of(file: bytes, how: dict[str, Any], names: list[str]) -> list[list[str]]:
+    """The rows of a comparison's file, as other programs read them."""
+    if how["format"] == "xlsx":
+        sheet = openpyxl.load_workbook(io.BytesIO(file)).active
+        assert sheet is not None
+        header, *rows = [[cell or "" for cell in row] for row in sheet.iter_rows(values_only=True)]
+        assert header == names
+        return [[openpyxl.utils.escape.unescape(str(cell)) for cell in row] for row in rows]
+    data = gzip.decompress(file) if how.get("compress") else file
+    if how["format"] == "jsonl":
+        found = [json.loads(line) for line in data.splitlines()]
+        assert all([*each] == names for each in found)
+        return [[*each.values()] for each in found]
+    header, *rows = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), delimiter=how.get("separator", ","))
+    assert header == names
+    return rows
+
+
+def in_parts(rows: int, *, then: Any = None) -> Any:
+    """Runs the activities in parts of so many users; `then` sees each activity's name before it runs."""
+
+    async def run(edges: Edges, name: str, task: Any) -> Any:
+        if then:
+            await then(edges, name, task)
+        if name != "prepare_comparison":
+            return await comparing.run(edges, name, task)
+        return sent(await prepare.prepare(edges, received(task, PrepareTask), rows))
+
+    return run
+
+
+def changes(found: Comparison) -> dict[str, str]:
+    rows = rows_of(found.file)
+    assert len({row["objectId"] for row in rows}) == len(rows)
+    return {row["objectId"]: row["change"] for row in rows}
+
+
+async def replaced(edges: Edges, export: Export, file: bytes, **results: Any) -> None:
+    """The export as it had another file."""
+    record = await read_record(edges.storage, export.id)
+    await blobs.write(edges.storage, record.file_blob(), file)
+    fields = {**export.results, **results, "file": {**export.results["file"], "bytes": len(file)}}
+    errors = fields.pop("errors")
+    text = results_file.head(fields) + results_file.lines(errors) + results_file.TAIL
+    await blobs.write(edges.storage, results_name(export.id), text)
 
 
 @pytest.mark.parametrize("old", FORMATS, ids=str)
@@ -109,3 +166,252 @@ async def test_whatever_the_formats_each_user_who_has_changed_is_named_and_no_ot
             assert one["changedColumns"] == "displayName; city"
             assert one["displayName"] == 'a "new" name'
             assert one["city"].startswith("'=New, ")
+
+
+@pytest.mark.parametrize("how", FORMATS[1:], ids=str)
+async def test_the_comparison_itself_can_have_any_format(connected: Connect, how: dict[str, Any]) -> None:
+    async with two_exports(connected) as (edges, first, second, _):
+        context = Context(edges, {}, in_parts(7))
+        plain = await run_comparison(edges, first, second, context=Context(edges, {}, in_parts(7)))
+        found = await run_comparison(edges, first, second, context=context, **how)
+        names = found.results["file"]["columns"]
+        assert found.file is not None
+        rows = cells_of(found.file, how, names)
+        shown = [list(row.values()) for row in rows_of(plain.file)]
+        guarded = how["format"] == "csv" and how.get("excel", True)
+        assert sorted(rows) == sorted([cell if guarded else without_guard(cell) for cell in row] for row in shown)
+
+
+async def test_in_parts_and_with_each_activity_twice_it_is_the_same(connected: Connect) -> None:
+    async with two_exports(connected, users=400) as (edges, first, second, told):
+        context = Context(edges, {}, in_parts(20), twice=0.5)
+        found = await run_comparison(edges, first, second, context=context)
+        check_results(found.results, "Completed")
+        assert changes(found) == told
+        assert len({task["parts"][0] for name, task, _ in context.calls if name == "compare"}) > 1
+        # Nothing that only a running comparison needs is left, whoever came too late.
+        assert [name async for name in blobs.names(edges.storage, work_name(found.id, ""))] == []
+
+
+async def test_nothing_has_changed_when_nothing_has(connected: Connect) -> None:
+    async with connected(tenant_with_hard_values(30)) as edges:
+        first, second = [await run_export(edges, columns=COLUMNS) for _ in range(2)]
+        found = await run_comparison(edges, first, second)
+        check_results(found.results, "Completed")
+        assert rows_of(found.file) == []
+        assert found.results["counts"]["unchanged"] == 30 + len(HARD)
+        assert found.results["changedColumns"] == {}
+
+
+async def test_empty_exports_are_compared(connected: Connect) -> None:
+    async with connected(Tenant(users=5)) as edges:
+        nobody: dict[str, Any] = {"columns": COLUMNS, "filter": "startsWith(userPrincipalName,'nobody-is-so')"}
+        for kind in ("csv", "jsonl", "xlsx"):
+            how: dict[str, Any] = {"format": kind}
+            empty, full = await run_export(edges, **nobody, **how), await run_export(edges, columns=COLUMNS, **how)
+            for old, new, counts in ((empty, full, (5, 0)), (full, empty, (0, 5)), (empty, empty, (0, 0))):
+                found = await run_comparison(edges, old, new)
+                assert (found.results["counts"]["added"], found.results["counts"]["removed"]) == counts
+
+
+async def test_a_user_who_left_the_filter_is_told_from_a_deleted_one(connected: Connect) -> None:
+    tenant = Tenant(users=60)
+    async with connected(tenant) as edges:
+        first = await run_export(edges, columns=COLUMNS, filter="accountEnabled eq true")
+        gone, left = [row["objectId"] for row in rows_of(first.csv)[:2]]
+        delete_user(tenant, gone)
+        update_user(tenant, left, {"accountEnabled": False})
+        second = await run_export(edges, columns=COLUMNS, filter="accountEnabled eq true")
+        found = await run_comparison(edges, first, second)
+        assert {row["objectId"]: row["removedBecause"] for row in rows_of(found.file)} == {
+            gone: "deleted",
+            left: "notInExport",
+        }
+
+
+async def test_why_a_user_was_removed_is_unknown_where_the_deleted_ones_can_not_be_listed(connected: Connect) -> None:
+    tenant = Tenant(users=20)
+    async with connected(tenant) as edges:
+        first = await run_export(edges, columns=COLUMNS)
+        delete_user(tenant, rows_of(first.csv)[0]["objectId"])
+        second = await run_export(edges, columns=COLUMNS)
+        tenant.faults.add("status", status=403, match="/directory/deletedItems", rate=1.0, code="Denied")
+        found = await run_comparison(edges, first, second)
+        check_results(found.results, "Completed")
+        assert [row["removedBecause"] for row in rows_of(found.file)] == ["unknown"]
+        assert [each["code"] for each in found.results["warnings"]] == ["RemovedUnknown", "ReasonsUnknown"]
+
+
+async def test_columns_that_one_could_not_read_or_does_not_have_are_left_out_and_named(connected: Connect) -> None:
+    tenant = Tenant(users=20)
+    async with connected(tenant) as edges:
+        columns = [*COLUMNS, "lastSignInDateTime"]
+        first = await run_export(edges, columns=[*columns, "mail"])
+        tenant.deny = ("signin",)
+        second = await run_export(edges, columns=["department", *columns])
+        check_results(second.results, "CompletedWithErrors")
+        found = await run_comparison(edges, first, second)
+        check_results(found.results, "CompletedWithErrors")
+        assert rows_of(found.file) == []
+        assert found.results["columns"] == {
+            "compared": COLUMNS[1:],
+            "notRead": ["lastSignInDateTime"],
+            "onlyOld": ["mail"],
+            "onlyNew": ["department"],
+        }
+        assert [each["column"] for each in found.results["errors"]] == ["lastSignInDateTime"]
+        assert len([each for each in found.results["warnings"] if each["code"] == "ColumnsDiffer"]) == 2
+
+
+async def test_a_cell_that_one_could_not_read_is_left_out_and_named(connected: Connect) -> None:
+    async with two_exports(connected) as (edges, first, second, told):
+        changed = [user for user, change in told.items() if change == "changed"]
+        errors = [{"code": "x", "reason": "x", "user": user, "column": "city, mail"} for user in changed]
+        counts = {**second.results["counts"], "errors": len(errors)}
+        status = "CompletedWithErrors"
+        await replaced(edges, second, second.csv or b"", errors=errors, counts=counts, status=status)
+        found = await run_comparison(edges, first, second, context=Context(edges, {}, in_parts(9)))
+        check_results(found.results, "CompletedWithErrors")
+        assert sorted((each["user"], each["column"]) for each in found.results["errors"]) == sorted(
+            (user, "city") for user in changed
+        )
+        assert found.results["changedColumns"] == {"displayName": len(changed)}
+        assert {(row["city"], row["city (old)"]) for row in rows_of(found.file) if row["objectId"] in changed} == {
+            ("", "")
+        }
+
+
+async def test_a_user_who_is_twice_in_a_file_fails_the_comparison(connected: Connect) -> None:
+    async with two_exports(connected) as (edges, first, second, _):
+        lines = (second.csv or b"").splitlines(keepends=True)
+        plain = next(line for line in lines[1:] if line.count(b",") == len(COLUMNS) - 1)
+        # One comes twice and another is lost: the number of lines is right.
+        other = next(line for line in lines[1:] if line.count(b",") == len(COLUMNS) - 1 and line != plain)
+        await replaced(edges, second, b"".join(plain if line == other else line for line in lines))
+        await fails(edges, first, second, "UserTwice")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [
+        (lambda file: file[: file.rindex(b"\r\n", 0, -2) + 2], "FileChanged"),
+        (lambda file: file[:-1], "FileUnreadable"),
+        (lambda file: file.replace(b"objectId", b"objectID", 1), "FileUnreadable"),
+        (lambda file: file.replace(b"00000000-0000-0000-0000-000000000001", b"", 1), "FileUnreadable"),
+        (lambda file: b"", "FileUnreadable"),
+    ],
+)
+async def test_a_file_that_is_not_as_published_fails_the_comparison(connected: Connect, spoil: Any, code: str) -> None:
+    async with two_exports(connected) as (edges, first, second, _):
+        await replaced(edges, first, spoil(first.csv or b""))
+        await fails(edges, first, second, code)
+
+
+async def fails(edges: Edges, first: Export, second: Export, code: str, context: Context | None = None) -> None:
+    found = await run_comparison(edges, first, second, context=context)
+    check_results(found.results, "Failed")
+    assert [each["code"] for each in found.results["errors"]] == [code]
+    assert found.file is None
+    assert [name async for name in blobs.names(edges.storage, work_name(found.id, ""))] == []
+
+
+@pytest.mark.parametrize("which", ["file", "results"])
+@pytest.mark.parametrize("how", ["changed", "deleted"])
+async def test_a_file_that_changes_or_goes_while_it_is_read_fails_the_comparison(
+    connected: Connect, which: str, how: str
+) -> None:
+    async with two_exports(connected) as (edges, first, second, _):
+        record = await read_record(edges.storage, second.id)
+        errors = [{"code": "x", "reason": "x", "user": "1", "column": "city"}]
+        counts = {**second.results["counts"], "errors": 1}
+        await replaced(edges, second, second.csv or b"", errors=errors, counts=counts, status="CompletedWithErrors")
+
+        async def then(_: Edges, name: str, __: Any) -> None:
+            if name == "split":
+                blob = record.file_blob() if which == "file" else results_name(second.id)
+                content = await blobs.read(edges.storage, blob)
+                if how == "deleted":
+                    await blobs.delete(edges.storage, blob)
+                elif content:
+                    await blobs.write(edges.storage, blob, content)
+
+        await fails(edges, first, second, "FileChanged", Context(edges, {}, in_parts(20_000, then=then)))
+
+
+async def test_a_part_that_the_storage_has_lost_fails_the_comparison(connected: Connect) -> None:
+    async with two_exports(connected) as (edges, first, second, _):
+
+        async def then(_: Edges, name: str, task: Any) -> None:
+            if name == "compare":
+                lost = [each async for each in blobs.names(edges.storage, work_name(task["id"], "part-"))]
+                await blobs.delete(edges.storage, lost[0])
+
+        await fails(edges, first, second, "ComparisonIncomplete", Context(edges, {}, in_parts(20, then=then)))
+
+
+async def test_an_export_that_was_deleted_before_it_is_read_fails_the_comparison(connected: Connect) -> None:
+    async with two_exports(connected) as (edges, first, second, _):
+
+        async def then(_: Edges, name: str, __: Any) -> None:
+            if name == "prepare_comparison":
+                await blobs.delete_all(edges.storage, f"{first.id}/")
+
+        await fails(edges, first, second, "ExportGone", Context(edges, {}, in_parts(20, then=then)))
+
+
+@pytest.mark.parametrize("step", ["prepare_comparison", "split", "compare", "publish_comparison"])
+async def test_a_cancel_ends_it_at_any_step_and_leaves_nothing(connected: Connect, step: str) -> None:
+    async with two_exports(connected) as (edges, first, second, _):
+
+        async def then(_: Edges, name: str, task: Any) -> None:
+            if name == step:
+                await blobs.write(edges.storage, cancelled_name(task["id"]), b"")
+                await blobs.delete(edges.storage, plan_name(task["id"]))
+
+        found = await run_comparison(edges, first, second, context=Context(edges, {}, in_parts(20, then=then)))
+        check_results(found.results, "Cancelled")
+        assert found.file is None
+        assert [name async for name in blobs.names(edges.storage, work_name(found.id, ""))] == []
+
+
+@pytest.mark.parametrize("chance", range(4))
+async def test_random_exports_are_compared_as_dictionaries_would_be(connected: Connect, chance: int) -> None:
+    random = Random(chance)
+    async with connected(Tenant(users=1)) as edges:
+        exports, tables = [], []
+        for how in random.choices(FORMATS, k=2):
+            users = random.sample(range(80), k=random.randint(0, 60))
+            table = {f"id-{user:03d}": [random.choice(HARD + ("",) * 8) for _ in range(2)] for user in users}
+            tables.append(table)
+            exports.append(await made(edges, table, how))
+        found = await run_comparison(edges, *exports, context=Context(edges, {}, in_parts(random.randint(1, 50))))
+        check_results(found.results, "Completed")
+        old, new = tables
+        wanted = {user: "removed" for user in old if user not in new}
+        wanted |= {user: "added" for user in new if user not in old}
+        wanted |= {user: "changed" for user in new if user in old and old[user] != new[user]}
+        assert changes(found) == wanted
+        for row in rows_of(found.file):
+            user, change = row["objectId"], row["change"]
+            cells = [without_guard(row[name]) for name in ("city", "displayName", "city (old)", "displayName (old)")]
+            assert cells == [*new.get(user, ["", ""]), *old.get(user, ["", ""])]
+            differing = (
+                [name for at, name in enumerate(("city", "displayName")) if new[user][at] != old[user][at]]
+                if change == "changed"
+                else []
+            )
+            assert row["changedColumns"] == "; ".join(differing)
+
+
+async def made(edges: Edges, table: dict[str, list[str]], how: dict[str, Any]) -> Export:
+    """An export with these users: objectId, city and displayName."""
+    export = await run_export(edges, columns=["objectId", "city", "displayName"], **how)
+    users = [User(id=user, city=cells[0], display_name=cells[1]) for user, cells in table.items()]
+    record = await read_record(edges.storage, export.id)
+    columns, file = columns_of(record.columns), record.chosen_format()
+    data, _ = file.rows(users, columns)
+    data, about = deflate.segment(data, len(users)) if file.deflated else (data, deflate.Segment(0, 0, 0, 0))
+    whole = b"".join(piece + data * following for piece, following in file.around(columns, [about]))
+    export.results["file"]["rows"] = len(users)
+    await replaced(edges, export, whole)
+    return export
