@@ -46,7 +46,8 @@ class PartOfBatch(Transient):
     """A batch was answered, but some of its requests are to be sent again; each has failures of its own to count."""
 
     def __init__(self, retry_after: float | None) -> None:
-        super().__init__(200, "Throttled", "Graph asked for a part of a batch to be sent again.", retry_after=retry_after)
+        reason = "Graph asked for a part of a batch to be sent again."
+        super().__init__(200, "Throttled", reason, retry_after=retry_after)
 
 
 class ChainBroken(ExportError):
