@@ -32,6 +32,12 @@ const failed = await run({ columns: "profile", filter: "noSuchProperty eq 'x'" }
 const refused = await api.POST("/exports", { body: { fileName: "a/b" } });
 const listed = await api.GET("/exports", { params: { query: { status: "Completed", top: 5 } } });
 if (!listed.data?.value.some((each) => each.id === done.id)) throw new Error("It is not in the list.");
+// One key, twelve different requests at the same moment.
+const header = { "Idempotency-Key": "typescript" };
+const posts = Array.from({ length: 12 }, (_, number) =>
+  api.POST("/exports", { params: { header }, body: { columns: "profile", fileName: `at-once-${number}` } }),
+);
+const statuses = (await Promise.all(posts)).map((each) => each.response.status).sort();
 const { data: catalog } = await api.GET("/columns");
 if (!catalog?.sets.profile.includes("objectId")) throw new Error("The set profile lacks objectId.");
 console.log(
@@ -41,5 +47,6 @@ console.log(
     counted: done.counts?.exported,
     reason: failed.error?.message,
     problem: refused.error?.detail,
+    statuses,
   }),
 );

@@ -4,6 +4,7 @@ import csv
 import json
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 from made_by_python_client import Client
@@ -34,5 +35,15 @@ refused = start_export.sync(client=client, body=ExportRequest(file_name="a/b"))
 assert isinstance(refused, Problem)
 listed = list_exports.sync(client=client, status=ExportStatus.COMPLETED, top=5)
 assert export.id in {each.id for each in listed.value}
+
+
+def post(number: int) -> int:
+    request = ExportRequest(columns=ColumnSet.PROFILE, file_name=f"at-once-{number}")
+    return int(start_export.sync_detailed(client=client, body=request, idempotency_key="python").status_code)
+
+
+# One key, twelve different requests at the same moment.
+with ThreadPoolExecutor(12) as threads:
+    statuses = sorted(threads.map(post, range(12)))
 told = {"status": export.status, "users": len({row["objectId"] for row in rows}), "counted": export.counts.exported}
-print(json.dumps(told | {"reason": failed.error.message, "problem": refused.detail}))
+print(json.dumps(told | {"reason": failed.error.message, "problem": refused.detail, "statuses": statuses}))
