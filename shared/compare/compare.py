@@ -20,7 +20,6 @@ from shared.export.messages import Json, Staged
 from shared.files import comparison, deflate, results
 from shared.files.column import Column
 from shared.files.comparison import Counts, Twice
-from shared.graph.client import Tally
 from shared.storage import blobs
 from shared.storage.blockwriter import BlockWriter, block_bytes
 from shared.storage.names import part_name, results_name, segments_name
@@ -40,7 +39,6 @@ class _Run:
     deleted: frozenset[bytes] | None
     id: str = field(default_factory=lambda: secrets.token_hex(6))
     counts: Counts = field(default_factory=Counts)
-    tally: Tally = field(default_factory=Tally)
     done: Compared = field(default_factory=Compared)
 
 
@@ -76,7 +74,7 @@ async def compare(edges: Edges, task: CompareTask) -> Compared:
             raise
         end = await run.leave()
         return Compared(failed=end.failed, cancelled=end.cancelled)
-    counts, tally = each.counts, each.tally
+    counts, tally = each.counts, edges.graph.tally
     return msgspec.structs.replace(
         each.done,
         added=counts.added,
@@ -104,17 +102,12 @@ async def _part(each: _Run, part: int) -> None:
     failed, entries = await _failed_cells(each, part)
     reasons: dict[bytes, str] = {}
     if joined.removed and each.deleted is not None:
-        most = max(batches_share(each.plan.parts), 1)
-        reasons = await deleted.reasons(each.run.edges.graph, joined.removed, each.deleted, most, each.tally)
+        most = max(deleted.MOST_ASKED // each.plan.parts, 1)
+        reasons = await deleted.reasons(each.run.edges.graph, joined.removed, each.deleted, most)
     each.done.unknown += len(joined.removed) - len(reasons)
     rows = comparison.rows(joined, each.plan.compared, each.counts, errors=failed, reasons=reasons)
     each.done.staged.append(await _stage(each, part, rows, entries))
     await each.run.note(FIRST_PART + part, sum(read) // 2, done=True)
-
-
-def batches_share(parts: int) -> int:
-    """How many users of each part may be asked for one by one."""
-    return deleted.MOST_ASKED // parts
 
 
 async def _lines(each: _Run, execution: str, part: int) -> list[bytes]:

@@ -39,9 +39,9 @@ async def list_deleted(edges: Edges, task: DeletedTask) -> Deleted:
     """Puts the deleted users' keys into a blob of the comparison's work."""
     if await read_plan(edges.storage, task.id) is None:
         return Deleted()
-    tally, listed = Tally(), bytearray()
+    tally, listed = edges.graph.tally, bytearray()
     try:
-        async for page, _ in lists.read(edges.graph, _PATH, _Object, tally):
+        async for page, _ in lists.read(edges.graph, _PATH, _Object):
             listed += b"".join(keys.key_of(each.id.lower()) for each in page)
     except ExportError as problem:
         # Without Graph's words, which may name users: this goes through Durable's history.
@@ -66,14 +66,14 @@ async def read_list(storage: Storage, comparison_id: str, execution: str) -> fro
 
 
 async def reasons(
-    graph: Graph, removed: Collection[bytes], deleted: frozenset[bytes], most_asked: int, tally: Tally
+    graph: Graph, removed: Collection[bytes], deleted: frozenset[bytes], most_asked: int
 ) -> dict[bytes, str]:
     """By key of `comparison`, why these are in the older export only; who is not in it is unknown."""
     found = {key: DELETED for key in removed if keys.key_of(key.decode()) in deleted}
     rest = [key for key in removed if key not in found][:most_asked]
     urls = [f"/users/{quote(key.decode(), safe='')}?$select=id" for key in rest]
     try:
-        answers = await batches.batch(graph, urls, tally)
+        answers = await batches.batch(graph, urls)
     except ExportError as problem:
         logging.warning("Users of a comparison could not be asked for: %s", problem.code)
         return found

@@ -136,13 +136,15 @@ def check_state(export: Json) -> None:
     if "statusUrl" in export:
         assert (status, {*export} - {"notes"}) == ("NotStarted", {"id", "status", "statusUrl"})
         return
-    told = {"id", "status", "request", "requestedBy", "createdDateTime"}
+    told = {"id", "type", "status", "request", "requestedBy", "createdDateTime"}
     if status in {"NotStarted", "InProgress"}:
         told |= {"progress"}
         more = {"cancelRequested"}
     else:
         told |= {"file", "warnings", "errors", "download"} | ({"error"} if status in {"Failed", "Cancelled"} else set())
         more = {"notes", "counts", "rate", "completedDateTime"}
+        if export["type"] == "comparison":
+            more |= {"changedColumns", "columns"}
     assert told <= {*export} <= told | more
     assert (status in {"Completed", "CompletedWithErrors"}) == bool(export.get("file"))
     assert export.get("cancelRequested") in {None, True}

@@ -6,10 +6,16 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import msgspec
 import pytest
 
-from shared.settings import USER_ADMINISTRATOR
-from tests.api.api_client import Api, principal, program
+from local.serve import Serving
+from shared.api import routes
+from shared.api.routes import Incoming
+from tests.api.api_client import Api, administrator, program
+from tests.api.test_authentication_columns import COLUMNS as AUTHENTICATION
+from tests.api.test_authentication_columns import PERMITTED, sent, strict
+from tests.integration.runner import run_export
 
 COLUMNS = ["objectId", "userPrincipalName", "displayName"]
 
@@ -125,6 +131,18 @@ def test_a_comparison_is_not_used_again(api: Api, exports: tuple[str, str]) -> N
     assert "comparison" in answer.json()["detail"]
 
 
-def test_who_may_not_have_authentication_columns_may_not_compare_them(api: Api) -> None:
-    # Of the roles that may export, this one has no authentication columns in the tests of that setting.
-    assert principal("x", USER_ADMINISTRATOR)
+async def test_who_may_not_have_authentication_columns_may_not_compare_them(serving: Serving) -> None:
+    async with strict(serving) as (edges, on):
+        old, new, plain = [
+            (await run_export(edges, columns=columns)).id
+            for columns in (AUTHENTICATION, AUTHENTICATION, ["objectId", "displayName"])
+        ]
+
+        async def asked(caller: dict[str, str], **body: str) -> int:
+            incoming = Incoming("POST", "http://localhost/api/comparisons", body=msgspec.json.encode(body))
+            return (await sent(on, routes.start_comparison, incoming, caller))[0]
+
+        assert await asked(administrator(), old=old, new=new) == 403
+        assert await asked(PERMITTED, old=old, new=new) == 202
+        # What only one of them has is not in the comparison.
+        assert await asked(administrator(), old=old, new=plain) == 202
