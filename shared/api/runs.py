@@ -1,36 +1,59 @@
 """The runs of saved exports, and which of them must stay. (`keep` removes the others.)"""
 
 from collections import defaultdict
+from dataclasses import dataclass
 
 from shared.api import saved
 from shared.api.listing import exports
 from shared.api.operations import Operations
+from shared.api.progress import is_running
+from shared.api.saved import Saved
 from shared.files.results import COMPLETED, COMPLETED_WITH_ERRORS
-from shared.storage.names import RUN
+from shared.storage import blobs
+from shared.storage.names import ENDED, RUN
 
 Name = tuple[str, str]
 """The owner's id and the name of a saved export."""
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """`is_whole`: it has completed."""
+
+    id: str
+    is_whole: bool
+
+
 async def needed(on: Operations) -> frozenset[str]:
-    """The exports that `keep` needs, however old they are."""
+    """The exports that `keep` or `compare` need, however old they are."""
     wanted = {(each.owner_id, each.saved.name): each.saved for each in await saved.stored(on.storage)}
-    places = {name: each.keep for name, each in wanted.items()}
-    if not any(places.values()):
+    if not any(each.keep or each.compare for each in wanted.values()):
         return frozenset()
-    return frozenset(
-        export_id
-        for name, runs in (await by_saved(on)).items()
-        for export_id in [export_id for export_id, is_whole in runs if is_whole][: places.get(name, 0)]
-    )
+    # Of those that have just ended, the comparison with the one before is still to be made.
+    ended = {name.removeprefix(ENDED) async for name in blobs.names(on.storage, ENDED)}
+    found = await by_saved(on)
+    for name, each in wanted.items():
+        newest = next((run.id for run in found.get(name, []) if run.is_whole), "")
+        if each.compare and newest and is_running(await on.durable.get_status(newest)):
+            ended.add(newest)  # It has results, and its mark is to come.
+    return frozenset(run.id for name in wanted for run in needed_of(wanted[name], found.get(name, []), ended))
 
 
-async def by_saved(on: Operations) -> dict[Name, list[tuple[str, bool]]]:
-    """The runs of each saved export, newest first: the id, and whether the run has completed."""
-    found: dict[Name, list[tuple[str, bool]]] = defaultdict(list)
+def needed_of(wanted: Saved, runs: list[Run], ended: set[str]) -> list[Run]:
+    """Those of a saved export's runs, newest first, that must stay. `ended`: which are still to be compared."""
+    whole = [run for run in runs if run.is_whole]
+    compared = 0
+    if wanted.compare:
+        compared = 1 + max((at + 1 for at, run in enumerate(whole) if run.id in ended), default=0)
+    return whole[: max(wanted.keep, compared)]
+
+
+async def by_saved(on: Operations) -> dict[Name, list[Run]]:
+    """The runs of each saved export, newest first."""
+    found: dict[Name, list[Run]] = defaultdict(list)
     async for export_id, names in exports(on.storage, RUN):
         if asked := names.get("request.json"):
             status = (names.get("results.json") or {}).get("status")
             is_whole = status in {COMPLETED, COMPLETED_WITH_ERRORS}
-            found[asked["requestedBy"]["id"], asked["saved"]].append((export_id, is_whole))
+            found[asked["requestedBy"]["id"], asked["saved"]].append(Run(export_id, is_whole))
     return found

@@ -51,6 +51,8 @@ class Saved(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     time_zone: str = "UTC"
     keep: int = 0
     """How many of its exports stay; 0: all, as long as any export."""
+    compare: bool = False
+    """Each of its exports is compared with the last completed one before it."""
     file_name: str = ""
     last_run: Run | None = None
     problem: str = ""
@@ -127,6 +129,7 @@ async def put(on: Operations, name: str, body: bytes, caller: Caller) -> tuple[J
         schedule=timetable.schedule,
         time_zone=timetable.time_zone,
         keep=timetable.keep,
+        compare=timetable.compare,
         file_name=wanted.file_name if given.get("fileName") else "",
         last_run=before.last_run if before else None,
     )

@@ -9,6 +9,7 @@ from shared import schedules
 from shared.api import request
 from shared.api.problems import BadRequest, Problem
 from shared.api.request import ExportRequest
+from shared.files.comparison import ID
 from shared.schedules import ScheduleError
 from shared.settings import Settings
 
@@ -20,25 +21,27 @@ PROPERTIES = ("schedule", "timeZone", "keep", "compare")
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
-    """When a saved export is started, and how many of its exports stay (0: as any others)."""
+    """When a saved export is started, how many of its exports stay (0: as any others), and whether each is compared
+    with the last one before it."""
 
     schedule: str
     time_zone: str
     keep: int
+    compare: bool
 
 
 def check(
     given: Mapping[str, Any], settings: Settings, now: datetime, authentication: bool, wrong: list[Problem]
 ) -> tuple[ExportRequest, Timetable]:
     """Both parts of a body. Raises BadRequest with all their problems, and with those that are known already."""
-    timetable = Timetable(_schedule(given, wrong), _time_zone(given, wrong), _keep(given, wrong))
-    compare = given.get("compare")
-    if compare is not None and compare is not False:
-        wrong.append(Problem("/compare", "is not possible yet: exports can't be compared; leave it out"))
+    schedule, time_zone, keep = _schedule(given, wrong), _time_zone(given, wrong), _keep(given, wrong)
+    timetable = Timetable(schedule, time_zone, keep, _compare(given, wrong))
     try:
         wanted = request.check(given, settings, now, authentication=authentication, also=PROPERTIES)
     except BadRequest as refused:
         raise BadRequest(*refused.problems, *wrong, status=400 if wrong else refused.status) from None
+    if timetable.compare and ID not in wanted.columns:
+        wrong.append(Problem("/compare", f"needs the column {ID}, by which users are found again"))
     if wrong:
         raise BadRequest(*wrong)
     return wanted, timetable
@@ -69,6 +72,13 @@ def _time_zone(given: Mapping[str, Any], wrong: list[Problem]) -> str:
     except ScheduleError as problem:
         wrong.append(Problem("/timeZone", str(problem)))
         return "UTC"
+
+
+def _compare(given: Mapping[str, Any], wrong: list[Problem]) -> bool:
+    value = given.get("compare")
+    if value is not None and not isinstance(value, bool):
+        wrong.append(Problem("/compare", "must be true or false"))
+    return value is True
 
 
 def _keep(given: Mapping[str, Any], wrong: list[Problem]) -> int:

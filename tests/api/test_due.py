@@ -52,7 +52,7 @@ async def run(on: Operations, durable: Durable, day: int, status: str = "Complet
     durable.instances[export_id] = "Completed"
     await blobs.write(on.storage, results_name(export_id), b"{}", {"status": status})
     await blobs.write(on.storage, ended_name(export_id), b"")
-    await keep.remove_outrun(then)
+    await keep.follow_up(then)
     return export_id
 
 
