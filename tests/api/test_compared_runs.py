@@ -126,9 +126,10 @@ async def test_when_too_many_run_it_is_compared_later(serving: Serving) -> None:
     async with app(serving, EXPORT_MAX_RUNNING="1") as (on, durable):
         await save(on, compare=True)
         first, second = [await run(on, durable, day) for day in (0, 1)]
-        other = new_id(on.now())
-        await blobs.write(on.storage, place_name("ann", other), b"")
-        durable.instances[other] = "Running"
+        for _ in range(2):
+            other = new_id(on.now())
+            await blobs.write(on.storage, place_name("ann", other), b"")
+            durable.instances[other] = "Running"
         await minute(on, 1)
         assert await compared(on, durable) == []
         end(durable)
