@@ -218,7 +218,9 @@ async def _split(
     # With a filter on signInActivity Graph takes none on another property, so ours would all be refused.
     alone = odata.mentions(record.filter, SIGN_IN)
     now = int(datetime.now(UTC).timestamp())
-    planner = splitting.leave_whole(size_of) if alone else splitting.split(size_of, now, min(most, PAGES_BEFORE_NAMES * page))
+    planner = (
+        splitting.leave_whole(size_of) if alone else splitting.split(size_of, now, min(most, PAGES_BEFORE_NAMES * page))
+    )
     # The link counts from now on. Asked for before it is known whether it is needed, it costs no time.
     link, (total, ranges), unreadable = await asyncio.gather(
         check.delta_link(edges.graph, tally),
