@@ -50,9 +50,8 @@ async def delta_link(connection: Graph, tally: Tally) -> str:
     return link
 
 
-async def check(edges: Edges, task: CheckTask) -> Checked:
+async def check(edges: Edges, task: CheckTask, tally: Tally) -> Checked:
     """Which ranges to read again."""
-    tally = Tally()
     record = await read_record(edges.storage, task.id)
     made = await read_plan(edges.storage, record.id)
     if made is None:
@@ -78,7 +77,7 @@ async def check(edges: Edges, task: CheckTask) -> Checked:
         raise
     except ExportError as problem:
         return Checked(failed=failure_of(problem))
-    return Checked(sorted(again), tally.requests, tally.retries, tally.throttled)
+    return Checked(sorted(again))
 
 
 async def _renamed(connection: Graph, link: str, select: tuple[str, ...], tally: Tally) -> list[User]:

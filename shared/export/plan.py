@@ -63,9 +63,9 @@ class _Cancelled(Exception):
     """A person cancelled during planning."""
 
 
-async def plan(edges: Edges, task: PlanTask) -> Planned:
+async def plan(edges: Edges, task: PlanTask, tally: Tally) -> Planned:
     """Splits the export into ranges, and shares them out to lanes."""
-    tally, began = Tally(), time.time()
+    began = time.time()
     if await _is_over(edges.storage, task.id):
         return Planned(over=True)
     record = await read_record(edges.storage, task.id)
@@ -104,9 +104,6 @@ async def plan(edges: Edges, task: PlanTask) -> Planned:
         found=made.found,
         warnings=made.warnings,
         report=made.report,
-        requests=tally.requests,
-        retries=tally.retries,
-        throttled=tally.throttled,
     )
 
 

@@ -12,7 +12,7 @@ import functools
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -74,9 +74,9 @@ class _Execution:
     record: Record
     plan: Plan
     segment: int
+    tally: Tally
     started: float
     looked: float
-    tally: Tally = field(default_factory=Tally)
     id: str = field(default_factory=lambda: secrets.token_hex(6))
     written: list[str] = field(default_factory=list)
 
@@ -134,7 +134,7 @@ class _Unwanted(Exception):
     """The export has ended: its plan no longer exists."""
 
 
-async def export(edges: Edges, task: ExportTask) -> Exported:
+async def export(edges: Edges, task: ExportTask, tally: Tally) -> Exported:
     """Reads the ranges of a lane, or goes on with them."""
     record = await read_record(edges.storage, task.id)
     plan = await read_plan(edges.storage, record.id)
@@ -142,7 +142,7 @@ async def export(edges: Edges, task: ExportTask) -> Exported:
         # An execution of this activity that was killed may have staged something.
         return await _leave(edges, record, [])
     now = edges.clock()
-    run = _Execution(edges, record, plan, task.segment, started=now, looked=now)
+    run = _Execution(edges, record, plan, task.segment, tally, started=now, looked=now)
     try:
         done = await _lane(run, Remaining(task.ranges, task.restarts, task.state))
         await _still_wanted(run)
@@ -151,7 +151,7 @@ async def export(edges: Edges, task: ExportTask) -> Exported:
         if await _is_wanted(run):
             raise
         return await _leave(edges, record, run.written)
-    return msgspec.structs.replace(done, **asdict(run.tally))
+    return done
 
 
 async def _leave(edges: Edges, record: Record, written: list[str]) -> Exported:

@@ -87,22 +87,19 @@ async def load(edges: Edges, export_id: str) -> Report | None:
         return report
 
 
-async def report(edges: Edges, task: ReportTask) -> Reported:
+async def report(edges: Edges, task: ReportTask, tally: Tally) -> Reported:
     """Reads on for about two minutes. What Graph refuses is an error of the columns; no user is lost by it."""
     record = await read_record(edges.storage, task.id)
     if await read_plan(edges.storage, record.id) is None:
         end = await ended(edges.storage, record.id)
         return Reported(failed=end.failed, cancelled=end.cancelled)
-    tally, done = Tally(), Reported()
     try:
-        done = await _read(edges, task, tally)
+        return await _read(edges, task, tally)
     except Transient:
         raise
     except ExportError as problem:
         headers = [column.header for column in columns_of(record.columns) if column.source == REGISTRATION]
-        done.found = [_entry(problem, headers)] if headers else []
-    done.requests, done.retries, done.throttled = tally.requests, tally.retries, tally.throttled
-    return done
+        return Reported(found=[_entry(problem, headers)] if headers else [])
 
 
 def _entry(problem: ExportError, headers: list[str]) -> Json:
