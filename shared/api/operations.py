@@ -20,6 +20,7 @@ from shared.export.messages import Json
 from shared.export.outcome import Receiver, read_results, with_links
 from shared.export.workflow import CANCEL
 from shared.files import results
+from shared.page.advice import advice_for
 from shared.settings import Settings
 from shared.storage import blobs
 from shared.storage.blobs import Storage
@@ -75,7 +76,8 @@ async def show(operations: Operations, export_id: str, caller: Caller) -> Json:
         return await _running(operations, record, status)
     end = await read_results(operations.storage, export_id) or _lost(record, status)
     receiver = Receiver(caller.id, caller.reads_authentication)
-    return await with_links(operations.storage, operations.settings, record, end, operations.now(), receiver)
+    body = await with_links(operations.storage, operations.settings, record, end, operations.now(), receiver)
+    return body | {"advice": advice_for([*body["errors"], *body["warnings"]])}
 
 
 async def _running(operations: Operations, record: Record, status: Any) -> Json:

@@ -23,7 +23,7 @@ export const has = (key) => key in page;
 
 // What a code means and what to do: [meaning, action]; null for codes that are not the app's.
 export function adviceOf(code, column = "") {
-  const found = advice[column ? `${code} on columns` : code] ?? advice[code];
+  const found = (column.startsWith("authentication") && advice[`${code} on columns`]) || advice[code];
   if (found) return found;
   return /^HTTP\d+$/.test(code) ? advice.HTTP : null;
 }

@@ -72,7 +72,7 @@ def test_the_results_of_the_api_are_those_of_the_results_file() -> None:
     )
     assert {name: SCHEMAS[name] for name in results["$defs"]} == results["$defs"]
     ended = SCHEMAS["Ended"]["properties"]
-    assert set(ended) == {*results["properties"], "download", "notes"}
+    assert set(ended) == {*results["properties"], "download", "notes", "advice"}
     assert all(ended[name] == schema for name, schema in results["properties"].items() if name != "errors")
 
 
