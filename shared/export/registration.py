@@ -92,17 +92,13 @@ async def report(edges: Edges, task: ReportTask) -> Reported:
     if await read_plan(edges.storage, record.id) is None:
         end = await ended(edges.storage, record.id)
         return Reported(failed=end.failed, cancelled=end.cancelled)
-    done = Reported()
     try:
-        done = await _read(edges, task)
+        return await _read(edges, task)
     except Transient:
         raise
     except ExportError as problem:
         headers = [column.header for column in columns_of(record.columns) if column.source == REGISTRATION]
-        done.found = [_entry(problem, headers)] if headers else []
-    tally = edges.graph.tally
-    done.requests, done.retries, done.throttled = tally.requests, tally.retries, tally.throttled
-    return done
+        return Reported(found=[_entry(problem, headers)] if headers else [])
 
 
 def _entry(problem: ExportError, headers: list[str]) -> Json:
