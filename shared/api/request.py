@@ -275,7 +275,9 @@ def _users(given: Mapping[str, Any], problems: list[Problem]) -> tuple[str, ...]
     if users is None:
         return ()
     if not isinstance(users, list) or not users:
-        problems.append(Problem("/users", "must be a list of object ids, userPrincipalNames or mail addresses, and not empty"))
+        problems.append(
+            Problem("/users", "must be a list of object ids, userPrincipalNames or mail addresses, and not empty")
+        )
         return ()
     if len(users) > MAX_USERS:
         problems.append(Problem("/users", f"must have at most {MAX_USERS} users, but has {len(users)}"))

@@ -41,7 +41,6 @@ from shared.files.columns import ATTRIBUTES, REGISTRATION, Column, columns_of, r
 from shared.files.deflate import Segment
 from shared.files.formats import Format
 from shared.graph import pages, relations
-from shared.graph.client import Tally
 from shared.graph.pages import Query
 from shared.graph.users import User, is_purged
 from shared.ranges import keys
@@ -74,7 +73,6 @@ class _Execution:
     record: Record
     plan: Plan
     segment: int
-    tally: Tally
     started: float
     looked: float
     id: str = field(default_factory=lambda: secrets.token_hex(6))
@@ -134,7 +132,7 @@ class _Unwanted(Exception):
     """The export has ended: its plan no longer exists."""
 
 
-async def export(edges: Edges, task: ExportTask, tally: Tally) -> Exported:
+async def export(edges: Edges, task: ExportTask) -> Exported:
     """Reads the ranges of a lane, or goes on with them."""
     record = await read_record(edges.storage, task.id)
     plan = await read_plan(edges.storage, record.id)
@@ -142,7 +140,7 @@ async def export(edges: Edges, task: ExportTask, tally: Tally) -> Exported:
         # An execution of this activity that was killed may have staged something.
         return await _leave(edges, record, [])
     now = edges.clock()
-    run = _Execution(edges, record, plan, task.segment, tally, started=now, looked=now)
+    run = _Execution(edges, record, plan, task.segment, started=now, looked=now)
     try:
         done = await _lane(run, Remaining(task.ranges, task.restarts, task.state))
         await _still_wanted(run)
@@ -176,7 +174,7 @@ async def _lane(run: _Execution, rest: Remaining) -> Exported:
             if rest.state:
                 done.void = number
             rest.state, rest.restarts = "", rest.restarts + 1
-            run.tally.restarts += 1
+            run.edges.graph.tally.restarts += 1
         except ExportError as problem:
             done.failed = Failure(problem.code, problem.reason, problem.request_id, number)
             return done
@@ -227,7 +225,6 @@ async def _begin(run: _Execution, number: int, saved: str) -> _Reading:
             record,
             run.plan,
             columns,
-            run.tally,
             report,
             expanded=expanded,
             doubtful=bool(expanded) and query.advanced,
@@ -353,10 +350,10 @@ async def _steps(run: _Execution, reading: _Reading) -> AsyncIterator[Step]:
     edges, record, start, query = run.edges, run.record, reading.state.link, reading.query
     if reading.range.kind == "users":
         listed = await blobs.read(edges.storage, users_name(record.id, record.attempt))
-        async for step in selection.read(edges.graph, listed or b"[]", reading.range, query, run.tally, start):
+        async for step in selection.read(edges.graph, listed or b"[]", reading.range, query, start):
             yield step
         return
-    async for page in pages.chain(edges.graph, query, run.tally, start):
+    async for page in pages.chain(edges.graph, query, start):
         yield Step(_taken(page), [], page.link, page.next_link)
 
 

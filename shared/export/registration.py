@@ -15,7 +15,6 @@ from shared.export.context import Edges, ended, failure_of, read_plan, read_reco
 from shared.export.messages import Json, Reported, ReportTask
 from shared.files.columns import REGISTRATION, columns_of
 from shared.graph import lists
-from shared.graph.client import Tally
 from shared.graph.registration import PATH, Details, registration_of
 from shared.graph.user_parts import Registration
 from shared.ranges.keys import SIZE, key_of
@@ -87,14 +86,14 @@ async def load(edges: Edges, export_id: str) -> Report | None:
         return report
 
 
-async def report(edges: Edges, task: ReportTask, tally: Tally) -> Reported:
+async def report(edges: Edges, task: ReportTask) -> Reported:
     """Reads on for about two minutes. What Graph refuses is an error of the columns; no user is lost by it."""
     record = await read_record(edges.storage, task.id)
     if await read_plan(edges.storage, record.id) is None:
         end = await ended(edges.storage, record.id)
         return Reported(failed=end.failed, cancelled=end.cancelled)
     try:
-        return await _read(edges, task, tally)
+        return await _read(edges, task)
     except Transient:
         raise
     except ExportError as problem:
@@ -107,13 +106,13 @@ def _entry(problem: ExportError, headers: list[str]) -> Json:
     return {**entry, "requestId": problem.request_id} if problem.request_id else entry
 
 
-async def _read(edges: Edges, task: ReportTask, tally: Tally) -> Reported:
+async def _read(edges: Edges, task: ReportTask) -> Reported:
     state, execution = await _state(edges, task), secrets.token_hex(6)
     numbers = {msgspec.json.encode(answer): at for at, answer in enumerate(state.answers)}
     rows, started = bytearray(), edges.clock()
     looked, link = started, None
     try:
-        async for page, link in lists.read(edges.graph, f"{PATH}?$top=999", Details, tally, state.link):
+        async for page, link in lists.read(edges.graph, f"{PATH}?$top=999", Details, state.link):
             for each in page:
                 answer = registration_of(each)
                 number = numbers.setdefault(msgspec.json.encode(answer), len(state.answers))
