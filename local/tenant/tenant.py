@@ -7,13 +7,13 @@ from typing import Any
 
 from local.tenant import metadata, permissions
 from local.tenant.directory import Directory, User, find, living, make_directory, put, timestamp, values
-from local.tenant.entitlements import GROUPS, HIDDEN, NESTED, UNITS
 from local.tenant.faults import Faults
+from local.tenant.membership import GROUPS, UNITS
 from local.tenant.metadata import PROPERTIES
 from local.tenant.query import Domain
 from local.tenant.throttle import Bucket
 
-__all__ = ["GROUPS", "HIDDEN", "NESTED", "UNITS", "Tenant", "change", "create_user", "delete_user", "update_user"]
+__all__ = ["GROUPS", "UNITS", "Tenant", "change", "create_user", "delete_user", "update_user"]
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class Tenant:
     the creation times. `batch_text` says how a plain number (`/users/$count`) comes back within a batch, as no
     document says it: "number" or "base64". Unknown too: `expand_page`, the most users of a page with $expand;
     `expand_eventual`, what becomes of $expand in an advanced query ("taken", "refused", "ignored"); `hidden_members`,
-    what one without Member.Read.Hidden sees of a hidden group ("refused", "nobody").
+    what one without Member.Read.Hidden sees of a hidden group or unit ("refused", "nobody").
     """
 
     users: int = 1000
