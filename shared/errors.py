@@ -42,5 +42,13 @@ class Transient(GraphError):
         self.retry_after = retry_after
 
 
+class PartOfBatch(Transient):
+    """A batch was answered, but some of its requests are to be sent again; each has failures of its own to count."""
+
+    def __init__(self, retry_after: float | None) -> None:
+        reason = "Graph asked for a part of a batch to be sent again."
+        super().__init__(200, "Throttled", reason, retry_after=retry_after)
+
+
 class ChainBroken(ExportError):
     """What a chain has read so far is void: its page token died, its links loop, or its rows don't fit."""

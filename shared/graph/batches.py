@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from shared.errors import GraphError, Transient
+from shared.errors import GraphError, PartOfBatch, Transient
 from shared.graph import answers, odd
 from shared.graph.answers import THROTTLED
 from shared.graph.client import Graph, Tally, native, once, retrying
@@ -129,12 +129,10 @@ async def _one_batch(
             done[at] = answered[str(at)]
             judge(at)
         if passing:
-            statuses = [error.status for error in passing.values()]
-            if 401 in statuses:
+            if any(error.status == 401 for error in passing.values()):
                 graph.credential.renew()
             pause = max(error.retry_after or 0 for error in passing.values()) or None
-            reason = "Graph asked for a part of a batch to be sent again."
-            raise Transient(statuses[0], "Throttled", reason, retry_after=pause)
+            raise PartOfBatch(retry_after=pause)
 
     try:
         await retrying(graph, tally, ask)

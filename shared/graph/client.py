@@ -18,7 +18,7 @@ import aiohttp
 import httpx
 import tenacity
 
-from shared.errors import GraphError, Transient
+from shared.errors import GraphError, PartOfBatch, Transient
 from shared.graph import answers
 from shared.graph.answers import THROTTLED, Found
 from shared.graph.pace import Pace
@@ -188,6 +188,11 @@ async def retrying(graph: Graph, tally: Tally, ask: Callable[[], Awaitable[Done]
     def again(problem: BaseException) -> bool:
         if not isinstance(problem, Transient):
             return False
+        if isinstance(problem, PartOfBatch):
+            # What is sent now is another request. With the failures before it, twenty requests in one would fail
+            # far more often than one.
+            failures.clear()
+            return True
         failures[problem.status] += 1
         tries = sum(count for status, count in failures.items() if status not in THROTTLED)
         return tries < policy.attempts and failures[401] <= MAX_UNAUTHORIZED

@@ -4,6 +4,7 @@
                             they are committed, all in one step
     {id}/results.json       its results, committed the same way
     {id}/request.json       what was asked, by whom
+    {id}/users.json         its list of selected users, kept after its end for `again`
     {id}/deleted            stands for an export that was deleted, and says whose it was
     work/{id}/...           plan, list of selected users, state of a chain; removed when the export ends
     keys/{hash}             Idempotency-Key to export id

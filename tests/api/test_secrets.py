@@ -138,7 +138,7 @@ def test_no_user_is_in_durables_store_or_in_a_log(told: Told, property_: str) ->
     assert [name for name in names if name in told.log] == []
 
 
-def test_no_user_is_in_a_blob_but_the_exported_files(told: Told) -> None:
+def test_no_user_is_in_a_blob_but_the_exported_files_and_a_callers_own_list(told: Told) -> None:
     names = [user["userPrincipalName"].encode() for user in told.users]
     holders = {name for name, content in told.blobs.items() if any(each in content for each in names)}
-    assert {name.rpartition(".")[2] for name in holders} == {"csv"}
+    assert {name.rpartition("/")[2] for name in holders if not name.endswith(".csv")} == {"users.json"}

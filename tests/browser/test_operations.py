@@ -140,7 +140,7 @@ def test_errors_are_counted_by_code_and_found_by_text(watched: Watched, serving:
     expect(lines.filter(has_text=re.compile("Denied|Missing"))).to_have_count(lines.count())
     bars.first.click()
     expect(lines).to_have_count(shown)
-    page.get_by_label("Search the errors").fill("nobody")
+    page.get_by_label("Find in the errors").fill("nobody")
     expect(lines).to_have_count(1)
     expect(lines).to_contain_text("Request_ResourceNotFound")
 

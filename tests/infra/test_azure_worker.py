@@ -35,6 +35,7 @@ USER_ADMINISTRATOR = "fe930be7-5e62-47db-91af-98c3a49a38b1"
 TRIGGERS = {
     "httpTrigger": {
         "start_export": ("exports", ["POST"]),
+        "preview_export": ("exports/preview", ["POST"]),
         "list_exports": ("exports", ["GET"]),
         "show_export": ("exports/{id}", ["GET"]),
         "delete_export": ("exports/{id}", ["DELETE"]),
@@ -49,11 +50,11 @@ TRIGGERS = {
         "page_file": ("bulk-operations/{file}", ["GET"]),
     },
     "orchestrationTrigger": {"export_users"},
-    "activityTrigger": {"plan", "export", "check", "publish", "notify", "clean"},
+    "activityTrigger": {"plan", "report", "export", "check", "publish", "notify", "clean"},
     "timerTrigger": {"remove_old_exports", "start_due_exports"},
 }
 WITH_CLIENT = {
-    *("start_export", "list_exports", "show_export", "delete_export", "cancel_export"),
+    *("start_export", "preview_export", "list_exports", "show_export", "delete_export", "cancel_export"),
     *("list_saved_exports", "show_saved_export", "save_export", "delete_saved_export"),
 }
 

@@ -11,7 +11,7 @@ from local.tenant import Tenant, create_user, delete_user, update_user
 from shared.errors import Transient
 from shared.export import activities
 from shared.export.context import read_plan
-from shared.graph import client, pages
+from shared.graph import batches, client, pages
 from shared.storage import blobs
 from shared.storage.names import results_name
 from tests.integration.runner import Connect, Context, Export, Json, before_pages, run_export, watch
@@ -49,11 +49,11 @@ async def export_with(connected: Connect, tenant: Tenant, *faults: dict[str, Any
         {"kind": "throttle", "rate": 0.3},
         {"kind": "throttle", "match": "/users?", "times": 40, "retry_after": 5},
         *(
-            {"kind": "status", "status": status, "rate": 0.2}
+            {"kind": "status", "status": status, "rate": 0.3}
             for status in (409, 423, 500, 502, 503, 504, 509, 520, 530)
         ),
-        *({"kind": "status", "status": status, "rate": 0.2, "body": HTML} for status in (200, 302, 400, 403, 404, 503)),
-        *({"kind": "status", "status": 200, "rate": 0.2, "body": {"error": error}} for error in ERRORS),
+        *({"kind": "status", "status": status, "rate": 0.3, "body": HTML} for status in (200, 302, 400, 403, 404, 503)),
+        *({"kind": "status", "status": 200, "rate": 0.3, "body": {"error": error}} for error in ERRORS),
         {"kind": "status", "status": 429, "rate": 0.3, "retry_after": "Wed, 21 Oct 2015 07:28:00 GMT"},
         {"kind": "late_error", "match": "/users?$top=999", "rate": 0.3},
         {"kind": "reset", "rate": 0.3},
@@ -112,6 +112,19 @@ async def test_what_passes_in_a_part_of_a_batch_is_survived(
     check_results(done.results, "Completed")
     check_complete(done.csv, tenant)
     assert done.results["counts"]["expected"] == 60
+
+
+async def test_failures_of_a_batch_and_of_its_parts_are_counted_apart(connected: Connect) -> None:
+    tenant = Tenant(users=60)
+    # Each fails once less than its bound; together they fail more often than any request may.
+    tenant.faults.add("status", match="/$batch", times=7)
+    tenant.faults.add("status", match="eq 'HR'", times=7)
+    tenant.faults.add("status", match="eq 'IT'", times=7)
+    async with connected(tenant) as edges:
+        filters = ["department eq 'HR'", "department eq 'IT'", ""]
+        found = await batches.counts(edges.graph, filters, client.Tally())
+    assert tenant.faults.applied["status"] == 21
+    assert found[2] == 60
 
 
 @pytest.mark.parametrize(
