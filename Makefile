@@ -41,6 +41,11 @@ local/node_modules/.ready: local/package.json local/package-lock.json
 	@cd local && npm ci --silent --ignore-scripts --no-fund --no-audit
 	@touch $@
 
+tests/clients/node_modules/.ready: tests/clients/package.json tests/clients/package-lock.json
+	@echo "Setting up clients that others wrote, and the linters of the contract, in tests/clients/node_modules (once) ..."
+	@cd tests/clients && npm ci --silent --ignore-scripts --no-fund --no-audit
+	@touch $@
+
 # What the tests open pages and CSVs with. Without it and without apt-get those tests are skipped, and say so.
 programs:
 ifneq ($(PROGRAMS),)
@@ -62,7 +67,7 @@ chaos: setup
 	@$(BIN)/python -m local chaos --rounds $(ROUNDS) $(if $(DURABLE_HOST),--durable-host $(DURABLE_HOST))
 
 # Each process has an Azurite and a simulated tenant of its own.
-test: setup programs
+test: setup programs tests/clients/node_modules/.ready
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 # What takes minutes, most of it waiting: on Microsoft's extension, named by DURABLE_HOST.
@@ -84,10 +89,11 @@ test-oldest: setup $(OLDEST)/.ready
 	  echo "NOT TESTED with azure-functions 1.22: workers of Python 3.13 have 2.x."; \
 	else PYTHONPATH=$(CURDIR)/$(OLDEST) $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile tests/unit tests/api; fi
 
-lint: setup
+lint: setup tests/clients/node_modules/.ready
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@local/node_modules/.bin/biome lint --error-on-warnings
 	@infra/lint.sh
+	@tests/clients/lint.sh
 
 types: $(VENV)/.ready
 	@$(BIN)/mypy
@@ -121,4 +127,4 @@ audit: setup .local/audit/.ready
 	@touch $@
 
 clean:
-	rm -rf $(VENV) local/node_modules benchmarks/node_modules .local demo
+	rm -rf $(VENV) local/node_modules benchmarks/node_modules tests/clients/node_modules .local demo

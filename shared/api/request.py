@@ -184,10 +184,10 @@ def _scope(given: Mapping[str, Any], problems: list[Problem]) -> Scope:
             problems.append(Problem("/scope/deleted", f"must be true; {SCOPES}"))
             return ALL
         return Scope(deleted=True)
-    if not isinstance(of, str) or not GUID.fullmatch(of.strip()):
+    if not isinstance(of, str) or not GUID.fullmatch(of):
         problems.append(Problem(f"/scope/{name}", "must be an object id, such as 02bd9fd6-8f93-4758-87c3-1fb73740a315"))
         return ALL
-    key = of.strip().lower()
+    key = of.lower()
     return Scope(group=key) if name == "group" else Scope(administrative_unit=key)
 
 

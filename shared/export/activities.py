@@ -1,6 +1,7 @@
 """The activities by name, between Durable's JSON and the bodies' records."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,7 @@ from shared.export.messages import (
     received,
     sent,
 )
+from shared.graph.client import session
 
 Body = Callable[[Edges, Any], Awaitable[Any]]
 
@@ -38,6 +40,8 @@ async def run(edges: Edges, name: str, task: Any) -> Any:
     """Runs an activity: JSON in, JSON out. No words of Graph are in what it returns or raises."""
     body, kind = _BODIES[name]
     asked = received(task, kind)
+    # The results count the requests of each execution.
+    edges = replace(edges, graph=session(edges.graph))
     if name not in _ASK_GRAPH:
         return sent(await body(edges, asked))
     try:

@@ -17,7 +17,7 @@ from shared.export.context import Edges, ended, failure_of, read_plan, read_reco
 from shared.export.messages import Checked, CheckTask, Failure, Staged
 from shared.files.columns import select_of
 from shared.graph import batches, pages
-from shared.graph.client import Graph, Tally
+from shared.graph.client import Graph
 from shared.graph.pages import Advance, Query
 from shared.graph.users import User, user_of
 from shared.ranges.keys import fresh, key_of, split
@@ -39,13 +39,13 @@ def by_name(part: Range) -> bool:
     return bool(part.prefixes or part.except_prefixes)
 
 
-async def delta_link(connection: Graph, tally: Tally) -> str:
+async def delta_link(connection: Graph) -> str:
     """A link that gives all renames from now on; empty where Graph has no delta for users."""
     start = f"{connection.root}/users/delta?$deltatoken=latest&$select=id,userPrincipalName"
     link = ""
     try:
         advance = Advance(None)
-        async for page in pages.chain(connection, _ID, tally, start):
+        async for page in pages.chain(connection, _ID, start):
             advance.page(0)
             link = page.delta_link or ""
     except Transient:
@@ -57,7 +57,6 @@ async def delta_link(connection: Graph, tally: Tally) -> str:
 
 async def check(edges: Edges, task: CheckTask) -> Checked:
     """Which ranges to read again."""
-    tally = Tally()
     record = await read_record(edges.storage, task.id)
     made = await read_plan(edges.storage, record.id)
     if made is None:
@@ -70,7 +69,7 @@ async def check(edges: Edges, task: CheckTask) -> Checked:
         every = {at: from_dict(each) for at, each in enumerate(made.ranges)}
         ranges = {at: part for at, part in every.items() if by_name(part)}
         select = select_of((), made.unreadable)
-        renamed = await _renamed(edges.graph, made.delta_link, select, tally) if made.delta_link else []
+        renamed = await _renamed(edges.graph, made.delta_link, select) if made.delta_link else []
         if made.sifted:
             inside = await members.load(edges, record.id)
             renamed = [user for user in renamed if inside.place(key_of(user.id)) is not None]
@@ -84,7 +83,7 @@ async def check(edges: Edges, task: CheckTask) -> Checked:
             if places != belongs and not (record.filter and not places and task.reading):
                 again |= places | belongs
         if made.sifted and not again:
-            missing = await _living(edges.graph, await members.absent(edges, record.id, task.parts), select, tally)
+            missing = await _living(edges.graph, await members.absent(edges, record.id, task.parts), select)
             if missing and task.reading:
                 return Checked(failed=Failure("MembersMissing", MEMBERS_MISSING.format(len(missing))))
             again = {at for user in missing for at, part in every.items() if _keeps(part, user)}
@@ -92,25 +91,26 @@ async def check(edges: Edges, task: CheckTask) -> Checked:
         raise
     except ExportError as problem:
         return Checked(failed=failure_of(problem))
+    tally = edges.graph.tally
     return Checked(sorted(again), tally.requests, tally.retries, tally.throttled)
 
 
-async def _renamed(connection: Graph, link: str, select: tuple[str, ...], tally: Tally) -> list[User]:
+async def _renamed(connection: Graph, link: str, select: tuple[str, ...]) -> list[User]:
     """Who has changed since the link was made, as they are now; the deleted ones are left out."""
     changed: dict[str, None] = {}
     advance = Advance(MOST_RENAMED // 2)
-    async for page in pages.chain(connection, _ID, tally, link):
+    async for page in pages.chain(connection, _ID, link):
         known = len(changed)
         changed.update(dict.fromkeys(user.id for user in page.value))
         advance.page(len(changed) - known)
-    return await _living(connection, list(changed), select, tally)
+    return await _living(connection, list(changed), select)
 
 
-async def _living(connection: Graph, ids: list[str], select: tuple[str, ...], tally: Tally) -> list[User]:
+async def _living(connection: Graph, ids: list[str], select: tuple[str, ...]) -> list[User]:
     """Those of these users who are there, as they are now."""
     urls = [f"/users/{user_id}?$select={','.join(select)}" for user_id in ids]
     users = []
-    for answer in await batches.batch(connection, urls, tally):
+    for answer in await batches.batch(connection, urls):
         if answer.status != 404:
             batches.raise_for(answer)
             users.append(user_of(bytes(answer.body)))

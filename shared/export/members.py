@@ -23,7 +23,7 @@ from shared.export.context import Edges, Record, failure_of, read_record
 from shared.export.messages import Reported, Staged
 from shared.files.columns import SIGN_IN
 from shared.graph import pages, scopes
-from shared.graph.client import Graph, Tally
+from shared.graph.client import Graph
 from shared.graph.pages import Advance, Query
 from shared.ranges.keys import SIZE, key_of, split
 from shared.storage import blobs
@@ -77,19 +77,19 @@ def query_of(record: Record, top: int = pages.PAGE) -> Query:
     return Query(("id",), record.filter, advanced=True, top=top, path=record.scope.path)
 
 
-async def list_ids(graph: Graph, record: Record, expected: int | None, tally: Tally) -> list[str]:
+async def list_ids(graph: Graph, record: Record, expected: int | None) -> list[str]:
     """The ids of few members, each once. Raises ExportError."""
     for _ in range(MAX_RESTARTS):
         found: dict[str, None] = {}
         advance = Advance(expected)
         try:
-            async for page in pages.chain(graph, query_of(record), tally):
+            async for page in pages.chain(graph, query_of(record)):
                 known = len(found)
                 found.update(dict.fromkeys(user.id.lower() for user in page.value))
                 if page.next_link:
                     advance.page(len(found) - known)
         except ChainBroken:
-            tally.restarts += 1
+            graph.tally.restarts += 1
         else:
             return list(found)
     reason = f"The list of members broke off {MAX_RESTARTS} times. Start the export again."
@@ -106,25 +106,26 @@ async def write_list(edges: Edges, export_id: str, ids: list[str]) -> str:
 
 async def read_all(edges: Edges, export_id: str, state: str) -> Reported:
     """Reads the keys of many members on, for about two minutes. `state`: of the execution before; empty: none."""
-    record, tally, done = await read_record(edges.storage, export_id), Tally(), Reported()
+    record, done = await read_record(edges.storage, export_id), Reported()
     try:
-        done = await _read_segment(edges, record, await _state(edges, export_id, state), tally)
+        done = await _read_segment(edges, record, await _state(edges, export_id, state))
     except Transient:
         raise
     except GraphError as problem:
         done.failed = failure_of(scopes.refused(record.scope, problem))
     except ExportError as problem:
         done.failed = failure_of(problem)
+    tally = edges.graph.tally
     done.requests, done.retries, done.throttled = tally.requests, tally.retries, tally.throttled
     return done
 
 
-async def _read_segment(edges: Edges, record: Record, state: _State, tally: Tally) -> Reported:
+async def _read_segment(edges: Edges, record: Record, state: _State) -> Reported:
     keys, link = set(split(state.keys)), None
     started = looked = edges.clock()
     advance = Advance(None, barren=state.barren)
     try:
-        async for page in pages.chain(edges.graph, query_of(record), tally, state.link):
+        async for page in pages.chain(edges.graph, query_of(record), state.link):
             known, link = len(keys), page.next_link
             keys.update(key_of(user.id) for user in page.value)
             if link:

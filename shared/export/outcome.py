@@ -52,7 +52,7 @@ async def with_links(
         return made
 
     links: Json = {"expiresOn": expires.isoformat(timespec="seconds").replace("+00:00", "Z")}
-    body = {**found, "download": links}
+    body = {**found, "download": links, **_failure(found)}
     if found.get("completedDateTime"):
         links["results"] = await link(
             results_name(record.id), _cut(record.file_name, MAX_NAME_BYTES - len(_RESULTS)) + _RESULTS
@@ -69,6 +69,17 @@ async def with_links(
             if record.format == formats.CSV:
                 links["csv"] = links["file"]
     return body
+
+
+def _failure(found: Json) -> Json:
+    """`error` of an export without a file, as Azure's pollers show it: without it they know no reason."""
+    match found.get("status"):
+        case results.FAILED:
+            first = found["errors"][0]
+            return {"error": {"code": first["code"], "message": first["reason"]}}
+        case results.CANCELLED:
+            return {"error": {"code": results.CANCELLED, "message": "The export was cancelled, so there is no file."}}
+    return {}
 
 
 def _cut(name: str, most: int) -> str:

@@ -27,7 +27,7 @@ from shared.files.columns import (
 )
 from shared.files.product_names import read_csv
 from shared.graph import batches, odata
-from shared.graph.client import Graph, Tally
+from shared.graph.client import Graph
 from shared.graph.pages import PAGE
 from shared.ranges import splitting
 from shared.ranges.counting import Answers, Planning
@@ -73,12 +73,12 @@ class _Cancelled(Exception):
 
 async def plan(edges: Edges, task: PlanTask) -> Planned:
     """Splits the export into ranges, and shares them out to lanes."""
-    tally, began = Tally(), time.time()
+    began = time.time()
     if await _is_over(edges.storage, task.id):
         return Planned(over=True)
     record = await read_record(edges.storage, task.id)
     try:
-        made = await read_plan(edges.storage, record.id) or await _make(edges, record, tally)
+        made = await read_plan(edges.storage, record.id) or await _make(edges, record)
     except Transient:
         raise
     except ExportError as problem:
@@ -104,6 +104,7 @@ async def plan(edges: Edges, task: PlanTask) -> Planned:
         touched = list(range(len(ranges)))
     elif made.delta_link:
         touched = [at for at, part in enumerate(ranges) if check.by_name(part)]
+    tally = edges.graph.tally
     return Planned(
         ranges=len(ranges),
         lanes=[sorted(lane, key=lambda at: at not in touched) for lane in lanes],
@@ -135,19 +136,19 @@ async def _is_over(storage: Storage, export_id: str) -> bool:
     return True
 
 
-async def _make(edges: Edges, record: Record, tally: Tally) -> Plan:
+async def _make(edges: Edges, record: Record) -> Plan:
     columns, left_out = scoped.offered(record)
-    page, expands = await _expanded(edges.graph, columns, tally)
+    page, expands = await _expanded(edges.graph, columns)
     if record.users:
-        unreadable = await probes.unreadable_properties(edges.graph, columns, tally)
+        unreadable = await probes.unreadable_properties(edges.graph, columns)
         parts = [part.as_dict() for part in selection.slices(record.users)]
         made = Plan(parts, advanced=False, unreadable=[], expected=record.users)
     elif record.scope.deleted:
-        made, unreadable = await scoped.deleted(edges.graph, record, columns, tally)
+        made, unreadable = await scoped.deleted(edges.graph, record, columns)
     elif record.scope.of_members:
-        made, unreadable = await _of_members(edges, record, columns, tally, page)
+        made, unreadable = await _of_members(edges, record, columns, page)
     else:
-        made, unreadable = await _split(edges, record, columns, tally, page)
+        made, unreadable = await _split(edges, record, columns, page)
     if any(check.by_name(from_dict(part)) for part in made.ranges):
         made.warnings.append({"code": "RangesByName", "reason": RANGES_BY_NAME})
         if not made.delta_link:
@@ -157,63 +158,61 @@ async def _make(edges: Edges, record: Record, tally: Tally) -> Plan:
     made.expands_advanced = expands
     made.warnings += scoped.warnings(left_out)
     unreadable |= {column.source: [] for column in left_out}
-    unreadable |= await probes.unreadable_methods(edges.graph, columns, tally)
-    unreadable |= await _add_report(edges, record, made, columns, {*unreadable}, tally)
-    made.products, more = await lookups.products(edges.graph, columns, await _license_names(edges, made), tally)
-    made.roles, others, readable = await lookups.roles(edges.graph, columns, tally)
+    unreadable |= await probes.unreadable_methods(edges.graph, columns)
+    unreadable |= await _add_report(edges, record, made, columns, {*unreadable})
+    made.products, more = await lookups.products(edges.graph, columns, await _license_names(edges, made))
+    made.roles, others, readable = await lookups.roles(edges.graph, columns)
     made.unreadable = [*unreadable, *(() if readable else (ROLES,))]
     made.found = [*made.found, *itertools.chain.from_iterable(unreadable.values()), *more, *others]
     return made
 
 
-async def _of_members(
-    edges: Edges, record: Record, columns: list[Column], tally: Tally, page: int
-) -> tuple[Plan, probes.Unreadable]:
+async def _of_members(edges: Edges, record: Record, columns: list[Column], page: int) -> tuple[Plan, probes.Unreadable]:
     """By one of the two roads: see `members`."""
-    found = await scoped.look(edges.graph, record, tally)
+    found = await scoped.look(edges.graph, record)
     if members.are_few(found.members, found.total, select_of(columns)):
-        unreadable = await probes.unreadable_properties(edges.graph, columns, tally)
-        ids = await members.list_ids(edges.graph, record, found.members, tally)
+        unreadable = await probes.unreadable_properties(edges.graph, columns)
+        ids = await members.list_ids(edges.graph, record, found.members)
         made = Plan([part.as_dict() for part in selection.slices(len(ids))], advanced=False, unreadable=[])
         made.members = await members.write_list(edges, record.id, ids)
     else:
-        made, unreadable = await _split(edges, record, columns, tally, page)
+        made, unreadable = await _split(edges, record, columns, page)
         made.sifted, made.total = True, made.expected
     made.expected, made.found = found.members, found.problems
     return made, unreadable
 
 
-async def _expanded(graph: Graph, columns: list[Column], tally: Tally) -> tuple[int, bool]:
+async def _expanded(graph: Graph, columns: list[Column]) -> tuple[int, bool]:
     """How many users come on a page, and whether an advanced query takes the relation."""
     if not (related := relations_of(columns)):
         return PAGE, True
-    size, expands = await probes.expanded_page(graph, related[0], tally)
+    size, expands = await probes.expanded_page(graph, related[0])
     return size or PAGE, expands
 
 
 async def _add_report(
-    edges: Edges, record: Record, made: Plan, columns: list[Column], unreadable: set[str], tally: Tally
+    edges: Edges, record: Record, made: Plan, columns: list[Column], unreadable: set[str]
 ) -> probes.Unreadable:
     """Decides whether the registration report is read; what the results say when it can't be read but should."""
     sources = {column.source for column in columns} - unreadable
     wanted = REGISTRATION in sources
     helps = AUTHENTICATION in sources and edges.settings.authentication_ask == "registered" and not record.users
     if helps and (record.filter or record.scope.of_members):
-        helps = await _is_worth_it(edges.graph, made.expected, tally)
+        helps = await _is_worth_it(edges.graph, made.expected)
     if not wanted and not helps:
         return {}
-    found = await probes.unreadable_report(edges.graph, columns, tally)
+    found = await probes.unreadable_report(edges.graph, columns)
     made.report = not found
     if helps and made.report:
         made.warnings.append({"code": "MethodsByReport", "reason": METHODS_BY_REPORT})
     return found if wanted else {}
 
 
-async def _is_worth_it(graph: Graph, expected: int | None, tally: Tally) -> bool:
+async def _is_worth_it(graph: Graph, expected: int | None) -> bool:
     """Whether to read the whole report costs less than to ask for each of the users of a filter."""
     if expected is None:
         return False
-    [total] = await batches.counts(graph, [""], tally)
+    [total] = await batches.counts(graph, [""])
     return total is not None and total < expected * PAGE * ASKED_LESS
 
 
@@ -233,11 +232,9 @@ async def _license_names(edges: Edges, made: Plan) -> bytes | None:
     return found
 
 
-async def _split(
-    edges: Edges, record: Record, columns: list[Column], tally: Tally, page: int
-) -> tuple[Plan, probes.Unreadable]:
+async def _split(edges: Edges, record: Record, columns: list[Column], page: int) -> tuple[Plan, probes.Unreadable]:
     asked = listed_filter(record)
-    advanced = not await probes.takes_by_default(edges.graph, asked, tally)
+    advanced = not await probes.takes_by_default(edges.graph, asked)
 
     def size_of(total: int) -> int:
         # Not by lanes, which are fewer where each user costs a call: they share several ranges more evenly than one.
@@ -252,13 +249,13 @@ async def _split(
     planner = splitting.leave_whole(size_of) if alone else splitting.split(size_of, now)
     # The link counts from now on. Asked for before it is known whether it is needed, it costs no time.
     link, (total, ranges), unreadable = await asyncio.gather(
-        check.delta_link(edges.graph, tally),
-        _drive(edges, planner, record, advanced, tally),
-        probes.unreadable_properties(edges.graph, columns, tally),
+        check.delta_link(edges.graph),
+        _drive(edges, planner, record, advanced),
+        probes.unreadable_properties(edges.graph, columns),
     )
     if CREATED in unreadable and not alone and total is not None and (not ranges or ranges[0].kind != "all"):
         planner = splitting.split_by_name_only(size_of)
-        total, ranges = await _drive(edges, planner, record, advanced, tally)
+        total, ranges = await _drive(edges, planner, record, advanced)
     made = Plan([part.as_dict() for part in ranges or ()], advanced, unreadable=[], delta_link=link, expected=total)
     if ranges is None:
         made.ranges = [Range(kind="all", expected=total).as_dict()]
@@ -286,7 +283,7 @@ def _is_per_user(record: Record) -> bool:
 
 
 async def _drive(
-    edges: Edges, planner: Planning, record: Record, advanced: bool, tally: Tally
+    edges: Edges, planner: Planning, record: Record, advanced: bool
 ) -> tuple[int | None, list[Range] | None]:
     """Runs the planner."""
     answer: Answers | None = None
@@ -298,4 +295,4 @@ async def _drive(
             return found
         if await blobs.read(edges.storage, cancelled_name(record.id)) is not None:
             raise _Cancelled
-        answer = await questions.answers(edges.graph, record, asked, tally, advanced=advanced)
+        answer = await questions.answers(edges.graph, record, asked, advanced=advanced)

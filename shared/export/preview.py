@@ -26,7 +26,7 @@ from shared.export.queries import fits, has_sign_ins, range_query
 from shared.files import csv_rows, formats
 from shared.files.columns import AUTHENTICATION, REGISTRATION, ROLES, Column, columns_of, relations_of, select_of
 from shared.graph import batches, pages, relations
-from shared.graph.client import Graph, Retries, Tally
+from shared.graph.client import Graph, Retries
 from shared.graph.pages import Query
 from shared.graph.users import User, is_purged
 from shared.ranges.ranges import Range
@@ -86,24 +86,24 @@ class _Seen:
 
 
 async def _preview(graph: Graph, settings: Settings, record: Record, users: Sequence[str]) -> Json:
-    tally, (columns, left_out) = Tally(), scoped.offered(record)
+    columns, left_out = scoped.offered(record)
     path = record.scope.path if record.scope.deleted else pages.USERS
-    unreadable = await probes.unreadable_properties(graph, columns, tally, path)
+    unreadable = await probes.unreadable_properties(graph, columns, path)
     related = relations_of(columns, unreadable)[:1]
-    page, expands = await probes.expanded_page(graph, related[0], tally) if related else (None, True)
+    page, expands = await probes.expanded_page(graph, related[0]) if related else (None, True)
     one_by_one = Query(select_of(columns, unreadable), expand=relations.EXPANDS[related[0]] if related else "")
     if users:
-        found, failed = await _selected(graph, users, one_by_one, tally)
+        found, failed = await _selected(graph, users, one_by_one)
         seen = _Seen(len(users), found, one_by_one, batches.BATCH, len(users), problems=failed)
     elif record.scope.of_members:
-        seen = await _members(graph, record, one_by_one, page, tally)
+        seen = await _members(graph, record, one_by_one, page)
     else:
-        seen = await _listed(graph, record, unreadable, related, page, tally, expands=expands)
+        seen = await _listed(graph, record, unreadable, related, page, expands=expands)
     unreadable |= {column.source: [] for column in left_out}
-    unreadable |= await probes.unreadable_methods(graph, columns, tally)
-    unreadable |= await _unread_report(graph, columns, tally)
+    unreadable |= await probes.unreadable_methods(graph, columns)
+    unreadable |= await _unread_report(graph, columns)
     problems = [*scoped.warnings(left_out), *seen.problems, *itertools.chain.from_iterable(unreadable.values())]
-    problems += await _enrich(graph, record, columns, seen.query, unreadable, seen.users, tally)
+    problems += await _enrich(graph, record, columns, seen.query, unreadable, seen.users)
     return _body(record, seen.count, _rows(record, seen.users), _estimate(settings, record, seen), problems)
 
 
@@ -113,13 +113,12 @@ async def _listed(
     unreadable: probes.Unreadable,
     related: Sequence[str],
     page: int | None,
-    tally: Tally,
     *,
     expands: bool,
 ) -> _Seen:
     """Of the tenant's users, or its deleted ones. `page`: users that come on one with the relation."""
     path = record.scope.path if record.scope.deleted else pages.USERS
-    advanced = not await probes.takes_by_default(graph, record.filter, tally, path)
+    advanced = not await probes.takes_by_default(graph, record.filter, path)
     query = range_query(
         graph,
         record,
@@ -131,17 +130,17 @@ async def _listed(
     )
     counting = scoped.deleted_count if record.scope.deleted else functools.partial(_count, query=query)
     count, found = await asyncio.gather(
-        counting(graph, record, tally), _first(graph, query, tally, purged=has_sign_ins(record, query.select))
+        counting(graph, record), _first(graph, query, purged=has_sign_ins(record, query.select))
     )
     return _Seen(count, found, query, min(query.top, page or pages.PAGE), count)
 
 
-async def _members(graph: Graph, record: Record, query: Query, page: int | None, tally: Tally) -> _Seen:
+async def _members(graph: Graph, record: Record, query: Query, page: int | None) -> _Seen:
     """Of the members of a group or unit."""
-    looked = await scoped.look(graph, record, tally)
-    some = await _first(graph, members.query_of(record), tally, purged=False)
+    looked = await scoped.look(graph, record)
+    some = await _first(graph, members.query_of(record), purged=False)
     ids = [user.id for user in some]
-    found, failed = await _selected(graph, ids, query, tally, chosen=False) if ids else ([], [])
+    found, failed = await _selected(graph, ids, query, chosen=False) if ids else ([], [])
     count, problems = looked.members, [*looked.problems, *failed]
     if members.are_few(count, looked.total, query.select):
         return _Seen(count, found, query, batches.BATCH, count, count or 0, problems)
@@ -150,13 +149,13 @@ async def _members(graph: Graph, record: Record, query: Query, page: int | None,
     return _Seen(count, found, query, size, looked.total, count or 0, problems)
 
 
-async def _unread_report(graph: Graph, columns: list[Column], tally: Tally) -> probes.Unreadable:
+async def _unread_report(graph: Graph, columns: list[Column]) -> probes.Unreadable:
     """The registration report takes minutes: only whether it may be read is asked."""
     headers = [column.header for column in columns if column.source == REGISTRATION]
     if not headers:
         return {}
     entry = {"code": "NotInPreview", "reason": REPORT_NOT_READ, "column": ", ".join(headers)}
-    return await probes.unreadable_report(graph, columns, tally) or {REGISTRATION: [entry]}
+    return await probes.unreadable_report(graph, columns) or {REGISTRATION: [entry]}
 
 
 async def _enrich(
@@ -166,17 +165,16 @@ async def _enrich(
     query: Query,
     unreadable: probes.Unreadable,
     users: list[User],
-    tally: Tally,
 ) -> list[Json]:
     """Adds to the users what does not come with the list, as the export does; returns the errors."""
     expanded = query.expand.partition("(")[0]
-    products, problems = await lookups.products(graph, columns, None, tally)
-    roles, more, readable = await lookups.roles(graph, columns, tally)
+    products, problems = await lookups.products(graph, columns, None)
+    roles, more, readable = await lookups.roles(graph, columns)
     missing = [*unreadable, *(() if readable else (ROLES,))]
     plan = Plan([], query.advanced, missing, products=products, roles=roles)
     doubtful = bool(expanded) and query.advanced
     problems += more
-    for enrich in enrichers(graph, record, plan, columns, tally, None, expanded=expanded, doubtful=doubtful):
+    for enrich in enrichers(graph, record, plan, columns, None, expanded=expanded, doubtful=doubtful):
         _, failed = await enrich(users, None)
         problems += failed
     return problems
@@ -195,21 +193,21 @@ def _with_permission(entry: Json) -> Json:
     return entry | ({"permission": ", ".join(sorted(needed))} if needed else {})
 
 
-async def _count(graph: Graph, _: Record, tally: Tally, query: Query) -> int | None:
-    return (await batches.counts(graph, [query.filter], tally))[0] if fits(graph, query) else None
+async def _count(graph: Graph, _: Record, query: Query) -> int | None:
+    return (await batches.counts(graph, [query.filter]))[0] if fits(graph, query) else None
 
 
-async def _first(graph: Graph, query: Query, tally: Tally, *, purged: bool) -> list[User]:
-    page = await anext(pages.chain(graph, replace(query, top=min(query.top, _SAMPLE)), tally))
+async def _first(graph: Graph, query: Query, *, purged: bool) -> list[User]:
+    page = await anext(pages.chain(graph, replace(query, top=min(query.top, _SAMPLE))))
     return [user for user in page.value if not (purged and is_purged(user))][:ROWS]
 
 
 async def _selected(
-    graph: Graph, users: Sequence[str], query: Query, tally: Tally, *, chosen: bool = True
+    graph: Graph, users: Sequence[str], query: Query, *, chosen: bool = True
 ) -> tuple[list[User], list[Json]]:
     some = msgspec.json.encode(users[:ROWS])
     part = Range(kind="users", low=0, high=min(ROWS, len(users)), expected=None)
-    steps = [step async for step in selection.read(graph, some, part, query, tally, chosen=chosen)]
+    steps = [step async for step in selection.read(graph, some, part, query, chosen=chosen)]
     return [user for step in steps for user in step.users], [e for step in steps for e in step.errors]
 
 

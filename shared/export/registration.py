@@ -16,7 +16,6 @@ from shared.export.context import Edges, ended, failure_of, read_plan, read_reco
 from shared.export.messages import Json, Reported, ReportTask
 from shared.files.columns import REGISTRATION, columns_of
 from shared.graph import lists
-from shared.graph.client import Tally
 from shared.graph.registration import PATH, Details, registration_of
 from shared.graph.user_parts import Registration
 from shared.ranges.keys import SIZE, key_of
@@ -105,14 +104,15 @@ async def report(edges: Edges, task: ReportTask) -> Reported:
         done = await members.read_all(edges, record.id, task.state)
         go_on = plan.report and not (done.state or done.failed or done.cancelled)
         return msgspec.structs.replace(done, state=_BEGIN) if go_on else done
-    tally, done = Tally(), Reported()
+    done = Reported()
     try:
-        done = await _read(edges, task, tally)
+        done = await _read(edges, task)
     except Transient:
         raise
     except ExportError as problem:
         headers = [column.header for column in columns_of(record.columns) if column.source == REGISTRATION]
         done.found = [_entry(problem, headers)] if headers else []
+    tally = edges.graph.tally
     done.requests, done.retries, done.throttled = tally.requests, tally.retries, tally.throttled
     return done
 
@@ -122,13 +122,13 @@ def _entry(problem: ExportError, headers: list[str]) -> Json:
     return {**entry, "requestId": problem.request_id} if problem.request_id else entry
 
 
-async def _read(edges: Edges, task: ReportTask, tally: Tally) -> Reported:
+async def _read(edges: Edges, task: ReportTask) -> Reported:
     state, execution = await _state(edges, task), secrets.token_hex(6)
     numbers = {msgspec.json.encode(answer): at for at, answer in enumerate(state.answers)}
     rows, started = bytearray(), edges.clock()
     looked, link = started, None
     try:
-        async for page, link in lists.read(edges.graph, f"{PATH}?$top=999", Details, tally, state.link):
+        async for page, link in lists.read(edges.graph, f"{PATH}?$top=999", Details, state.link):
             for each in page:
                 answer = registration_of(each)
                 number = numbers.setdefault(msgspec.json.encode(answer), len(state.answers))

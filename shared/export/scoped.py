@@ -9,7 +9,7 @@ from shared.export.context import Plan, Record
 from shared.export.messages import Json
 from shared.files.columns import BESIDES, Column, columns_of
 from shared.graph import batches, scopes
-from shared.graph.client import Graph, Tally
+from shared.graph.client import Graph
 from shared.ranges.ranges import Range
 
 NOT_OF_DELETED = (
@@ -30,12 +30,12 @@ class Found:
     """Why some may be missing: entries of the results' `errors`."""
 
 
-async def look(graph: Graph, record: Record, tally: Tally) -> Found:
+async def look(graph: Graph, record: Record) -> Found:
     """Raises GraphError for a filter that Graph refuses, else ExportError where the members can't be seen."""
-    problems = await scopes.check(graph, record.scope, tally)
+    problems = await scopes.check(graph, record.scope)
     try:
         members, [total] = await asyncio.gather(
-            scopes.count(graph, record.scope, record.filter, tally), batches.counts(graph, [""], tally)
+            scopes.count(graph, record.scope, record.filter), batches.counts(graph, [""])
         )
     except Transient:
         raise
@@ -57,20 +57,20 @@ def warnings(left_out: list[Column]) -> list[Json]:
     return [{"code": "NotOfDeletedUsers", "reason": NOT_OF_DELETED.format(headers)}] if left_out else []
 
 
-async def deleted(graph: Graph, record: Record, columns: list[Column], tally: Tally) -> tuple[Plan, probes.Unreadable]:
+async def deleted(graph: Graph, record: Record, columns: list[Column]) -> tuple[Plan, probes.Unreadable]:
     """The plan for deleted users, one chain: no document says that they can be split by their creation."""
     path = record.scope.path
-    advanced = not await probes.takes_by_default(graph, record.filter, tally, path)
-    expected = await deleted_count(graph, record, tally)
-    unreadable = await probes.unreadable_properties(graph, columns, tally, path)
+    advanced = not await probes.takes_by_default(graph, record.filter, path)
+    expected = await deleted_count(graph, record)
+    unreadable = await probes.unreadable_properties(graph, columns, path)
     part = Range(kind="all", expected=expected)
     return Plan([part.as_dict()], advanced, unreadable=[], expected=expected), unreadable
 
 
-async def deleted_count(graph: Graph, record: Record, tally: Tally) -> int | None:
+async def deleted_count(graph: Graph, record: Record) -> int | None:
     """How many deleted users match; None where Graph does not count."""
     try:
-        return await scopes.count(graph, record.scope, record.filter, tally)
+        return await scopes.count(graph, record.scope, record.filter)
     except Transient:
         raise
     except GraphError as problem:

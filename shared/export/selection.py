@@ -19,7 +19,7 @@ from shared.export.messages import Staged
 from shared.files.columns import SIGN_IN
 from shared.graph import batches
 from shared.graph.batches import Answer
-from shared.graph.client import Graph, Tally
+from shared.graph.client import Graph
 from shared.graph.pages import Query
 from shared.graph.users import LONGEST_NAME, User, kind_of, user_of
 from shared.ranges import keys
@@ -64,7 +64,6 @@ async def read(
     listed: bytes,
     part: Range,
     query: Query,
-    tally: Tally,
     start: str = "",
     *,
     chosen: bool = True,
@@ -77,15 +76,13 @@ async def read(
     end = part.high or 0
     for first in range(int(start or part.low or 0), end, STEP):
         step = names[first : min(first + STEP, end)]
-        users, failed = await _read_step(connection, step, query, tally)
+        users, failed = await _read_step(connection, step, query)
         behind = first + len(step)
         there = failed if chosen else [each for each in failed if each["code"] != NOT_FOUND]
         yield Step(users, there, str(first), str(behind) if behind < end else None, len(failed) - len(there))
 
 
-async def _read_step(
-    connection: Graph, names: list[str], query: Query, tally: Tally
-) -> tuple[list[User], list[dict[str, Any]]]:
+async def _read_step(connection: Graph, names: list[str], query: Query) -> tuple[list[User], list[dict[str, Any]]]:
     keys: dict[int, str] = {}
     failed: dict[int, ExportError] = {}
     for at, name in enumerate(names):
@@ -96,18 +93,18 @@ async def _read_step(
     if SIGN_IN in query.select:
         # Asked for by a userPrincipalName, signInActivity is refused: "Get By Key only supports UserId".
         named = {at: key for at, key in keys.items() if not _GUID.fullmatch(names[at])}
-        found, missing = await _by_key(connection, named, Query(("id",)), tally)
+        found, missing = await _by_key(connection, named, Query(("id",)))
         failed |= missing
         keys = {at: key for at, key in keys.items() if at not in missing}
         keys |= {at: f"/users/{quote(user.id, safe='')}" for at, user in found.items()}
-    users, missing = await _by_key(connection, keys, query, tally)
+    users, missing = await _by_key(connection, keys, query)
     failed |= missing
     entries = [{**failed[at].as_dict(), "user": names[at][:LONGEST_NAME]} for at in sorted(failed)]
     return [users[at] for at in sorted(users)], entries
 
 
 async def _by_key(
-    connection: Graph, keys: dict[int, str], query: Query, tally: Tally
+    connection: Graph, keys: dict[int, str], query: Query
 ) -> tuple[dict[int, User], dict[int, ExportError]]:
     """The users that Graph has under these addresses, and why it does not give the others."""
     asked = f"$select={','.join(query.select)}" + (f"&$expand={query.expand}" if query.expand else "")
@@ -115,7 +112,7 @@ async def _by_key(
     kind = kind_of(query.select)
     users: dict[int, User] = {}
     failed: dict[int, ExportError] = {}
-    for at, answer in zip(keys, await batches.batch(connection, urls, tally), strict=True):
+    for at, answer in zip(keys, await batches.batch(connection, urls), strict=True):
         try:
             users[at] = _user_of(answer, kind)
         except GraphError as problem:

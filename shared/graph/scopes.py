@@ -13,7 +13,7 @@ import msgspec
 
 from shared.errors import ExportError, GraphError, Transient
 from shared.graph import lists, pages
-from shared.graph.client import Graph, Tally
+from shared.graph.client import Graph
 from shared.graph.pages import Query
 
 _CAST = "/microsoft.graph.user"
@@ -74,28 +74,28 @@ class _Collection(msgspec.Struct, rename="camel"):
 _SELECT = "$select=id,displayName,visibility"
 
 
-async def count(graph: Graph, scope: Scope, text: str, tally: Tally) -> int | None:
+async def count(graph: Graph, scope: Scope, text: str) -> int | None:
     """How many users the scope has that match the filter; None where Graph does not count. Raises GraphError."""
     query = Query(("id",), text, advanced=True, top=1, path=scope.path)
-    page = await anext(pages.chain(graph, query, tally))
+    page = await anext(pages.chain(graph, query))
     return page.count
 
 
-async def check(graph: Graph, scope: Scope, tally: Tally) -> list[ExportError]:
+async def check(graph: Graph, scope: Scope) -> list[ExportError]:
     """Whether the members can be seen. Returns problems by which some may be missing.
 
     Raises ExportError when there is no such group or unit, when a permission is missing, or when members are hidden.
     """
     try:
-        owner = await _owner(graph, scope, tally)
-        shown = await count(graph, scope, "", tally) if owner.visibility == _HIDDEN else None
+        owner = await _owner(graph, scope)
+        shown = await count(graph, scope, "") if owner.visibility == _HIDDEN else None
     except Transient:
         raise
     except GraphError as problem:
         raise refused(scope, problem) from None
     if shown == 0:
         raise ExportError("HiddenMembers", f"{_hides(scope, owner)} If it has any, the app needs {READ_HIDDEN}.")
-    return await _hidden_inside(graph, scope, tally) if scope.group else []
+    return await _hidden_inside(graph, scope) if scope.group else []
 
 
 def refused(scope: Scope, problem: GraphError) -> ExportError:
@@ -114,17 +114,17 @@ def refused(scope: Scope, problem: GraphError) -> ExportError:
     return problem
 
 
-async def _owner(graph: Graph, scope: Scope, tally: Tally) -> _Collection:
+async def _owner(graph: Graph, scope: Scope) -> _Collection:
     url = f"{graph.root}{scope._owner}?{_SELECT}"
-    found: _Collection = await pages.get(graph, url, tally, functools.partial(lists.decoded, _Collection))
+    found: _Collection = await pages.get(graph, url, functools.partial(lists.decoded, _Collection))
     return found
 
 
-async def _hidden_inside(graph: Graph, scope: Scope, tally: Tally) -> list[ExportError]:
+async def _hidden_inside(graph: Graph, scope: Scope) -> list[ExportError]:
     """Of groups in the group that hide their members, those of which Graph shows none."""
     path = f"/groups/{scope.group}/transitiveMembers/microsoft.graph.group?{_SELECT}&$top=999&$count=true"
     try:
-        inside = await lists.everything(graph, path, _Collection, tally, advanced=True)
+        inside = await lists.everything(graph, path, _Collection, advanced=True)
     except Transient:
         raise
     except GraphError as problem:
@@ -137,7 +137,7 @@ async def _hidden_inside(graph: Graph, scope: Scope, tally: Tally) -> list[Expor
             continue
         nested = Scope(group=each.id)
         try:
-            shown = await count(graph, nested, "", tally)
+            shown = await count(graph, nested, "")
         except Transient:
             raise
         except GraphError as problem:

@@ -30,8 +30,7 @@ from tests.integration.runner import run_export
 READER = "Exports.ReadAuthentication"
 COLUMNS = ["objectId", "authenticationPhoneNumber"]
 PERMITTED = principal("reader", USER_ADMINISTRATOR, READER)
-ENDED = {"$ref": "#/components/schemas/Ended"}
-STARTED = {"$ref": "#/components/schemas/Started"}
+EXPORT = {"$ref": "#/components/schemas/Export"}
 
 
 @asynccontextmanager
@@ -71,7 +70,7 @@ async def test_the_default_set_becomes_profile_and_answer_and_results_say_so(ser
     async with strict(serving) as (edges, on):
         status, answer = await post(on, {}, administrator())
         assert status == 202
-        validate(answer, STARTED)
+        validate(answer, EXPORT)
         (note,) = answer["notes"]
         assert "authenticationPhoneNumber" in note
         record = msgspec.json.decode(await blobs.read(on.storage, record_name(answer["id"])) or b"", type=Record)
@@ -86,7 +85,7 @@ async def test_a_link_to_a_file_that_has_them_is_given_to_those_with_the_role_on
     async with strict(serving) as (edges, on):
         export_id = (await run_export(edges, columns=COLUMNS)).id
         status, answer = await get(on, export_id, administrator())
-        validate(answer, ENDED)
+        validate(answer, EXPORT)
         assert status == 200
         assert set(answer["download"]) == {"results", "expiresOn"}
         assert "authenticationPhoneNumber" in answer["notes"][0]
@@ -109,7 +108,7 @@ async def test_a_callback_gives_no_such_link_where_not_everyone_may_have_it(
         await blobs.write(edges.storage, work_name(export_id, "callback"), URL.encode())
         assert await notify(edges, NotifyTask(export_id), told) == Notified()
     ((_, body),) = told.posted
-    validate(body, ENDED)
+    validate(body, EXPORT)
     assert ("csv" in body["download"]) == given
     assert f"The callback of export {export_id} is sent to {HOST}." in caplog.text
 

@@ -32,7 +32,7 @@ from tests.integration.truth import rows_of
 HOST = "prod-1.westeurope.logic.azure.com"
 SECRET = "sig=a-secret-signature"
 URL = f"https://{HOST}/workflows/1/triggers/manual/paths/invoke?{SECRET}"
-ENDED = {"$ref": "#/components/schemas/Ended"}
+EXPORT = {"$ref": "#/components/schemas/Export"}
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ async def test_it_gets_the_results_with_links_that_work(serving: Serving, status
         ((url, body),) = post.posted
         files = [await http.get(body["download"][name]) for name in ("csv", "results")]
     assert url == URL
-    validate(body, ENDED)
+    validate(body, EXPORT)
     assert [file.status_code for file in files] == [200, 200]
     assert len(rows_of(files[0].content)) == 3
 

@@ -65,7 +65,8 @@ def test_a_cancelled_export_ends_soon_says_how_far_it_came_and_leaves_no_file(
     answered = slow.cancel(export_id).json()
     assert (answered["status"], answered["cancelRequested"]) == ("InProgress", True)
     found = wait(lambda: (a := slow.get(f"/api/exports/{export_id}")).status_code == 200 and a.json(), "end", SECONDS)
-    assert found["status"] == "Cancelled"
+    assert found["status"] == found["error"]["code"] == "Cancelled"
+    assert "cancelled" in found["error"]["message"]
     assert 0 < at_least <= found["counts"]["exported"] < SLOW_USERS == found["counts"]["expected"]
     assert set(found["download"]) == {"expiresOn", "results"}
     file = json.loads(container.download_blob(f"{export_id}/results.json").readall())
@@ -109,9 +110,29 @@ def test_what_runs_is_not_deleted_and_to_cancel_what_has_ended_gives_its_results
 
 def test_to_cancel_a_failed_export_changes_nothing_and_is_no_failure(slow: Api) -> None:
     export_id = slow.start(filter="noSuchProperty eq 'x'")
-    slow.end(export_id)
-    assert slow.cancel(export_id).status_code == 200
+    failed = slow.end(export_id)
+    again = slow.cancel(export_id)
+    assert (failed.status_code, again.status_code) == (500, 200)
+    assert {**again.json(), "download": 0} == {**failed.json(), "download": 0}
     assert slow.get(f"/api/exports/{export_id}").json()["status"] == "Failed"
+
+
+def test_a_failed_export_has_the_reason_where_pollers_of_azure_look_for_it(slow: Api) -> None:
+    failed = slow.end(slow.start(filter="noSuchProperty eq 'x'")).json()
+    (first,) = failed["errors"]
+    assert failed["error"] == {"code": first["code"], "message": first["reason"]}
+    assert "noSuchProperty" in failed["error"]["message"]
+
+
+def test_to_cancel_a_completed_export_leaves_its_files(slow: Api, container: ContainerClient) -> None:
+    export_id = slow.start(filter="userType eq 'Guest'")
+    completed = slow.end(export_id).json()
+    before = names(container, export_id)
+    again = slow.cancel(export_id)
+    assert (again.status_code, again.json()["status"]) == (200, "Completed")
+    assert {**again.json(), "download": 0} == {**completed, "download": 0}
+    assert names(container, export_id) == before
+    assert httpx.get(again.json()["download"]["csv"]).status_code == 200
 
 
 def test_until_it_has_ended_answer_and_list_say_that_it_was_cancelled(slow: Api) -> None:

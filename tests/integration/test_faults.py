@@ -11,7 +11,7 @@ from local.tenant import Tenant, create_user, delete_user, update_user
 from shared.errors import Transient
 from shared.export import activities
 from shared.export.context import read_plan
-from shared.graph import batches, client, pages
+from shared.graph import batches, pages
 from shared.storage import blobs
 from shared.storage.names import results_name
 from tests.integration.runner import Connect, Context, Export, Json, before_pages, run_export, watch
@@ -122,7 +122,7 @@ async def test_failures_of_a_batch_and_of_its_parts_are_counted_apart(connected:
     tenant.faults.add("status", match="eq 'IT'", times=7)
     async with connected(tenant) as edges:
         filters = ["department eq 'HR'", "department eq 'IT'", ""]
-        found = await batches.counts(edges.graph, filters, client.Tally())
+        found = await batches.counts(edges.graph, filters)
     assert tenant.faults.applied["status"] == 21
     assert found[2] == 60
 
@@ -313,11 +313,10 @@ async def test_letters_that_only_look_like_others_are_nobody_elses(connected: Co
 async def test_a_request_is_sent_a_bounded_number_of_times(connected: Connect, status: int, times: int) -> None:
     tenant = Tenant(users=9)
     tenant.faults.add("status", status=status, rate=1.0)
-    tally = client.Tally()
     async with connected(tenant) as edges:
         with pytest.raises(Transient):
-            await anext(pages.chain(edges.graph, pages.Query(("id",)), tally))
-    assert tally.requests == times
+            await anext(pages.chain(edges.graph, pages.Query(("id",))))
+    assert edges.graph.tally.requests == times
 
 
 async def test_of_two_plans_made_at_once_one_counts_for_both(connected: Connect) -> None:

@@ -22,7 +22,7 @@ GROUP = "02bd9fd6-8f93-4758-87c3-1fb73740a315"
         ("all", ALL, "/users"),
         ({"deleted": True}, Scope(deleted=True), "/directory/deletedItems/microsoft.graph.user"),
         (
-            {"group": f" {GROUP.upper()} "},
+            {"group": GROUP.upper()},
             Scope(group=GROUP),
             f"/groups/{GROUP}/transitiveMembers/microsoft.graph.user",
         ),
@@ -59,7 +59,20 @@ def test_another_form_is_refused_and_the_forms_are_told(given: Any) -> None:
 @pytest.mark.parametrize("kind", ["group", "administrativeUnit"])
 @pytest.mark.parametrize(
     "given",
-    ["Staff", "", None, 5, [GROUP], {}, GROUP[:-1], GROUP + "0", f"{GROUP}/members", f"../{GROUP}", "{" + GROUP + "}"],
+    [
+        "Staff",
+        "",
+        None,
+        5,
+        [GROUP],
+        {},
+        GROUP[:-1],
+        GROUP + "0",
+        f"{GROUP}/members",
+        f"../{GROUP}",
+        "{" + GROUP + "}",
+        f" {GROUP}",
+    ],
     ids=str,
 )
 def test_a_group_and_a_unit_are_named_by_their_object_id(kind: str, given: Any) -> None:

@@ -1,0 +1,63 @@
+"""The running app, and programs that others wrote, for all of these tests."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.serve import Serving, launch
+
+HERE = Path(__file__).parent
+PROGRAMS = HERE / "programs"
+CONTRACT = HERE.parents[1] / "shared/api/openapi.json"
+MODULES = HERE / "node_modules"
+USERS = 40
+
+
+@pytest.fixture(scope="session")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """An app with a small tenant."""
+    with launch(Path(tmp_path_factory.mktemp("app")), "--users", str(USERS)) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def modules() -> Path:
+    """Where the packages for JavaScript are."""
+    if not MODULES.exists():
+        pytest.skip("NOT TESTED: tests/clients/node_modules is not there. `make test` sets it up.")
+    return MODULES
+
+
+@pytest.fixture(scope="session")
+def typescript(modules: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the programs in TypeScript, compiled strictly with the types of the contract."""
+    folder = tmp_path_factory.mktemp("typescript")
+    (folder / "node_modules").symlink_to(modules)
+    for file in (*PROGRAMS.glob("*.ts"), HERE / "tsconfig.json", HERE / "package.json"):
+        (folder / file.name).write_text(file.read_text())
+    run(modules / ".bin/openapi-typescript", CONTRACT, "-o", folder / "contract.ts")
+    run(modules / ".bin/openapi-ts", "-i", CONTRACT, "-o", folder / "made_by_hey_api", folder=folder)
+    run(modules / ".bin/tsc", "--project", folder)
+    return folder / "out"
+
+
+def run(*command: str | Path, folder: Path | None = None, **environment: str) -> str:
+    """What a program says; it fails when the program does, with what it said."""
+    # `ruff`, which one of them calls, is beside the Python that runs the tests.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    variables = {**os.environ, "PATH": path, **environment}
+    parts = [str(part) for part in command]
+    done = subprocess.run(parts, capture_output=True, text=True, timeout=240, cwd=folder, env=variables, check=False)
+    assert done.returncode == 0, f"{command}\n{done.stdout[-8000:]}\n{done.stderr[-8000:]}"
+    return done.stdout
+
+
+def told(*command: str | Path, **environment: str) -> Any:
+    """What a program says, as JSON."""
+    return json.loads(run(*command, **environment))
