@@ -91,8 +91,7 @@ async def check(edges: Edges, task: CheckTask) -> Checked:
         raise
     except ExportError as problem:
         return Checked(failed=failure_of(problem))
-    tally = edges.graph.tally
-    return Checked(sorted(again), tally.requests, tally.retries, tally.throttled)
+    return Checked(sorted(again))
 
 
 async def _renamed(connection: Graph, link: str, select: tuple[str, ...]) -> list[User]:

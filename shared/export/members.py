@@ -106,18 +106,15 @@ async def write_list(edges: Edges, export_id: str, ids: list[str]) -> str:
 
 async def read_all(edges: Edges, export_id: str, state: str) -> Reported:
     """Reads the keys of many members on, for about two minutes. `state`: of the execution before; empty: none."""
-    record, done = await read_record(edges.storage, export_id), Reported()
+    record = await read_record(edges.storage, export_id)
     try:
-        done = await _read_segment(edges, record, await _state(edges, export_id, state))
+        return await _read_segment(edges, record, await _state(edges, export_id, state))
     except Transient:
         raise
     except GraphError as problem:
-        done.failed = failure_of(scopes.refused(record.scope, problem))
+        return Reported(failed=failure_of(scopes.refused(record.scope, problem)))
     except ExportError as problem:
-        done.failed = failure_of(problem)
-    tally = edges.graph.tally
-    done.requests, done.retries, done.throttled = tally.requests, tally.retries, tally.throttled
-    return done
+        return Reported(failed=failure_of(problem))
 
 
 async def _read_segment(edges: Edges, record: Record, state: _State) -> Reported:

@@ -40,6 +40,9 @@ from shared.storage.names import cancelled_name, deleted_name, place_name, plan_
 LEAST_USERS = 1_800
 """Two pages, where the range became a little larger than it should be. One that is smaller is read sooner, but finding
 it takes more round trips than that saves: unless each user costs a call, beside which pages are nothing."""
+PAGES_BEFORE_NAMES = 5
+"""Fewer users than on so many pages are not split by name: that would save seconds, and a user who was renamed just
+before could be missing."""
 MAX_RANGES = 10_000
 """Each leaves a block of its own, or more, and a blob has 50,000 at most."""
 PER_USER_LANES = 8
@@ -104,7 +107,6 @@ async def plan(edges: Edges, task: PlanTask) -> Planned:
         touched = list(range(len(ranges)))
     elif made.delta_link:
         touched = [at for at, part in enumerate(ranges) if check.by_name(part)]
-    tally = edges.graph.tally
     return Planned(
         ranges=len(ranges),
         lanes=[sorted(lane, key=lambda at: at not in touched) for lane in lanes],
@@ -113,9 +115,6 @@ async def plan(edges: Edges, task: PlanTask) -> Planned:
         found=made.found,
         warnings=made.warnings,
         report=made.report or made.sifted,
-        requests=tally.requests,
-        retries=tally.retries,
-        throttled=tally.throttled,
     )
 
 
@@ -236,17 +235,20 @@ async def _split(edges: Edges, record: Record, columns: list[Column], page: int)
     asked = listed_filter(record)
     advanced = not await probes.takes_by_default(edges.graph, asked)
 
+    # Ranges of as many pages, whatever Graph sends on one.
+    most = max(edges.settings.range_users * page // PAGE, 1)
+
     def size_of(total: int) -> int:
         # Not by lanes, which are fewer where each user costs a call: they share several ranges more evenly than one.
         least = page if _is_per_user(record) else LEAST_USERS * page // PAGE
-        # Ranges of as many pages, whatever Graph sends on one.
-        most = max(edges.settings.range_users * page // PAGE, 1)
         return range_size(total, most, edges.settings.parallel, least)
 
     # With a filter on signInActivity Graph takes none on another property, so ours would all be refused.
     alone = odata.mentions(asked, SIGN_IN)
     now = int(datetime.now(UTC).timestamp())
-    planner = splitting.leave_whole(size_of) if alone else splitting.split(size_of, now)
+    planner = (
+        splitting.leave_whole(size_of) if alone else splitting.split(size_of, now, min(most, PAGES_BEFORE_NAMES * page))
+    )
     # The link counts from now on. Asked for before it is known whether it is needed, it costs no time.
     link, (total, ranges), unreadable = await asyncio.gather(
         check.delta_link(edges.graph),

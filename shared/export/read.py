@@ -12,7 +12,7 @@ import functools
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -158,7 +158,7 @@ async def export(edges: Edges, task: ExportTask) -> Exported:
         if await _is_wanted(run):
             raise
         return await _leave(edges, record, run.written)
-    return msgspec.structs.replace(done, **asdict(run.edges.graph.tally))
+    return done
 
 
 async def _leave(edges: Edges, record: Record, written: list[str]) -> Exported:

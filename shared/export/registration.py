@@ -104,17 +104,13 @@ async def report(edges: Edges, task: ReportTask) -> Reported:
         done = await members.read_all(edges, record.id, task.state)
         go_on = plan.report and not (done.state or done.failed or done.cancelled)
         return msgspec.structs.replace(done, state=_BEGIN) if go_on else done
-    done = Reported()
     try:
-        done = await _read(edges, task)
+        return await _read(edges, task)
     except Transient:
         raise
     except ExportError as problem:
         headers = [column.header for column in columns_of(record.columns) if column.source == REGISTRATION]
-        done.found = [_entry(problem, headers)] if headers else []
-    tally = edges.graph.tally
-    done.requests, done.retries, done.throttled = tally.requests, tally.retries, tally.throttled
-    return done
+        return Reported(found=[_entry(problem, headers)] if headers else [])
 
 
 def _entry(problem: ExportError, headers: list[str]) -> Json:
