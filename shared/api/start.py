@@ -25,6 +25,7 @@ from shared.compare.workflow import COMPARE
 from shared.export.context import COMPARISON, Record, find_record
 from shared.export.messages import Json
 from shared.export.workflow import EXPORT
+from shared.graph.scopes import ALL
 from shared.storage import blobs
 from shared.storage.names import callback_name, deleted_name, key_name, place_name, record_name, users_name, work_name
 
@@ -130,6 +131,7 @@ def record_of(request: ExportRequest, caller: Caller, export_id: str, now: datet
         columns=list(request.columns),
         filter=request.filter,
         users=len(request.users),
+        scope=request.scope,
         excel=request.excel,
         format=request.format,
         compress=request.compress,
@@ -145,10 +147,15 @@ def record_of(request: ExportRequest, caller: Caller, export_id: str, now: datet
 
 
 def _asked(record: Record) -> Json:
+<<<<<<< HEAD
     """What the list tells exports apart by: how many users are selected, or the filter, shortened."""
     if record.old:
         return {"old": record.old, "new": record.new}
+=======
+    """What the list tells exports apart by: how many users are selected, or scope and filter, shortened."""
+>>>>>>> main
     if record.users:
         return {"users": record.users}
     cut = record.filter[:FILTER_SHOWN]
-    return {"filter": cut if cut == record.filter else f"{cut} …"} if record.filter else {}
+    scope: Json = {} if record.scope == ALL else {"scope": record.scope.shown()}
+    return scope | ({"filter": cut if cut == record.filter else f"{cut} …"} if record.filter else {})

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from shared.errors import ExportError
-from shared.export import check, clean, notify, plan, publish, read, registration, words
+from shared.export import check, clean, costs, notify, plan, publish, read, registration, words
 from shared.export.context import Edges
 from shared.export.messages import (
     CheckTask,
@@ -40,13 +40,17 @@ async def run(edges: Edges, name: str, task: Any) -> Any:
     """Runs an activity: JSON in, JSON out. No words of Graph are in what it returns or raises."""
     body, kind = _BODIES[name]
     asked = received(task, kind)
-    # The results count the requests of each execution.
-    edges = replace(edges, graph=session(edges.graph))
     if name not in _ASK_GRAPH:
         return sent(await body(edges, asked))
+    # The results count the requests of each execution.
+    edges = replace(edges, graph=session(edges.graph))
+    tally = edges.graph.tally
     try:
-        return await words.put_away(edges.storage, asked.id, sent(await body(edges, asked)))
-    except ExportError as problem:
+        return await words.put_away(edges.storage, asked.id, sent(costs.added(await body(edges, asked), tally)))
+    except Exception as problem:
+        await costs.note(edges.storage, asked.id, tally)
+        if not isinstance(problem, ExportError):
+            raise
         failed = problem
     # Outside of the handler: an exception raised inside it would show the handled one too.
     raise await words.put_away_of(edges.storage, asked.id, failed)

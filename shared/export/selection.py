@@ -1,6 +1,7 @@
 """Selected users: read one by one, 20 to a `$batch`, in the order in which the caller named them.
 
-The same user may be named by id and by userPrincipalName, in places that different ranges read, and be renamed between
+What is no userPrincipalName may be a mail address (`mails`). The same user may be named by id, by userPrincipalName and
+by mail address, in places that different ranges read, and be renamed between
 them. So when all is read, `leave_doubles` compares ids: the first range that has a user keeps it, and the others are
 read again without.
 """
@@ -15,6 +16,7 @@ from urllib.parse import quote
 import msgspec
 
 from shared.errors import ExportError, GraphError
+from shared.export import mails
 from shared.export.messages import Staged
 from shared.files.columns import SIGN_IN
 from shared.graph import batches
@@ -29,6 +31,7 @@ from shared.storage.blobs import Storage
 from shared.storage.names import elsewhere_name, ids_name
 
 SLICE = 1000
+NOT_FOUND = "Request_ResourceNotFound"
 STEP = batches.BATCH * batches.BATCHES_AT_ONCE
 """Users read at a time."""
 
@@ -46,6 +49,8 @@ class Step:
     here: str
     """Where the step was read, and where the next one is (None: nowhere): a link, or a place in the list as text."""
     next: str | None
+    gone: int = 0
+    """Members who are no longer there."""
 
 
 def slices(users: int) -> list[Range]:
@@ -56,15 +61,27 @@ def slices(users: int) -> list[Range]:
     ]
 
 
-async def read(connection: Graph, listed: bytes, part: Range, query: Query, start: str = "") -> AsyncIterator[Step]:
-    """The users of this range of the list (a JSON array), step by step. `start`: where a step begins in the list."""
+async def read(
+    connection: Graph,
+    listed: bytes,
+    part: Range,
+    query: Query,
+    start: str = "",
+    *,
+    chosen: bool = True,
+) -> AsyncIterator[Step]:
+    """The users of this range of the list (a JSON array), step by step. `start`: where a step begins in the list.
+
+    `chosen`: a caller has chosen them, so that one who is not there is an error; a member has left since.
+    """
     names = msgspec.json.decode(listed, type=list[str])
     end = part.high or 0
     for first in range(int(start or part.low or 0), end, STEP):
         step = names[first : min(first + STEP, end)]
         users, failed = await _read_step(connection, step, query)
         behind = first + len(step)
-        yield Step(users, failed, str(first), str(behind) if behind < end else None)
+        there = failed if chosen else [each for each in failed if each["code"] != NOT_FOUND]
+        yield Step(users, there, str(first), str(behind) if behind < end else None, len(failed) - len(there))
 
 
 async def _read_step(connection: Graph, names: list[str], query: Query) -> tuple[list[User], list[dict[str, Any]]]:
@@ -75,28 +92,32 @@ async def _read_step(connection: Graph, names: list[str], query: Query) -> tuple
             keys[at] = address(name)
         except ExportError as problem:
             failed[at] = problem
-    if SIGN_IN in query.select:
-        # Asked for by a userPrincipalName, signInActivity is refused: "Get By Key only supports UserId".
-        named = {at: key for at, key in keys.items() if not _GUID.fullmatch(names[at])}
-        found, missing = await _by_key(connection, named, Query(("id",)))
-        failed |= missing
-        keys = {at: key for at, key in keys.items() if at not in missing}
-        keys |= {at: f"/users/{quote(user.id, safe='')}" for at, user in found.items()}
-    users, missing = await _by_key(connection, keys, query)
-    failed |= missing
+    # Asked for by a userPrincipalName, signInActivity is refused: "Get By Key only supports UserId".
+    by_name = {at: key for at, key in keys.items() if SIGN_IN in query.select and not _GUID.fullmatch(names[at])}
+    direct = {at: key for at, key in keys.items() if at not in by_name}
+    users, missing = await _by_key(connection, direct, query)
+    known, unknown = await _by_key(connection, by_name, Query(("id",)))
+    missing |= unknown
+    mailed = {at: names[at] for at, problem in missing.items() if problem.status == 404 and "@" in names[at]}
+    ids, not_one = await mails.ids_of(connection, mailed)
+    ids |= {at: user.id for at, user in known.items()}
+    by_id = {at: f"/users/{quote(each, safe='')}" for at, each in ids.items()}
+    others, gone = await _by_key(connection, by_id, query)
+    users |= others
+    failed |= {at: problem for at, problem in missing.items() if at not in ids} | not_one | gone
     entries = [{**failed[at].as_dict(), "user": names[at][:LONGEST_NAME]} for at in sorted(failed)]
     return [users[at] for at in sorted(users)], entries
 
 
 async def _by_key(
     connection: Graph, keys: dict[int, str], query: Query
-) -> tuple[dict[int, User], dict[int, ExportError]]:
+) -> tuple[dict[int, User], dict[int, GraphError]]:
     """The users that Graph has under these addresses, and why it does not give the others."""
     asked = f"$select={','.join(query.select)}" + (f"&$expand={query.expand}" if query.expand else "")
     urls = [f"{key}?{asked}" for key in keys.values()]
     kind = kind_of(query.select)
     users: dict[int, User] = {}
-    failed: dict[int, ExportError] = {}
+    failed: dict[int, GraphError] = {}
     for at, answer in zip(keys, await batches.batch(connection, urls), strict=True):
         try:
             users[at] = _user_of(answer, kind)

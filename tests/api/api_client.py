@@ -142,7 +142,7 @@ def check_state(export: Json) -> None:
         more = {"cancelRequested"}
     else:
         told |= {"file", "warnings", "errors", "download"} | ({"error"} if status in {"Failed", "Cancelled"} else set())
-        more = {"notes", "counts", "rate", "completedDateTime"}
+        more = {"notes", "advice", "counts", "rate", "completedDateTime"}
         if export["type"] == "comparison":
             more |= {"changedColumns", "columns"}
     assert told <= {*export} <= told | more

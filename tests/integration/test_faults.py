@@ -86,6 +86,28 @@ async def test_how_often_graph_throttled_and_how_quick_the_export_was_stands_in_
     assert rate["usersPerSecond"] / 9000 == pytest.approx(rate["requestsPerSecond"] / counts["requests"], rel=0.02)
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"match": "/$batch", "rate": 1.0},
+        {"match": "/$batch", "rate": 1.0, "status": 400},
+        {"match": "/users?$top=999", "rate": 1.0},
+        {"match": "/users?$top=999", "rate": 1.0, "status": 400},
+        {"match": "/users/delta", "nth": 2, "times": 10**6},
+        {"match": "/users/delta", "nth": 2, "times": 10**6, "status": 400},
+    ],
+    ids=["plan raises", "plan fails", "export raises", "export fails", "check raises", "check fails"],
+)
+async def test_a_failed_export_counts_the_requests_of_the_step_that_failed(
+    connected: Connect, fault: dict[str, Any]
+) -> None:
+    tenant = Tenant(users=4500, shape="null90")
+    done = await export_with(connected, tenant, {"kind": "status", **fault})
+    check_results(done.results, "Failed")
+    assert tenant.faults.applied["status"] > 0
+    assert done.results["counts"]["requests"] > tenant.faults.applied["status"]
+
+
 @pytest.mark.parametrize("match", ["/authentication/methods", "$select=", "/users/$count"])
 @pytest.mark.parametrize(
     "fault",
