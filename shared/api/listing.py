@@ -5,14 +5,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from shared.api.access import Caller
-<<<<<<< HEAD
-from shared.api.operations import Operations, cancel_requested
-from shared.api.progress import is_running, progress_of, running_status
-from shared.export.context import EXPORT
-=======
 from shared.api.operations import Operations
 from shared.api.progress import is_running, running_of, running_status
->>>>>>> main
+from shared.export.context import EXPORT
 from shared.export.messages import Json
 from shared.files import results
 from shared.files.formats import CSV

@@ -39,7 +39,9 @@ def _progress(planned: Json, noted: list[Json], ends: list[Json], created: str, 
     """How far the ranges are, as their activities have noted; users a second; and when the rest will be there."""
     exported, done = sum(note["rows"] for note in noted), sum(note["done"] for note in noted)
     for end in ends:
-        exported, done = end["counts"]["exported"], planned["ranges"] if end["file"] else done
+        # A comparison counts no exported users: all have been read when it has a file.
+        read = (planned["expected"] if end["file"] else exported) or 0
+        exported, done = end["counts"].get("exported", read), planned["ranges"] if end["file"] else done
     found: Json = {"exported": exported, "expected": planned["expected"], "ranges": planned["ranges"]}
     found["rangesDone"] = done
     seconds = (now - datetime.fromisoformat(created)).total_seconds()

@@ -117,18 +117,8 @@ def check(
     also: tuple[str, ...] = (),
 ) -> ExportRequest:
     """As `parse`, of what was decoded. `also`: properties that another reads."""
-<<<<<<< HEAD
     problems = unknown(given, (*_KNOWN, *also))
-    file = _format(given, problems)
-=======
-    problems: list[Problem] = []
-    known = (*_KNOWN, *also)
-    problems += [
-        Problem(f"/{_pointer(name)}", f"unknown property{_meant(name, known)}; known: {', '.join(known)}")
-        for name in itertools.islice((name for name in given if name not in known), MAX_PROBLEMS)
-    ]
     file, scope = _format(given, problems), _scope(given, problems)
->>>>>>> main
     wanted = ExportRequest(
         file_name=_file_name(given, formats.chosen(file.name, compress=file.compress).ending, now, problems),
         columns=_columns(given, settings, scope, problems),

@@ -147,13 +147,9 @@ def record_of(request: ExportRequest, caller: Caller, export_id: str, now: datet
 
 
 def _asked(record: Record) -> Json:
-<<<<<<< HEAD
-    """What the list tells exports apart by: how many users are selected, or the filter, shortened."""
+    """What the list tells exports apart by: how many users are selected, or scope and filter, shortened."""
     if record.old:
         return {"old": record.old, "new": record.new}
-=======
-    """What the list tells exports apart by: how many users are selected, or scope and filter, shortened."""
->>>>>>> main
     if record.users:
         return {"users": record.users}
     cut = record.filter[:FILTER_SHOWN]

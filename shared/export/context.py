@@ -62,7 +62,7 @@ class Record(msgspec.Struct, rename="camel", omit_defaults=True):
     """As it was sent, without the list of users and the callback; None when an older version has written this."""
     saved: str = ""
     """The name of the saved export that this is a run of."""
-<<<<<<< HEAD
+    scope: Scope = ALL
     old: str = ""
     """Of a comparison: the ids of the exports that it compares. `columns` are those that both have."""
     new: str = ""
@@ -70,9 +70,6 @@ class Record(msgspec.Struct, rename="camel", omit_defaults=True):
     @property
     def type(self) -> str:
         return COMPARISON if self.old else EXPORT
-=======
-    scope: Scope = ALL
->>>>>>> main
 
     def shown(self) -> Json:
         """The request as the results and the API show it: of a list of users the length, of a callback the host."""
