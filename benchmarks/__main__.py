@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import charts, effort, report
-from benchmarks.parts import batches, cold, compare, cpu, formats, history, instance, load, scale
+from benchmarks.parts import batches, changes, cold, compare, cpu, formats, history, instance, load, scale
 from benchmarks.progress import Progress
 
 PARTS = {
@@ -16,6 +16,7 @@ PARTS = {
     "instance": instance,
     "cpu": cpu,
     "formats": formats,
+    "changes": changes,
     "scale": scale,
     "history": history,
     "cold": cold,

@@ -16,6 +16,7 @@ class Effort:
     sdk_pages: int = 4
     javascript_pages: int = 10
     cpu_users: int = 200_000
+    compared_users: int = 1_000_000
     smallest: int = 1_000
     """A tenant whose export takes hardly more than what every export takes."""
     scale: tuple[int, ...] = (10_000, 100_000, 1_000_000)
@@ -37,6 +38,7 @@ QUICK = Effort(
     sdk_pages=1,
     javascript_pages=4,
     cpu_users=20_000,
+    compared_users=40_000,
     scale=(10_000, 30_000, 100_000),
     history_users=4_000,
     history_ranges=(50, 100, 200),
