@@ -28,6 +28,7 @@ _SCRIPTS = (
     "preview",
     "peruser",
     "columns",
+    "compare",
     "filters",
     "userlist",
     "users",

@@ -1,6 +1,7 @@
 // The details of one export: its request, counts, warnings, errors, files and commands.
 
 import { call, download, showProblem } from "./api.js";
+import { changedColumns, compareFacts, compareTiles, isComparison } from "./compare.js";
 import { announce, confirm, copyButton, element, find, icon, isBusy, keepFocus, setBusy } from "./dom.js";
 import { entries, errors } from "./errors.js";
 import { asked, duration, formatOf, harmOf, isRunning, nameOf, progressBar, sameState, statusChip, time } from "./operation.js";
@@ -63,6 +64,7 @@ function draw(operation) {
       commands(operation),
       element("div", { class: "problem", role: "alert", hidden: true }),
       operation.counts && tiles(operation),
+      changedColumns(operation),
       entries(t("details.warnings"), operation.warnings),
       errors(operation),
       element("section", {}, element("h3", {}, t("details.request")), facts(requestFacts(operation))),
@@ -82,7 +84,7 @@ function commands(operation) {
     operation.file && (operation.download?.file ?? operation.download?.csv) && button(t("details.download", { format: formatOf(operation) }), "download", () => fetchFile("file"), "primary"),
     operation.download?.results && button(t("details.results"), "download", () => fetchFile("results")),
     running && !operation.cancelRequested && button(t("cancel"), "stop", cancel),
-    !running && button(t("again"), "refresh", again),
+    !running && !isComparison(operation) && button(t("again"), "refresh", again),
     copyButton(t("copyLink"), () => location.href, t("copied")),
     !running && button(t("delete"), "delete", remove),
   );
@@ -143,8 +145,9 @@ function tiles({ counts, ...operation }) {
   return element(
     "dl",
     { class: "tiles" },
-    tile(t("tile.exported"), number(counts.exported)),
-    tile(t("tile.expected"), number(counts.expected)),
+    ...(isComparison(operation) ? compareTiles(counts) : [[t("tile.exported"), counts.exported], [t("tile.expected"), counts.expected]]).map(
+      ([label, value]) => tile(label, number(value)),
+    ),
     tile(t("tile.errors"), number(counts.errors), counts.errors ? "some" : ""),
     tile(t("tile.duration"), duration(operation)),
   );
@@ -160,8 +163,10 @@ function facts(pairs) {
 
 function requestFacts({ request = {}, ...operation }) {
   const columns = request.columns ?? [];
+  const first = isComparison(operation) ? compareFacts({ request, ...operation }) : [];
   return [
-    [t("fact.users"), asked({ request: { ...request, filter: "" } })],
+    ...first,
+    [t("fact.users"), first.length ? null : asked({ request: { ...request, filter: "" } })],
     [t("fact.filter"), request.filter ? element("code", { dir: "ltr" }, request.filter) : null],
     [t("fact.columns"), element("details", {}, element("summary", {}, t("columns.count", { count: columns.length })), columns.join(", "))],
     [t("fact.format"), formatOf({ request, ...operation })],
@@ -173,16 +178,17 @@ function requestFacts({ request = {}, ...operation }) {
 function runFacts({ counts, ...operation }) {
   // Of a failed export the steps that failed could not say how many requests they made.
   const known = counts && (counts.requests > 0 || operation.status !== "Failed");
-  const tries = counts && `${t("fact.retries", { count: counts.retries })}, ${t("fact.restarts", { count: counts.restarts })}`;
+  const tries = counts && [t("fact.retries", { count: counts.retries })];
+  if (counts?.restarts !== undefined) tries.push(t("fact.restarts", { count: counts.restarts }));
   return [
     [t("fact.startedBy"), operation.requestedBy?.name || operation.requestedBy?.id || "–"],
     [t("fact.started"), time(operation.createdDateTime)],
     [t("fact.ended"), operation.completedDateTime ? time(operation.completedDateTime) : null],
     [t("fact.duration"), took],
     [t("fact.size"), operation.file ? bytes(operation.file.bytes) : null],
-    [t("fact.ranges"), known ? number(counts.ranges) : null],
+    [t("fact.ranges"), known && counts.ranges !== undefined ? number(counts.ranges) : null],
     [t("fact.requests"), known ? number(counts.requests) : null],
-    [t("fact.again"), known ? tries : null],
+    [t("fact.again"), known ? tries.join(", ") : null],
     [t("fact.id"), element("code", {}, operation.id)],
   ];
 }

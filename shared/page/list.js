@@ -1,6 +1,7 @@
 // The list of operations: loads it, keeps the running ones up to date, and finds what others start meanwhile.
 
 import { Problem, call, download, showProblem } from "./api.js";
+import { isComparison, untick } from "./compare.js";
 import * as details from "./details.js";
 import { announce, find, isBusy, keepFocus, setBusy } from "./dom.js";
 import { isRunning, nameOf, statusText, titleOf } from "./operation.js";
@@ -129,6 +130,7 @@ export function forget(id) {
   const focused = row?.contains(document.activeElement);
   if (row) watcher.unobserve(row);
   row?.remove();
+  untick(id);
   for (const each of [operations, rows, onScreen]) each.delete(id);
   narrow();
   if (focused) find("list").focus();
@@ -151,7 +153,7 @@ function put(operation) {
   }
   if (before && isRunning(before) && !isRunning(operation)) {
     const values = { name: nameOf(operation), status: statusText(operation.status), count: operation.counts?.exported ?? 0 };
-    announce(t("said.ended", values));
+    announce(isComparison(operation) ? t("said.compared", values) : t("said.ended", values));
   }
   narrow();
   showTitle();

@@ -23,7 +23,8 @@ export function statusChip({ status, cancelRequested }) {
 }
 
 // "All users", "401 selected users", "Guests of group ...": what was asked for.
-export function asked({ request = {} }) {
+export function asked({ request = {}, type }) {
+  if (type === "comparison") return t("asked.comparison");
   if (request.users) return t("asked.users", { count: request.users });
   const { scope } = request;
   const parts = [];

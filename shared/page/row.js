@@ -1,5 +1,6 @@
 // One row of the list.
 
+import { tickBox } from "./compare.js";
 import { element, icon } from "./dom.js";
 import { asked, duration, formatOf, isRunning, nameOf, progressBar, sameState, sizeOf, statusChip, time } from "./operation.js";
 import { number, t } from "./words.js";
@@ -9,7 +10,7 @@ export function newRow(operation, fetchFile) {
   const row = element("tr", { role: "row", "data-id": operation.id });
   row.addEventListener("click", ({ target }) => {
     // The whole row opens; what is a control of its own, or text that someone has marked, does not.
-    if (!target.closest("a, button") && !String(getSelection())) location.hash = operation.id;
+    if (!target.closest("a, button, .tick") && !String(getSelection())) location.hash = operation.id;
   });
   row.show = (now, before) => {
     if (sameState(before, now)) tick(row, now);
@@ -32,12 +33,14 @@ function fill(row, operation, fetchFile) {
     : element("span", { class: "no-file" }, shownName);
   const about = [formatOf(operation), sizeOf(operation)].filter(Boolean).join(" · ");
   const who = operation.requestedBy?.name || operation.requestedBy?.id || "–";
+  const box = tickBox(operation);
   row.replaceChildren(
+    cell("", { class: box ? "tick" : "tick none" }, box),
     cell(t("list.name"), { class: "name" }, fileName, element("span", { class: "asked clamped", dir: "auto" }, asked(operation)), element("span", { class: "about" }, about)),
     cell(t("list.status"), { class: "state" }, statusChip(operation), row.bar),
     cell(t("list.started"), { class: "started" }, time(operation.createdDateTime), element("bdi", { class: "who clamped", dir: "auto", title: who }, who)),
     row.duration,
-    cell(t("list.users"), { class: "number" }, number(operation.counts?.exported)),
+    cell(t("list.users"), { class: "number" }, number(operation.counts?.exported ?? operation.file?.rows)),
     cell(t("list.errors"), { class: operation.counts?.errors ? "number some" : "number" }, number(operation.counts?.errors)),
     cell("", { class: "open" }, element("a", { class: "details", href: `#${operation.id}`, "aria-label": t("list.detailsOf", { name }) }, t("list.details"), icon("next"))),
   );

@@ -1,6 +1,7 @@
 // The page: what its address names is shown. `#new` is the form, `#{id}` the details of one export; `?status=` and
 // `?name=` are what the list is narrowed to.
 
+import * as compare from "./compare.js";
 import { announce, find, keepFocus } from "./dom.js";
 import * as details from "./details.js";
 import * as list from "./list.js";
@@ -56,6 +57,7 @@ details.setUp({
   again: started,
 });
 start.setUp({ started });
+compare.setUp({ started });
 list.setUp({ refused: start.close });
 window.addEventListener("hashchange", follow);
 follow();

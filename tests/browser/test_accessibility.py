@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from local.serve import Serving
+from tests.browser.test_comparisons import COMPARISON
 from tests.browser.test_states import answer, listed, running
 
 AXE = Path(__file__).parents[2] / "local" / "node_modules" / "axe-core" / "axe.min.js"
@@ -63,6 +64,10 @@ def wrong(page: Page) -> None:
     page.get_by_role("button", name="Start export").click()
 
 
+def tick(page: Page) -> None:
+    page.get_by_role("checkbox").first.check()
+
+
 def ask_to_cancel(page: Page) -> None:
     page.get_by_role("button", name="Cancel export").click()
 
@@ -73,6 +78,8 @@ def nothing(_: Page) -> None:
 
 STATES: dict[str, tuple[Callable[[Page], None], str, Callable[[Page], None], str]] = {
     "list": (list_of(listed(1), running(2), CANCELLED, ENDED), "", nothing, "#rows tr"),
+    "ticked": (list_of(listed(1), ENDED), "", tick, "#compare"),
+    "comparison": (details_of(COMPARISON), f"#{COMPARISON['id']}", nothing, "#details .chart"),
     "empty list": (list_of(), "", nothing, "#empty"),
     "signed out": (refused(401), "", nothing, "#problem"),
     "no role": (refused(403), "", nothing, "#problem"),

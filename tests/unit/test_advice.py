@@ -18,7 +18,7 @@ PASSING = {"Throttled"}
 
 def codes() -> set[str]:
     folder = Path(shared.__file__).parent
-    sources = [path for name in ("export", "graph", "api") for path in (folder / name).rglob("*.py")]
+    sources = [path for name in ("compare", "export", "graph", "api") for path in (folder / name).rglob("*.py")]
     return {one or other for path in sources for one, other in CODE.findall(path.read_text())}
 
 
