@@ -30,14 +30,17 @@ setup: $(VENV)/.ready local/node_modules/.ready
 
 $(VENV)/.ready: requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
-	@echo "Setting up Python packages in $(VENV) (once) ..."
+	@echo "Setting up, once: it takes one to two minutes, and 1.6 GB in $(VENV) and local/node_modules."
+	@echo "  1 of 4: a Python environment in $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
+	@echo "  2 of 4: the packages of the app ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@echo "  3 of 4: the packages of the local tenant and the tests ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
 local/node_modules/.ready: local/package.json local/package-lock.json
-	@echo "Setting up Azurite and the linter of the page in local/node_modules (once) ..."
+	@echo "  4 of 4: Azurite, and the linter of the page, in local/node_modules ..."
 	@cd local && npm ci --silent --ignore-scripts --no-fund --no-audit
 	@touch $@
 

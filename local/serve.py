@@ -117,17 +117,21 @@ def _serve(options: argparse.Namespace, data: Path, stack: ExitStack) -> None:
     storage = os.environ.get("EXPORT_STORAGE", "")
     # The extension's hub is always here: it must never be one of a real storage account.
     emulator = ""
+    _say("starting: storage")
     if extension or (not storage and "EXPORT_STORAGE__blobServiceUri" not in os.environ):
         emulator = _start_azurite(children, data, azurite.ALL if extension else azurite.BLOB)
     if not storage and "EXPORT_STORAGE__blobServiceUri" not in os.environ:
         storage = environment["EXPORT_STORAGE"] = emulator
     if storage:
         environment.setdefault("AzureWebJobsStorage", storage)
+    if not options.graph:
+        _say(f"starting: a simulated tenant of {options.users:,} users")
     graph = options.graph or _start_tenant(children, options, environment, data)
     environment["GRAPH_ENDPOINT"] = graph
     if identity.is_loopback(graph):
         environment |= identity.environment(base, secrets.token_urlsafe(24), options.permissions)
 
+    _say("starting: the app")
     common = ["--app", options.app, "--data", str(data), "--parent-pid", str(os.getpid())]
     host = ["host", "--fd", str(listener.fileno()), *common] + ["--extension"] * extension
     _add(children, "host", _python(host, environment, (listener.fileno(),)), "host ready")
@@ -148,9 +152,13 @@ def _serve(options: argparse.Namespace, data: Path, stack: ExitStack) -> None:
 
     _describe(Serving(base, graph, storage, data), children)
     tenant = f"Microsoft Graph at {graph}" if options.graph else f"a simulated tenant of {options.users:,} users"
-    print(f"ready on {base} (page: {base}{PAGE})", flush=True)
-    print(f"It exports {tenant}, and keeps its state in {data}. Ctrl-C ends it; the same command goes on.", flush=True)
+    _say(f"ready on {base} (page: {base}{PAGE})")
+    _say(f"It exports {tenant}, and keeps its state in {data}. Ctrl-C ends it; the same command goes on.")
     _supervise(children, Serving(base, graph, storage, data))
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
 
 
 def _listener(port: int) -> socket.socket:
@@ -331,8 +339,16 @@ def _end(children: list[Child]) -> None:
 
 
 @contextmanager
-def launch(data: Path, *arguments: str, environment: dict[str, str] | None = None) -> Iterator[Serving]:
-    """Run `python -m local serve --data DATA --port 0 ARGUMENTS...`; ends it, and all of it, at the end."""
+def launch(
+    data: Path,
+    *arguments: str,
+    environment: dict[str, str] | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Iterator[Serving]:
+    """Run `python -m local serve --data DATA --port 0 ARGUMENTS...`; ends it, and all of it, at the end.
+
+    `say` is given each line that says what is being started.
+    """
     data.mkdir(parents=True, exist_ok=True)
     (data / "serve.json").unlink(missing_ok=True)
     command = [sys.executable, "-m", "local", "serve", "--data", str(data), "--port", "0"]
@@ -342,7 +358,7 @@ def launch(data: Path, *arguments: str, environment: dict[str, str] | None = Non
             command, stdout=log, stderr=log, env=dict(os.environ) | (environment or {}), start_new_session=True
         )
     try:
-        yield _wait_until_serving(process, data)
+        yield _wait_until_serving(process, data, say)
     finally:
         process.terminate()
         process.wait()
@@ -354,12 +370,18 @@ def look(data: Path) -> Serving:
     return Serving(found["url"], found["graph"], found["storage"], data, {"serve": found["pid"]} | found["pids"])
 
 
-def _wait_until_serving(process: subprocess.Popen[bytes], data: Path) -> Serving:
+def _wait_until_serving(
+    process: subprocess.Popen[bytes], data: Path, say: Callable[[str], None] | None = None
+) -> Serving:
     deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline:
-        if (data / "serve.json").exists():
-            return look(data)
-        if process.poll() is not None:
-            raise ServeError((data / "serve.log").read_text(errors="replace")[-3000:])
-        time.sleep(0.02)
+    with (data / "serve.log").open(errors="replace") as log:
+        while time.monotonic() < deadline:
+            for line in log:
+                if say and line.startswith("starting"):
+                    say(line.rstrip())
+            if (data / "serve.json").exists():
+                return look(data)
+            if process.poll() is not None:
+                raise ServeError((data / "serve.log").read_text(errors="replace")[-3000:])
+            time.sleep(0.02)
     raise ServeError(f"`python -m local serve` was not ready within {READY_SECONDS:.0f} seconds.")

@@ -43,14 +43,13 @@ async def lanes(on: client.Graph, settings: Settings) -> list[list[pages.Query]]
 
 
 async def _ranges(on: client.Graph, settings: Settings) -> list[Range]:
-    tally = client.Tally()
     planner = splitting.split(
         lambda total: range_size(total, settings.range_users, settings.parallel), int(time.time())
     )
     try:
         questions = next(planner)
         while True:
-            questions = planner.send(await answers(on, RECORD, questions, tally, advanced=False))
+            questions = planner.send(await answers(on, RECORD, questions, advanced=False))
     except StopIteration as end:
         total, ranges = end.value
         return ranges or [Range(kind="all", expected=total)]

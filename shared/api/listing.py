@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from shared.api.access import Caller
-from shared.api.operations import Operations, cancel_requested
-from shared.api.progress import is_running, progress_of, running_status
+from shared.api.operations import Operations
+from shared.api.progress import is_running, running_of, running_status
 from shared.export.messages import Json
 from shared.files import results
 from shared.files.formats import CSV
@@ -100,9 +100,8 @@ async def _with_status(operations: Operations, entry: Json) -> Json:
     storage, export_id = operations.storage, entry["id"]
     status = await operations.durable.get_status(export_id)
     if is_running(status):
-        progress = await progress_of(storage, export_id, entry["createdDateTime"], status, operations.now())
-        cancelled = await cancel_requested(storage, export_id)
-        return entry | {"status": running_status(status), "progress": progress} | cancelled
+        running = await running_of(storage, export_id, entry["createdDateTime"], status, operations.now())
+        return entry | {"status": running_status(status)} | running
     # Most likely it has ended since the container was listed.
     ended = [blob async for blob in blobs.listing(storage, results_name(export_id))]
     return entry | {"status": results.FAILED} | (blobs.summary_of(ended[0]) if ended else {})

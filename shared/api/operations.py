@@ -14,16 +14,17 @@ from typing import Any
 from shared.api.access import Caller
 from shared.api.durable import DurableClient
 from shared.api.problems import ProblemError
-from shared.api.progress import is_running, progress_of, running_status
+from shared.api.progress import is_running, running_of, running_status
 from shared.export.context import Record, find_record
 from shared.export.messages import Json
 from shared.export.outcome import Receiver, read_results, with_links
 from shared.export.workflow import CANCEL
 from shared.files import results
+from shared.page.advice import advice_for
 from shared.settings import Settings
 from shared.storage import blobs
 from shared.storage.blobs import Storage
-from shared.storage.names import RUN, cancelled_name, deleted_name, plan_name, results_name, work_name
+from shared.storage.names import RUN, cancelled_name, deleted_name, plan_name, work_name
 
 RETRY_AFTER = 5
 """Seconds between two polls."""
@@ -75,16 +76,8 @@ async def show(operations: Operations, export_id: str, caller: Caller) -> Json:
         return await _running(operations, record, status)
     end = await read_results(operations.storage, export_id) or _lost(record, status)
     receiver = Receiver(caller.id, caller.reads_authentication)
-    return await with_links(operations.storage, operations.settings, record, end, operations.now(), receiver)
-
-
-async def cancel_requested(storage: Storage, export_id: str) -> Json:
-    """`{"cancelRequested": True}` of a running export that a person has cancelled; else nothing."""
-    # `clean` takes the mark away shortly before the orchestration ends; the results are there by then.
-    if await blobs.exists(storage, cancelled_name(export_id)):
-        return {"cancelRequested": True}
-    ends = [blobs.summary_of(blob) async for blob in blobs.listing(storage, results_name(export_id))]
-    return {"cancelRequested": True} if any(end["status"] == results.CANCELLED for end in ends) else {}
+    body = await with_links(operations.storage, operations.settings, record, end, operations.now(), receiver)
+    return body | {"advice": advice_for([*body["errors"], *body["warnings"]])}
 
 
 async def _running(operations: Operations, record: Record, status: Any) -> Json:
@@ -94,10 +87,7 @@ async def _running(operations: Operations, record: Record, status: Any) -> Json:
         "request": record.shown(),
         "requestedBy": record.requested_by,
         "createdDateTime": record.created_date_time,
-        "progress": await progress_of(
-            operations.storage, record.id, record.created_date_time, status, operations.now()
-        ),
-        **await cancel_requested(operations.storage, record.id),
+        **await running_of(operations.storage, record.id, record.created_date_time, status, operations.now()),
     }
 
 

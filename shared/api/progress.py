@@ -1,4 +1,4 @@
-"""How far a running export is."""
+"""How far a running export is, and whether a person has cancelled it."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -6,7 +6,9 @@ from typing import Any
 from shared.export.context import progress
 from shared.export.messages import Json
 from shared.files import results
+from shared.storage import blobs
 from shared.storage.blobs import Storage
+from shared.storage.names import cancelled_name, results_name
 
 _RUNNING = frozenset({"Pending", "Running", "ContinuedAsNew", "Suspended"})
 
@@ -20,18 +22,30 @@ def running_status(status: Any) -> str:
     return results.NOT_STARTED if status.runtime_status.value == "Pending" else results.IN_PROGRESS
 
 
-async def progress_of(storage: Storage, export_id: str, created: str, status: Any, now: datetime) -> Json:
-    """How far the ranges are, as their activities have noted; users a second; and when the rest will be there."""
+async def running_of(storage: Storage, export_id: str, created: str, status: Any, now: datetime) -> Json:
+    """`{"progress"}` of a running export, and `{"cancelRequested": True}` when a person has cancelled it."""
     planned = status.custom_status or {"expected": None, "ranges": 0}
     # While it waits or is planned there is nothing to find, and with many in a queue looking for it takes seconds.
     noted = await progress(storage, export_id) if planned["ranges"] else []
-    exported = sum(note["rows"] for note in noted)
+    # After the notes: `clean` removes them shortly before the orchestration ends, and the results are there by then.
+    ends = [blobs.summary_of(blob) async for blob in blobs.listing(storage, results_name(export_id))]
+    cancelled = any(end["status"] == results.CANCELLED for end in ends)
+    if cancelled or await blobs.exists(storage, cancelled_name(export_id)):
+        return {"progress": _progress(planned, noted, ends, created, now), "cancelRequested": True}
+    return {"progress": _progress(planned, noted, ends, created, now)}
+
+
+def _progress(planned: Json, noted: list[Json], ends: list[Json], created: str, now: datetime) -> Json:
+    """How far the ranges are, as their activities have noted; users a second; and when the rest will be there."""
+    exported, done = sum(note["rows"] for note in noted), sum(note["done"] for note in noted)
+    for end in ends:
+        exported, done = end["counts"]["exported"], planned["ranges"] if end["file"] else done
     found: Json = {"exported": exported, "expected": planned["expected"], "ranges": planned["ranges"]}
-    found["rangesDone"] = sum(note["done"] for note in noted)
+    found["rangesDone"] = done
     seconds = (now - datetime.fromisoformat(created)).total_seconds()
     if exported and seconds > 0:
         found["usersPerSecond"] = round(exported / seconds, 1)
         if found["expected"] and found["expected"] > exported:
-            end = now + timedelta(seconds=(found["expected"] - exported) * seconds / exported)
-            found["estimatedEndDateTime"] = end.isoformat(timespec="seconds").replace("+00:00", "Z")
+            expected_end = now + timedelta(seconds=(found["expected"] - exported) * seconds / exported)
+            found["estimatedEndDateTime"] = expected_end.isoformat(timespec="seconds").replace("+00:00", "Z")
     return found

@@ -54,7 +54,7 @@ class ExportRequest:
     columns: tuple[str, ...]
     filter: str = ""
     users: tuple[str, ...] = ()
-    """Object ids or userPrincipalNames, each once; empty: all users."""
+    """Object ids, userPrincipalNames or mail addresses, each once; empty: all users."""
     excel: bool = True
     format: str = formats.CSV
     compress: bool = False
@@ -278,7 +278,9 @@ def _users(given: Mapping[str, Any], problems: list[Problem]) -> tuple[str, ...]
     if users is None:
         return ()
     if not isinstance(users, list) or not users:
-        problems.append(Problem("/users", "must be a list of object ids or userPrincipalNames, and not empty"))
+        problems.append(
+            Problem("/users", "must be a list of object ids, userPrincipalNames or mail addresses, and not empty")
+        )
         return ()
     if len(users) > MAX_USERS:
         problems.append(Problem("/users", f"must have at most {MAX_USERS} users, but has {len(users)}"))
@@ -289,7 +291,7 @@ def _users(given: Mapping[str, Any], problems: list[Problem]) -> tuple[str, ...]
         if len(problems) >= told:
             break
         if not isinstance(user, str) or not user.strip():
-            problems.append(Problem(f"/users/{at}", "must be an object id or a userPrincipalName"))
+            problems.append(Problem(f"/users/{at}", "must be an object id, a userPrincipalName or a mail address"))
         else:
             name = user.strip()[: LONGEST_NAME + 1]  # One more than Graph is asked for is enough to say so.
             each_once.setdefault(name.lower(), name)

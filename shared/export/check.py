@@ -16,7 +16,7 @@ from shared.export.context import Edges, ended, failure_of, read_plan, read_reco
 from shared.export.messages import Checked, CheckTask, Staged
 from shared.files.columns import select_of
 from shared.graph import batches, pages
-from shared.graph.client import Graph, Tally
+from shared.graph.client import Graph
 from shared.graph.pages import Advance, Query
 from shared.graph.users import User, user_of
 from shared.ranges.keys import fresh, key_of, split
@@ -34,13 +34,13 @@ def by_name(part: Range) -> bool:
     return bool(part.prefixes or part.except_prefixes)
 
 
-async def delta_link(connection: Graph, tally: Tally) -> str:
+async def delta_link(connection: Graph) -> str:
     """A link that gives all renames from now on; empty where Graph has no delta for users."""
     start = f"{connection.root}/users/delta?$deltatoken=latest&$select=id,userPrincipalName"
     link = ""
     try:
         advance = Advance(None)
-        async for page in pages.chain(connection, _ID, tally, start):
+        async for page in pages.chain(connection, _ID, start):
             advance.page(0)
             link = page.delta_link or ""
     except Transient:
@@ -52,7 +52,6 @@ async def delta_link(connection: Graph, tally: Tally) -> str:
 
 async def check(edges: Edges, task: CheckTask) -> Checked:
     """Which ranges to read again."""
-    tally = Tally()
     record = await read_record(edges.storage, task.id)
     made = await read_plan(edges.storage, record.id)
     if made is None:
@@ -64,7 +63,7 @@ async def check(edges: Edges, task: CheckTask) -> Checked:
     try:
         ranges = {at: part for at, each in enumerate(made.ranges) if by_name(part := from_dict(each))}
         select = select_of((), made.unreadable)
-        renamed = await _renamed(edges.graph, made.delta_link, select, tally)
+        renamed = await _renamed(edges.graph, made.delta_link, select)
         parts = [part for part in task.parts if part.range in ranges]
         found, twice = await _found_in(edges, record.id, parts, {key_of(user.id) for user in renamed})
         again.update(twice)
@@ -78,20 +77,20 @@ async def check(edges: Edges, task: CheckTask) -> Checked:
         raise
     except ExportError as problem:
         return Checked(failed=failure_of(problem))
-    return Checked(sorted(again), tally.requests, tally.retries, tally.throttled)
+    return Checked(sorted(again))
 
 
-async def _renamed(connection: Graph, link: str, select: tuple[str, ...], tally: Tally) -> list[User]:
+async def _renamed(connection: Graph, link: str, select: tuple[str, ...]) -> list[User]:
     """Who has changed since the link was made, as they are now; the deleted ones are left out."""
     changed: dict[str, None] = {}
     advance = Advance(MOST_RENAMED // 2)
-    async for page in pages.chain(connection, _ID, tally, link):
+    async for page in pages.chain(connection, _ID, link):
         known = len(changed)
         changed.update(dict.fromkeys(user.id for user in page.value))
         advance.page(len(changed) - known)
     urls = [f"/users/{user_id}?$select={','.join(select)}" for user_id in changed]
     users = []
-    for answer in await batches.batch(connection, urls, tally):
+    for answer in await batches.batch(connection, urls):
         if answer.status != 404:
             batches.raise_for(answer)
             users.append(user_of(bytes(answer.body)))

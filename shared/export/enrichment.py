@@ -15,7 +15,7 @@ from shared.export.registration import Report
 from shared.files.columns import AUTHENTICATION, LICENSES, REGISTRATION, ROLES, SIGN_IN, Column, relations_of
 from shared.graph import authentication, relations
 from shared.graph.batches import GoOn
-from shared.graph.client import Graph, Tally
+from shared.graph.client import Graph
 from shared.graph.users import User
 
 Enricher = Callable[[list[User], GoOn | None], Awaitable[tuple[int, list[Json]]]]
@@ -29,7 +29,6 @@ def enrichers(
     record: Record,
     plan: Plan,
     columns: list[Column],
-    tally: Tally,
     report: Report | None,
     *,
     expanded: str = "",
@@ -51,12 +50,12 @@ def enrichers(
     if report is not None and (REGISTRATION in sources or AUTHENTICATION in sources):
         found.append(_plainly(lambda user: setattr(user, "registration", report.of(user.id))))
     found += [
-        _related(graph, name, columns, tally, doubtful=name == expanded)
+        _related(graph, name, columns, doubtful=name == expanded)
         for name in relations_of(columns, plan.unreadable)
         if name != expanded or doubtful
     ]
     if AUTHENTICATION in sources:
-        found.append(_methods(graph, columns, tally, report))
+        found.append(_methods(graph, columns, report))
     return found
 
 
@@ -71,7 +70,7 @@ def _plainly(fill: Callable[[User], None]) -> Enricher:
     return enrich
 
 
-def _related(graph: Graph, relation: str, columns: list[Column], tally: Tally, *, doubtful: bool) -> Enricher:
+def _related(graph: Graph, relation: str, columns: list[Column], *, doubtful: bool) -> Enricher:
     """For a relation that does not come with the list: Graph expands one for each request.
 
     `doubtful`: it should have come, and is asked for again when nobody on the page has it.
@@ -80,19 +79,19 @@ def _related(graph: Graph, relation: str, columns: list[Column], tally: Tally, *
     async def enrich(users: list[User], _: GoOn | None) -> tuple[int, list[Json]]:
         if doubtful and any(getattr(user, relation) for user in users):
             return len(users), []
-        failed = await relations.add(graph, relation, users, tally)
+        failed = await relations.add(graph, relation, users)
         return len(users), _entries(failed, columns, relation)
 
     return enrich
 
 
-def _methods(graph: Graph, columns: list[Column], tally: Tally, report: Report | None) -> Enricher:
+def _methods(graph: Graph, columns: list[Column], report: Report | None) -> Enricher:
     """For the authentication columns: a call for each user who, by the report, has something that they show, and for
     each whom it does not know."""
 
     async def enrich(users: list[User], go_on: GoOn | None) -> tuple[int, list[Json]]:
         asked = users if report is None else [user for user in users if _may_have_methods(user)]
-        done, failed = await authentication.add_methods(graph, asked, tally, go_on)
+        done, failed = await authentication.add_methods(graph, asked, go_on)
         # Up to the first who was not asked any more.
         reached = len(users) if done == len(asked) else _place(users, asked[done])
         return reached, _entries(failed, columns, AUTHENTICATION)

@@ -10,7 +10,7 @@ from shared.export.messages import Json
 from shared.files.columns import LICENSES, ROLES, Column
 from shared.files.product_names import PRODUCTS, read_csv
 from shared.graph import batches, lists
-from shared.graph.client import Graph, Tally
+from shared.graph.client import Graph
 from shared.graph.user_parts import Product
 
 Found = TypeVar("Found")
@@ -59,9 +59,7 @@ def refusal(problem: GraphError, columns: list[Column], source: str, permission:
     return entry
 
 
-async def products(
-    graph: Graph, columns: list[Column], names: bytes | None, tally: Tally
-) -> tuple[dict[str, Product], list[Json]]:
+async def products(graph: Graph, columns: list[Column], names: bytes | None) -> tuple[dict[str, Product], list[Json]]:
     """SKU id -> names of all products that are known; and an error when the tenant's own can't be read.
 
     `names`: Microsoft's CSV of product names, read in place of the table in the project.
@@ -71,7 +69,7 @@ async def products(
     found = dict(PRODUCTS) if names is None else read_csv(names)
     by_part = {each.part_number.lower(): each.name for each in found.values()}
     try:
-        skus = await lists.everything(graph, "/subscribedSkus?$select=skuId,skuPartNumber", _Sku, tally)
+        skus = await lists.everything(graph, "/subscribedSkus?$select=skuId,skuPartNumber", _Sku)
     except Transient:
         raise
     except GraphError as problem:
@@ -86,23 +84,23 @@ async def products(
     return found, []
 
 
-async def roles(graph: Graph, columns: list[Column], tally: Tally) -> tuple[dict[str, list[str]], list[Json], bool]:
+async def roles(graph: Graph, columns: list[Column]) -> tuple[dict[str, list[str]], list[Json], bool]:
     """User id -> names of directory roles; errors; and whether the assignments could be read at all."""
     if not any(column.source == ROLES for column in columns):
         return {}, [], True
     try:
-        assignments = await lists.everything(graph, _ASSIGNMENTS, _Assignment, tally)
+        assignments = await lists.everything(graph, _ASSIGNMENTS, _Assignment)
     except Transient:
         raise
     except GraphError as problem:
         return {}, [refusal(problem, columns, ROLES)], False
-    units, errors = await _unit_names(graph, columns, assignments, tally)
+    units, errors = await _unit_names(graph, columns, assignments)
     by_principal: defaultdict[str, set[str]] = defaultdict(set)
     for each in assignments:
         name = (each.role_definition and each.role_definition.display_name) or each.role_definition_id
         scope = (each.directory_scope_id or "/").removeprefix(_UNIT).strip("/")
         by_principal[each.principal_id.lower()].add(f"{name} ({units.get(scope, scope)})" if scope else name)
-    members, more = await _members(graph, columns, list(by_principal), tally)
+    members, more = await _members(graph, columns, list(by_principal))
     found: defaultdict[str, set[str]] = defaultdict(set)
     for principal, names in by_principal.items():
         for user in (principal, *members.get(principal, ())):
@@ -111,14 +109,14 @@ async def roles(graph: Graph, columns: list[Column], tally: Tally) -> tuple[dict
 
 
 async def _unit_names(
-    graph: Graph, columns: list[Column], assignments: list[_Assignment], tally: Tally
+    graph: Graph, columns: list[Column], assignments: list[_Assignment]
 ) -> tuple[dict[str, str], list[Json]]:
     scopes = (each.directory_scope_id or "" for each in assignments)
     ids = list(dict.fromkeys(scope.removeprefix(_UNIT) for scope in scopes if scope.startswith(_UNIT)))
     names: dict[str, str] = {}
     errors: list[Json] = []
     urls = [f"/directory{_UNIT}{each}?$select=id,displayName" for each in ids]
-    for unit, answer in zip(ids, await batches.batch(graph, urls, tally), strict=True):
+    for unit, answer in zip(ids, await batches.batch(graph, urls), strict=True):
         try:
             batches.raise_for(answer)
             names[unit] = msgspec.json.decode(answer.body, type=_Object).display_name or unit
@@ -130,17 +128,17 @@ async def _unit_names(
 
 
 async def _members(
-    graph: Graph, columns: list[Column], principals: list[str], tally: Tally
+    graph: Graph, columns: list[Column], principals: list[str]
 ) -> tuple[dict[str, list[str]], list[Json]]:
     """Of those principals that are groups: their members. What is neither a user nor a group has none."""
     urls = [f"/users/{each}?$select=id" for each in principals]
-    answers = await batches.batch(graph, urls, tally)
+    answers = await batches.batch(graph, urls)
     others = [each for each, answer in zip(principals, answers, strict=True) if answer.status == 404]
     members: dict[str, list[str]] = {}
     for group in others:
         path = f"/groups/{group}/transitiveMembers/microsoft.graph.user?$select=id&$top=999&$count=true"
         try:
-            found = await lists.everything(graph, path, _Object, tally, advanced=True)
+            found = await lists.everything(graph, path, _Object, advanced=True)
         except Transient:
             raise
         except GraphError as problem:

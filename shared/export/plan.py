@@ -16,7 +16,7 @@ from shared.export.messages import Planned, PlanTask
 from shared.files.columns import AUTHENTICATION, CREATED, REGISTRATION, ROLES, SIGN_IN, Column, columns_of, relations_of
 from shared.files.product_names import read_csv
 from shared.graph import batches, odata
-from shared.graph.client import Graph, Tally
+from shared.graph.client import Graph
 from shared.graph.pages import PAGE
 from shared.ranges import splitting
 from shared.ranges.counting import Answers, Planning
@@ -29,6 +29,9 @@ from shared.storage.names import cancelled_name, deleted_name, place_name, plan_
 LEAST_USERS = 1_800
 """Two pages, where the range became a little larger than it should be. One that is smaller is read sooner, but finding
 it takes more round trips than that saves: unless each user costs a call, beside which pages are nothing."""
+PAGES_BEFORE_NAMES = 5
+"""Fewer users than on so many pages are not split by name: that would save seconds, and a user who was renamed just
+before could be missing."""
 MAX_RANGES = 10_000
 """Each leaves a block of its own, or more, and a blob has 50,000 at most."""
 PER_USER_LANES = 8
@@ -62,12 +65,12 @@ class _Cancelled(Exception):
 
 async def plan(edges: Edges, task: PlanTask) -> Planned:
     """Splits the export into ranges, and shares them out to lanes."""
-    tally, began = Tally(), time.time()
+    began = time.time()
     if await _is_over(edges.storage, task.id):
         return Planned(over=True)
     record = await read_record(edges.storage, task.id)
     try:
-        made = await read_plan(edges.storage, record.id) or await _make(edges, record, tally)
+        made = await read_plan(edges.storage, record.id) or await _make(edges, record)
     except Transient:
         raise
     except ExportError as problem:
@@ -101,9 +104,6 @@ async def plan(edges: Edges, task: PlanTask) -> Planned:
         found=made.found,
         warnings=made.warnings,
         report=made.report,
-        requests=tally.requests,
-        retries=tally.retries,
-        throttled=tally.throttled,
     )
 
 
@@ -124,15 +124,15 @@ async def _is_over(storage: Storage, export_id: str) -> bool:
     return True
 
 
-async def _make(edges: Edges, record: Record, tally: Tally) -> Plan:
+async def _make(edges: Edges, record: Record) -> Plan:
     columns = columns_of(record.columns)
-    page, expands = await _expanded(edges.graph, columns, tally)
+    page, expands = await _expanded(edges.graph, columns)
     if record.users:
-        unreadable = await probes.unreadable_properties(edges.graph, columns, tally)
+        unreadable = await probes.unreadable_properties(edges.graph, columns)
         parts = [part.as_dict() for part in selection.slices(record.users)]
         made = Plan(parts, advanced=False, unreadable=[], expected=record.users)
     else:
-        made, unreadable = await _split(edges, record, columns, tally, page)
+        made, unreadable = await _split(edges, record, columns, page)
     if any(check.by_name(from_dict(part)) for part in made.ranges):
         made.warnings.append({"code": "RangesByName", "reason": RANGES_BY_NAME})
         if not made.delta_link:
@@ -140,46 +140,46 @@ async def _make(edges: Edges, record: Record, tally: Tally) -> Plan:
     else:
         made.delta_link = ""
     made.expands_advanced = expands
-    unreadable |= await probes.unreadable_methods(edges.graph, columns, tally)
-    unreadable |= await _add_report(edges, record, made, columns, {*unreadable}, tally)
-    made.products, more = await lookups.products(edges.graph, columns, await _license_names(edges, made), tally)
-    made.roles, others, readable = await lookups.roles(edges.graph, columns, tally)
+    unreadable |= await probes.unreadable_methods(edges.graph, columns)
+    unreadable |= await _add_report(edges, record, made, columns, {*unreadable})
+    made.products, more = await lookups.products(edges.graph, columns, await _license_names(edges, made))
+    made.roles, others, readable = await lookups.roles(edges.graph, columns)
     made.unreadable = [*unreadable, *(() if readable else (ROLES,))]
     made.found = [*itertools.chain.from_iterable(unreadable.values()), *more, *others]
     return made
 
 
-async def _expanded(graph: Graph, columns: list[Column], tally: Tally) -> tuple[int, bool]:
+async def _expanded(graph: Graph, columns: list[Column]) -> tuple[int, bool]:
     """How many users come on a page, and whether an advanced query takes the relation."""
     if not (related := relations_of(columns)):
         return PAGE, True
-    size, expands = await probes.expanded_page(graph, related[0], tally)
+    size, expands = await probes.expanded_page(graph, related[0])
     return size or PAGE, expands
 
 
 async def _add_report(
-    edges: Edges, record: Record, made: Plan, columns: list[Column], unreadable: set[str], tally: Tally
+    edges: Edges, record: Record, made: Plan, columns: list[Column], unreadable: set[str]
 ) -> probes.Unreadable:
     """Decides whether the registration report is read; what the results say when it can't be read but should."""
     sources = {column.source for column in columns} - unreadable
     wanted = REGISTRATION in sources
     helps = AUTHENTICATION in sources and edges.settings.authentication_ask == "registered" and not record.users
     if helps and record.filter:
-        helps = await _is_worth_it(edges.graph, made.expected, tally)
+        helps = await _is_worth_it(edges.graph, made.expected)
     if not wanted and not helps:
         return {}
-    found = await probes.unreadable_report(edges.graph, columns, tally)
+    found = await probes.unreadable_report(edges.graph, columns)
     made.report = not found
     if helps and made.report:
         made.warnings.append({"code": "MethodsByReport", "reason": METHODS_BY_REPORT})
     return found if wanted else {}
 
 
-async def _is_worth_it(graph: Graph, expected: int | None, tally: Tally) -> bool:
+async def _is_worth_it(graph: Graph, expected: int | None) -> bool:
     """Whether to read the whole report costs less than to ask for each of the users of a filter."""
     if expected is None:
         return False
-    [total] = await batches.counts(graph, [""], tally)
+    [total] = await batches.counts(graph, [""])
     return total is not None and total < expected * PAGE * ASKED_LESS
 
 
@@ -199,31 +199,32 @@ async def _license_names(edges: Edges, made: Plan) -> bytes | None:
     return found
 
 
-async def _split(
-    edges: Edges, record: Record, columns: list[Column], tally: Tally, page: int
-) -> tuple[Plan, probes.Unreadable]:
-    advanced = not await probes.takes_by_default(edges.graph, record.filter, tally)
+async def _split(edges: Edges, record: Record, columns: list[Column], page: int) -> tuple[Plan, probes.Unreadable]:
+    advanced = not await probes.takes_by_default(edges.graph, record.filter)
+
+    # Ranges of as many pages, whatever Graph sends on one.
+    most = max(edges.settings.range_users * page // PAGE, 1)
 
     def size_of(total: int) -> int:
         # Not by lanes, which are fewer where each user costs a call: they share several ranges more evenly than one.
         least = page if _is_per_user(record) else LEAST_USERS * page // PAGE
-        # Ranges of as many pages, whatever Graph sends on one.
-        most = max(edges.settings.range_users * page // PAGE, 1)
         return range_size(total, most, edges.settings.parallel, least)
 
     # With a filter on signInActivity Graph takes none on another property, so ours would all be refused.
     alone = odata.mentions(record.filter, SIGN_IN)
     now = int(datetime.now(UTC).timestamp())
-    planner = splitting.leave_whole(size_of) if alone else splitting.split(size_of, now)
+    planner = (
+        splitting.leave_whole(size_of) if alone else splitting.split(size_of, now, min(most, PAGES_BEFORE_NAMES * page))
+    )
     # The link counts from now on. Asked for before it is known whether it is needed, it costs no time.
     link, (total, ranges), unreadable = await asyncio.gather(
-        check.delta_link(edges.graph, tally),
-        _drive(edges, planner, record, advanced, tally),
-        probes.unreadable_properties(edges.graph, columns, tally),
+        check.delta_link(edges.graph),
+        _drive(edges, planner, record, advanced),
+        probes.unreadable_properties(edges.graph, columns),
     )
     if CREATED in unreadable and not alone and total is not None and (not ranges or ranges[0].kind != "all"):
         planner = splitting.split_by_name_only(size_of)
-        total, ranges = await _drive(edges, planner, record, advanced, tally)
+        total, ranges = await _drive(edges, planner, record, advanced)
     made = Plan([part.as_dict() for part in ranges or ()], advanced, unreadable=[], delta_link=link, expected=total)
     if ranges is None:
         made.ranges = [Range(kind="all", expected=total).as_dict()]
@@ -251,7 +252,7 @@ def _is_per_user(record: Record) -> bool:
 
 
 async def _drive(
-    edges: Edges, planner: Planning, record: Record, advanced: bool, tally: Tally
+    edges: Edges, planner: Planning, record: Record, advanced: bool
 ) -> tuple[int | None, list[Range] | None]:
     """Runs the planner."""
     answer: Answers | None = None
@@ -263,4 +264,4 @@ async def _drive(
             return found
         if await blobs.read(edges.storage, cancelled_name(record.id)) is not None:
             raise _Cancelled
-        answer = await questions.answers(edges.graph, record, asked, tally, advanced=advanced)
+        answer = await questions.answers(edges.graph, record, asked, advanced=advanced)

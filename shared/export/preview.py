@@ -25,7 +25,7 @@ from shared.export.queries import fits, has_sign_ins, range_query
 from shared.files import csv_rows, formats
 from shared.files.columns import AUTHENTICATION, REGISTRATION, ROLES, Column, columns_of, relations_of, select_of
 from shared.graph import batches, pages, relations
-from shared.graph.client import Graph, Retries, Tally
+from shared.graph.client import Graph, Retries
 from shared.graph.pages import Query
 from shared.graph.users import User, is_purged
 from shared.ranges.ranges import Range
@@ -67,52 +67,52 @@ async def preview(graph: Graph, settings: Settings, record: Record, users: Seque
 
 
 async def _preview(graph: Graph, settings: Settings, record: Record, users: Sequence[str]) -> Json:
-    tally, columns, problems = Tally(), columns_of(record.columns), list[Json]()
-    unreadable = await probes.unreadable_properties(graph, columns, tally)
+    columns, problems = columns_of(record.columns), list[Json]()
+    unreadable = await probes.unreadable_properties(graph, columns)
     related = relations_of(columns, unreadable)[:1]
-    page, expands = await probes.expanded_page(graph, related[0], tally) if related else (None, True)
-    advanced = not users and not await probes.takes_by_default(graph, record.filter, tally)
+    page, expands = await probes.expanded_page(graph, related[0]) if related else (None, True)
+    advanced = not users and not await probes.takes_by_default(graph, record.filter)
     if users:
         query = Query(select_of(columns, unreadable), expand=relations.EXPANDS[related[0]] if related else "")
         count: int | None = len(users)
-        found, problems = await _selected(graph, users, query, tally)
+        found, problems = await _selected(graph, users, query)
     else:
         whole = Range(kind="all")
         query = range_query(
             graph, record, whole, advanced=advanced, unreadable=unreadable, related=related, expands_advanced=expands
         )
         count, found = await asyncio.gather(
-            _count(graph, query, tally), _first(graph, query, tally, purged=has_sign_ins(record, query.select))
+            _count(graph, query), _first(graph, query, purged=has_sign_ins(record, query.select))
         )
-    unreadable |= await probes.unreadable_methods(graph, columns, tally)
-    unreadable |= await _unread_report(graph, columns, tally)
+    unreadable |= await probes.unreadable_methods(graph, columns)
+    unreadable |= await _unread_report(graph, columns)
     problems += itertools.chain.from_iterable(unreadable.values())
-    problems += await _enrich(graph, record, query, unreadable, found, tally)
+    problems += await _enrich(graph, record, query, unreadable, found)
     size = batches.BATCH if users else min(query.top, page or pages.PAGE)
     return _body(record, count, _rows(record, found, columns), _estimate(settings, record, count, size), problems)
 
 
-async def _unread_report(graph: Graph, columns: list[Column], tally: Tally) -> probes.Unreadable:
+async def _unread_report(graph: Graph, columns: list[Column]) -> probes.Unreadable:
     """The registration report takes minutes: only whether it may be read is asked."""
     headers = [column.header for column in columns if column.source == REGISTRATION]
     if not headers:
         return {}
     entry = {"code": "NotInPreview", "reason": REPORT_NOT_READ, "column": ", ".join(headers)}
-    return await probes.unreadable_report(graph, columns, tally) or {REGISTRATION: [entry]}
+    return await probes.unreadable_report(graph, columns) or {REGISTRATION: [entry]}
 
 
 async def _enrich(
-    graph: Graph, record: Record, query: Query, unreadable: probes.Unreadable, users: list[User], tally: Tally
+    graph: Graph, record: Record, query: Query, unreadable: probes.Unreadable, users: list[User]
 ) -> list[Json]:
     """Adds to the users what does not come with the list, as the export does; returns the errors."""
     columns, expanded = columns_of(record.columns), query.expand.partition("(")[0]
-    products, problems = await lookups.products(graph, columns, None, tally)
-    roles, more, readable = await lookups.roles(graph, columns, tally)
+    products, problems = await lookups.products(graph, columns, None)
+    roles, more, readable = await lookups.roles(graph, columns)
     missing = [*unreadable, *(() if readable else (ROLES,))]
     plan = Plan([], query.advanced, missing, products=products, roles=roles)
     doubtful = bool(expanded) and query.advanced
     problems += more
-    for enrich in enrichers(graph, record, plan, columns, tally, None, expanded=expanded, doubtful=doubtful):
+    for enrich in enrichers(graph, record, plan, columns, None, expanded=expanded, doubtful=doubtful):
         _, failed = await enrich(users, None)
         problems += failed
     return problems
@@ -131,19 +131,19 @@ def _with_permission(entry: Json) -> Json:
     return entry | ({"permission": ", ".join(sorted(needed))} if needed else {})
 
 
-async def _count(graph: Graph, query: Query, tally: Tally) -> int | None:
-    return (await batches.counts(graph, [query.filter], tally))[0] if fits(graph, query) else None
+async def _count(graph: Graph, query: Query) -> int | None:
+    return (await batches.counts(graph, [query.filter]))[0] if fits(graph, query) else None
 
 
-async def _first(graph: Graph, query: Query, tally: Tally, *, purged: bool) -> list[User]:
-    page = await anext(pages.chain(graph, replace(query, top=min(query.top, _SAMPLE)), tally))
+async def _first(graph: Graph, query: Query, *, purged: bool) -> list[User]:
+    page = await anext(pages.chain(graph, replace(query, top=min(query.top, _SAMPLE))))
     return [user for user in page.value if not (purged and is_purged(user))][:ROWS]
 
 
-async def _selected(graph: Graph, users: Sequence[str], query: Query, tally: Tally) -> tuple[list[User], list[Json]]:
+async def _selected(graph: Graph, users: Sequence[str], query: Query) -> tuple[list[User], list[Json]]:
     some = msgspec.json.encode(users[:ROWS])
     part = Range(kind="users", low=0, high=min(ROWS, len(users)), expected=None)
-    steps = [step async for step in selection.read(graph, some, part, query, tally)]
+    steps = [step async for step in selection.read(graph, some, part, query)]
     return [user for step in steps for user in step.users], [e for step in steps for e in step.errors]
 
 

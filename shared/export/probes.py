@@ -7,7 +7,7 @@ from shared.export.lookups import refusal
 from shared.export.messages import Json
 from shared.files.columns import AUTHENTICATION, REGISTRATION, SIGN_IN, Column, select_of
 from shared.graph import authentication, batches, lists, odata, pages, registration, relations
-from shared.graph.client import Graph, Tally
+from shared.graph.client import Graph
 from shared.graph.pages import Query
 from shared.graph.registration import Details
 
@@ -18,25 +18,25 @@ _FOR_ALL = ({400}, {403})
 _UNKNOWN = re.compile(r"property named '([^']+)'")
 
 
-async def takes_by_default(graph: Graph, caller_filter: str, tally: Tally) -> bool:
+async def takes_by_default(graph: Graph, caller_filter: str) -> bool:
     """Whether Graph takes the caller's filter in a default query; False means that it must be an advanced one."""
     if odata.is_advanced(caller_filter):
         return False
     if not caller_filter:
         return True
     try:
-        await anext(pages.chain(graph, Query(("id",), caller_filter, top=1), tally))
+        await anext(pages.chain(graph, Query(("id",), caller_filter, top=1)))
     except Transient:
         raise
     except GraphError as problem:
         if problem.status != 400:
             raise
-        await anext(pages.chain(graph, Query(("id",), caller_filter, advanced=True, top=1), tally))
+        await anext(pages.chain(graph, Query(("id",), caller_filter, advanced=True, top=1)))
         return False
     return True
 
 
-async def unreadable_properties(graph: Graph, columns: list[Column], tally: Tally) -> Unreadable:
+async def unreadable_properties(graph: Graph, columns: list[Column]) -> Unreadable:
     """The properties that can't be selected here: the rest is exported without them.
 
     Some national clouds lack properties, and an unknown name is a 400 for the whole request. signInActivity needs a
@@ -46,7 +46,7 @@ async def unreadable_properties(graph: Graph, columns: list[Column], tally: Tall
     while True:
         select = select_of(columns, found)
         try:
-            await anext(pages.chain(graph, Query(select, top=1), tally))
+            await anext(pages.chain(graph, Query(select, top=1)))
         except Transient:
             raise
         except GraphError as problem:
@@ -73,7 +73,7 @@ def _refused(problem: GraphError, select: tuple[str, ...]) -> str:
     return optional.get(named[1].lower(), "") if named else ""
 
 
-async def unreadable_methods(graph: Graph, columns: list[Column], tally: Tally) -> Unreadable:
+async def unreadable_methods(graph: Graph, columns: list[Column]) -> Unreadable:
     """When the first users all are refused for the same reason, it holds for all users and is said once.
 
     403: a permission is missing. 400: this cloud has no authentication methods.
@@ -81,17 +81,17 @@ async def unreadable_methods(graph: Graph, columns: list[Column], tally: Tally) 
     headers = [column.header for column in columns if column.source == AUTHENTICATION]
     if not headers:
         return {}
-    page = await anext(pages.chain(graph, Query(("id",), top=batches.BATCH), tally))
-    _, failed = await authentication.add_methods(graph, page.value, tally)
+    page = await anext(pages.chain(graph, Query(("id",), top=batches.BATCH)))
+    _, failed = await authentication.add_methods(graph, page.value)
     if not failed or len(failed) < len(page.value) or {problem.status for _, problem in failed} not in _FOR_ALL:
         return {}
     return {AUTHENTICATION: [refusal(failed[0][1], columns, AUTHENTICATION)]}
 
 
-async def unreadable_report(graph: Graph, columns: list[Column], tally: Tally) -> Unreadable:
+async def unreadable_report(graph: Graph, columns: list[Column]) -> Unreadable:
     """What the results say when the registration report can't be read; empty: it can."""
     try:
-        await anext(lists.read(graph, f"{registration.PATH}?$top=1", Details, tally))
+        await anext(lists.read(graph, f"{registration.PATH}?$top=1", Details))
     except Transient:
         raise
     except GraphError as problem:
@@ -99,14 +99,14 @@ async def unreadable_report(graph: Graph, columns: list[Column], tally: Tally) -
     return {}
 
 
-async def expanded_page(graph: Graph, relation: str, tally: Tally) -> tuple[int | None, bool]:
+async def expanded_page(graph: Graph, relation: str) -> tuple[int | None, bool]:
     """How many users Graph sends on a page with the relation (None: it has no more users), and whether it takes that in
     an advanced query: documents say no, clients do it."""
     expand = relations.EXPANDS[relation]
-    page = await anext(pages.chain(graph, Query(("id",), expand=expand), tally))
+    page = await anext(pages.chain(graph, Query(("id",), expand=expand)))
     size = len(page.value) if page.next_link else None
     try:
-        await anext(pages.chain(graph, Query(("id",), advanced=True, top=1, expand=expand), tally))
+        await anext(pages.chain(graph, Query(("id",), advanced=True, top=1, expand=expand)))
     except Transient:
         raise
     except GraphError as problem:

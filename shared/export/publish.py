@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from shared.export import verdict, words
+from shared.export import costs, verdict, words
 from shared.export.context import Edges, Record, progress, read_plan, read_record
 from shared.export.messages import Failure, Json, Published, PublishTask, Staged, sent
 from shared.export.outcome import read_results
@@ -37,6 +37,7 @@ async def publish(edges: Edges, task: PublishTask, sheet_users: int = SHEET_USER
     added.
     """
     record = await read_record(edges.storage, task.id)
+    task = await costs.with_noted(edges.storage, task)
     task.parts.sort()
     staged = verdict.totals(task)
     file: Json | None = None

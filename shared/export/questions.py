@@ -9,16 +9,14 @@ from shared.errors import GraphError, Transient
 from shared.export.context import Record
 from shared.export.queries import fits, range_query
 from shared.graph import batches, pages
-from shared.graph.client import Graph, Tally
+from shared.graph.client import Graph
 from shared.graph.users import User
 from shared.ranges.counting import Answers, Question, Sample, Times
 from shared.ranges.ranges import Range
 from shared.ranges.sampling import told
 
 
-async def answers(
-    graph: Graph, record: Record, questions: Sequence[Question], tally: Tally, *, advanced: bool
-) -> Answers:
+async def answers(graph: Graph, record: Record, questions: Sequence[Question], *, advanced: bool) -> Answers:
     """The answers in the order of the questions. `advanced`: the caller's filter wants that."""
 
     def query(part: Range) -> pages.Query:
@@ -27,23 +25,23 @@ async def answers(
     counted = [query(each) for each in questions if isinstance(each, Range)]
     sampled = [query(each.part) for each in questions if isinstance(each, Sample)]
     counts, found = await asyncio.gather(
-        _counts(graph, counted, tally), asyncio.gather(*(_times(graph, each, tally) for each in sampled))
+        _counts(graph, counted), asyncio.gather(*(_times(graph, each) for each in sampled))
     )
     number, times = iter(counts), iter(found)
     return [next(number) if isinstance(each, Range) else next(times) for each in questions]
 
 
-async def _counts(graph: Graph, queries: list[pages.Query], tally: Tally) -> list[int | None]:
+async def _counts(graph: Graph, queries: list[pages.Query]) -> list[int | None]:
     possible = [fits(graph, query) for query in queries]
     wanted = [query.filter for query, fit in zip(queries, possible, strict=True) if fit]
-    counted = iter(await batches.counts(graph, wanted, tally))
+    counted = iter(await batches.counts(graph, wanted))
     return [next(counted) if fit else None for fit in possible]
 
 
-async def _times(graph: Graph, query: pages.Query, tally: Tally) -> Times | None:
+async def _times(graph: Graph, query: pages.Query) -> Times | None:
     """One page of creation times; None also where Graph refuses it: counts then tell the same, later."""
     try:
-        page = await anext(pages.chain(graph, replace(query, select=("id", "createdDateTime")), tally))
+        page = await anext(pages.chain(graph, replace(query, select=("id", "createdDateTime"))))
         return told([_seconds(user) for user in page.value], whole=page.next_link is None)
     except Transient:
         raise

@@ -12,7 +12,7 @@ import functools
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -41,7 +41,6 @@ from shared.files.columns import ATTRIBUTES, REGISTRATION, Column, columns_of, r
 from shared.files.deflate import Segment
 from shared.files.formats import Format
 from shared.graph import pages, relations
-from shared.graph.client import Tally
 from shared.graph.pages import Query
 from shared.graph.users import User, is_purged
 from shared.ranges import keys
@@ -76,7 +75,6 @@ class _Execution:
     segment: int
     started: float
     looked: float
-    tally: Tally = field(default_factory=Tally)
     id: str = field(default_factory=lambda: secrets.token_hex(6))
     written: list[str] = field(default_factory=list)
 
@@ -151,7 +149,7 @@ async def export(edges: Edges, task: ExportTask) -> Exported:
         if await _is_wanted(run):
             raise
         return await _leave(edges, record, run.written)
-    return msgspec.structs.replace(done, **asdict(run.tally))
+    return done
 
 
 async def _leave(edges: Edges, record: Record, written: list[str]) -> Exported:
@@ -176,7 +174,7 @@ async def _lane(run: _Execution, rest: Remaining) -> Exported:
             if rest.state:
                 done.void = number
             rest.state, rest.restarts = "", rest.restarts + 1
-            run.tally.restarts += 1
+            run.edges.graph.tally.restarts += 1
         except ExportError as problem:
             done.failed = Failure(problem.code, problem.reason, problem.request_id, number)
             return done
@@ -227,7 +225,6 @@ async def _begin(run: _Execution, number: int, saved: str) -> _Reading:
             record,
             run.plan,
             columns,
-            run.tally,
             report,
             expanded=expanded,
             doubtful=bool(expanded) and query.advanced,
@@ -353,10 +350,10 @@ async def _steps(run: _Execution, reading: _Reading) -> AsyncIterator[Step]:
     edges, record, start, query = run.edges, run.record, reading.state.link, reading.query
     if reading.range.kind == "users":
         listed = await blobs.read(edges.storage, users_name(record.id, record.attempt))
-        async for step in selection.read(edges.graph, listed or b"[]", reading.range, query, run.tally, start):
+        async for step in selection.read(edges.graph, listed or b"[]", reading.range, query, start):
             yield step
         return
-    async for page in pages.chain(edges.graph, query, run.tally, start):
+    async for page in pages.chain(edges.graph, query, start):
         yield Step(_taken(page), [], page.link, page.next_link)
 
 

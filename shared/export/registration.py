@@ -15,7 +15,6 @@ from shared.export.context import Edges, ended, failure_of, read_plan, read_reco
 from shared.export.messages import Json, Reported, ReportTask
 from shared.files.columns import REGISTRATION, columns_of
 from shared.graph import lists
-from shared.graph.client import Tally
 from shared.graph.registration import PATH, Details, registration_of
 from shared.graph.user_parts import Registration
 from shared.ranges.keys import SIZE, key_of
@@ -93,16 +92,13 @@ async def report(edges: Edges, task: ReportTask) -> Reported:
     if await read_plan(edges.storage, record.id) is None:
         end = await ended(edges.storage, record.id)
         return Reported(failed=end.failed, cancelled=end.cancelled)
-    tally, done = Tally(), Reported()
     try:
-        done = await _read(edges, task, tally)
+        return await _read(edges, task)
     except Transient:
         raise
     except ExportError as problem:
         headers = [column.header for column in columns_of(record.columns) if column.source == REGISTRATION]
-        done.found = [_entry(problem, headers)] if headers else []
-    done.requests, done.retries, done.throttled = tally.requests, tally.retries, tally.throttled
-    return done
+        return Reported(found=[_entry(problem, headers)] if headers else [])
 
 
 def _entry(problem: ExportError, headers: list[str]) -> Json:
@@ -110,13 +106,13 @@ def _entry(problem: ExportError, headers: list[str]) -> Json:
     return {**entry, "requestId": problem.request_id} if problem.request_id else entry
 
 
-async def _read(edges: Edges, task: ReportTask, tally: Tally) -> Reported:
+async def _read(edges: Edges, task: ReportTask) -> Reported:
     state, execution = await _state(edges, task), secrets.token_hex(6)
     numbers = {msgspec.json.encode(answer): at for at, answer in enumerate(state.answers)}
     rows, started = bytearray(), edges.clock()
     looked, link = started, None
     try:
-        async for page, link in lists.read(edges.graph, f"{PATH}?$top=999", Details, tally, state.link):
+        async for page, link in lists.read(edges.graph, f"{PATH}?$top=999", Details, state.link):
             for each in page:
                 answer = registration_of(each)
                 number = numbers.setdefault(msgspec.json.encode(answer), len(state.answers))

@@ -1,6 +1,7 @@
 """Selected users: read one by one, 20 to a `$batch`, in the order in which the caller named them.
 
-The same user may be named by id and by userPrincipalName, in places that different ranges read, and be renamed between
+What is no userPrincipalName may be a mail address (`mails`). The same user may be named by id, by userPrincipalName and
+by mail address, in places that different ranges read, and be renamed between
 them. So when all is read, `leave_doubles` compares ids: the first range that has a user keeps it, and the others are
 read again without.
 """
@@ -15,11 +16,12 @@ from urllib.parse import quote
 import msgspec
 
 from shared.errors import ExportError, GraphError
+from shared.export import mails
 from shared.export.messages import Staged
 from shared.files.columns import SIGN_IN
 from shared.graph import batches
 from shared.graph.batches import Answer
-from shared.graph.client import Graph, Tally
+from shared.graph.client import Graph
 from shared.graph.pages import Query
 from shared.graph.users import LONGEST_NAME, User, kind_of, user_of
 from shared.ranges import keys
@@ -56,22 +58,18 @@ def slices(users: int) -> list[Range]:
     ]
 
 
-async def read(
-    connection: Graph, listed: bytes, part: Range, query: Query, tally: Tally, start: str = ""
-) -> AsyncIterator[Step]:
+async def read(connection: Graph, listed: bytes, part: Range, query: Query, start: str = "") -> AsyncIterator[Step]:
     """The users of this range of the list (a JSON array), step by step. `start`: where a step begins in the list."""
     names = msgspec.json.decode(listed, type=list[str])
     end = part.high or 0
     for first in range(int(start or part.low or 0), end, STEP):
         step = names[first : min(first + STEP, end)]
-        users, failed = await _read_step(connection, step, query, tally)
+        users, failed = await _read_step(connection, step, query)
         behind = first + len(step)
         yield Step(users, failed, str(first), str(behind) if behind < end else None)
 
 
-async def _read_step(
-    connection: Graph, names: list[str], query: Query, tally: Tally
-) -> tuple[list[User], list[dict[str, Any]]]:
+async def _read_step(connection: Graph, names: list[str], query: Query) -> tuple[list[User], list[dict[str, Any]]]:
     keys: dict[int, str] = {}
     failed: dict[int, ExportError] = {}
     for at, name in enumerate(names):
@@ -79,29 +77,33 @@ async def _read_step(
             keys[at] = address(name)
         except ExportError as problem:
             failed[at] = problem
-    if SIGN_IN in query.select:
-        # Asked for by a userPrincipalName, signInActivity is refused: "Get By Key only supports UserId".
-        named = {at: key for at, key in keys.items() if not _GUID.fullmatch(names[at])}
-        found, missing = await _by_key(connection, named, Query(("id",)), tally)
-        failed |= missing
-        keys = {at: key for at, key in keys.items() if at not in missing}
-        keys |= {at: f"/users/{quote(user.id, safe='')}" for at, user in found.items()}
-    users, missing = await _by_key(connection, keys, query, tally)
-    failed |= missing
+    # Asked for by a userPrincipalName, signInActivity is refused: "Get By Key only supports UserId".
+    by_name = {at: key for at, key in keys.items() if SIGN_IN in query.select and not _GUID.fullmatch(names[at])}
+    direct = {at: key for at, key in keys.items() if at not in by_name}
+    users, missing = await _by_key(connection, direct, query)
+    known, unknown = await _by_key(connection, by_name, Query(("id",)))
+    missing |= unknown
+    mailed = {at: names[at] for at, problem in missing.items() if problem.status == 404 and "@" in names[at]}
+    ids, not_one = await mails.ids_of(connection, mailed)
+    ids |= {at: user.id for at, user in known.items()}
+    by_id = {at: f"/users/{quote(each, safe='')}" for at, each in ids.items()}
+    others, gone = await _by_key(connection, by_id, query)
+    users |= others
+    failed |= {at: problem for at, problem in missing.items() if at not in ids} | not_one | gone
     entries = [{**failed[at].as_dict(), "user": names[at][:LONGEST_NAME]} for at in sorted(failed)]
     return [users[at] for at in sorted(users)], entries
 
 
 async def _by_key(
-    connection: Graph, keys: dict[int, str], query: Query, tally: Tally
-) -> tuple[dict[int, User], dict[int, ExportError]]:
+    connection: Graph, keys: dict[int, str], query: Query
+) -> tuple[dict[int, User], dict[int, GraphError]]:
     """The users that Graph has under these addresses, and why it does not give the others."""
     asked = f"$select={','.join(query.select)}" + (f"&$expand={query.expand}" if query.expand else "")
     urls = [f"{key}?{asked}" for key in keys.values()]
     kind = kind_of(query.select)
     users: dict[int, User] = {}
-    failed: dict[int, ExportError] = {}
-    for at, answer in zip(keys, await batches.batch(connection, urls, tally), strict=True):
+    failed: dict[int, GraphError] = {}
+    for at, answer in zip(keys, await batches.batch(connection, urls), strict=True):
         try:
             users[at] = _user_of(answer, kind)
         except GraphError as problem:

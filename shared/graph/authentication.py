@@ -11,7 +11,7 @@ import msgspec
 from shared.errors import GraphError
 from shared.graph import batches, odd
 from shared.graph.batches import Answer, GoOn
-from shared.graph.client import Graph, Tally
+from shared.graph.client import Graph
 from shared.graph.user_parts import AuthenticationMethods
 from shared.graph.users import User
 
@@ -33,14 +33,14 @@ class _Methods(msgspec.Struct):
 
 
 async def add_methods(
-    connection: Graph, users: list[User], tally: Tally, go_on: GoOn | None = None
+    connection: Graph, users: list[User], go_on: GoOn | None = None
 ) -> tuple[int, list[tuple[User, GraphError]]]:
     """Fills in the users' `authentication_methods`, from the first to that before which `go_on` says no.
 
     Returns how many these are, and those of them whose methods can't be read, and why.
     """
     urls = [f"/users/{user.id}/{METHODS}" for user in users]
-    answers = await batches.batch(connection, urls, tally, go_on=go_on)
+    answers = await batches.batch(connection, urls, go_on=go_on)
     failed: list[tuple[User, GraphError]] = []
     for user, answer in zip(users, answers, strict=False):
         try:

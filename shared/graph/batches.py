@@ -15,7 +15,7 @@ import msgspec
 from shared.errors import GraphError, PartOfBatch, Transient
 from shared.graph import answers, odd
 from shared.graph.answers import THROTTLED
-from shared.graph.client import Graph, Tally, native, once, retrying
+from shared.graph.client import Graph, native, once, retrying
 from shared.graph.odata import encoded
 
 GoOn = Callable[[], Awaitable[bool]]
@@ -46,12 +46,12 @@ class _Answers(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Answers)
 
 
-async def counts(graph: Graph, filters: list[str], tally: Tally) -> list[int | None]:
+async def counts(graph: Graph, filters: list[str]) -> list[int | None]:
     """How many users match each filter (advanced: the index, which may lag); None where Graph does not count."""
     urls = [f"/users/$count{f'?$filter={encoded(each)}' if each else ''}" for each in filters]
     headers = {"ConsistencyLevel": "eventual"}
     # One that stays without an answer fails the plan: each is asked for as often as any request.
-    found = await batch(graph, urls, tally, headers, COUNTS_AT_ONCE, graph.retries.attempts)
+    found = await batch(graph, urls, headers, COUNTS_AT_ONCE, graph.retries.attempts)
     return [_count_of(answer) for answer in found]
 
 
@@ -71,7 +71,6 @@ def _count_of(answer: Answer) -> int | None:
 async def batch(
     graph: Graph,
     urls: list[str],
-    tally: Tally,
     headers: dict[str, str] | None = None,
     at_once: int = BATCHES_AT_ONCE,
     item_failures: int = MAX_ITEM_FAILURES,
@@ -89,7 +88,7 @@ async def batch(
         async with places:
             if go_on and start >= at_once * BATCH and not await go_on():
                 return None
-            return await _one_batch(graph, urls[start : start + BATCH], tally, headers or {}, item_failures)
+            return await _one_batch(graph, urls[start : start + BATCH], headers or {}, item_failures)
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -100,9 +99,7 @@ async def batch(
     return [answer for found in asked for answer in found or ()]
 
 
-async def _one_batch(
-    graph: Graph, urls: list[str], tally: Tally, headers: dict[str, str], item_failures: int
-) -> list[Answer]:
+async def _one_batch(graph: Graph, urls: list[str], headers: dict[str, str], item_failures: int) -> list[Answer]:
     done: dict[int, Answer] = {}
     passing: dict[int, Transient] = {}
     failures: Counter[int] = Counter()
@@ -112,7 +109,7 @@ async def _one_batch(
         passing.pop(at, None)
         error = _error_of(done[at])
         if isinstance(error, Transient):
-            tally.throttled += error.status in THROTTLED
+            graph.tally.throttled += error.status in THROTTLED
             failures[at] += error.status not in THROTTLED
             if error.status in THROTTLED or failures[at] < item_failures:
                 passing[at] = error
@@ -121,7 +118,7 @@ async def _one_batch(
         left = [at for at in range(len(urls)) if at not in done or at in passing]
         requests = [{"id": str(at), "method": "GET", "url": urls[at], "headers": headers} for at in left]
         body = msgspec.json.encode({"requests": requests})
-        found = await once(graph, _post(graph, "/$batch", body), tally, _answers_of)
+        found = await once(graph, _post(graph, "/$batch", body), _answers_of)
         answered = {each.id: each for each in found.responses}
         for at in left:
             if str(at) not in answered:
@@ -135,7 +132,7 @@ async def _one_batch(
             raise PartOfBatch(retry_after=pause)
 
     try:
-        await retrying(graph, tally, ask)
+        await retrying(graph, ask)
     except Transient:
         if len(done) < len(urls):
             raise

@@ -10,7 +10,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -75,6 +75,8 @@ class Graph:
     credential: "RenewableCredential"
     retries: Retries
     pace: Pace = field(default_factory=Pace)
+    tally: Tally = field(default_factory=Tally)
+    """What is counted of this session."""
 
 
 class RenewableCredential:
@@ -134,6 +136,11 @@ def connect(
     return Graph(root, GraphServiceClient(request_adapter=adapter), transport, credential, retries, pace)
 
 
+def session(graph: Graph) -> Graph:
+    """The same connection with counts of its own, such as for one execution of an activity."""
+    return replace(graph, tally=Tally())
+
+
 async def close(graph: Graph) -> None:
     """Gives back connections and credentials."""
     await graph.transport.aclose()  # The SDK's own transport around it would not pass this on.
@@ -147,13 +154,11 @@ def native() -> "ResponseHandlerOption":
     return ResponseHandlerOption(NativeResponseHandler())
 
 
-async def once(
-    graph: Graph, sending: "Coroutine[Any, Any, Any]", tally: Tally, decode: Callable[[bytes], Found]
-) -> Found:
+async def once(graph: Graph, sending: "Coroutine[Any, Any, Any]", decode: Callable[[bytes], Found]) -> Found:
     """One request, sent once. Raises GraphError, or Transient when asking again may help."""
     from azure.core.exceptions import AzureError, ClientAuthenticationError
 
-    tally.requests += 1
+    graph.tally.requests += 1
     try:
         async with graph.pace.turn():
             response: httpx.Response = await sending
@@ -173,14 +178,14 @@ async def once(
         if problem.status == 401:
             graph.credential.renew()
         if problem.status in THROTTLED:
-            tally.throttled += 1
+            graph.tally.throttled += 1
             graph.pace.throttled(problem.retry_after)
         raise
     graph.pace.answered()
     return found
 
 
-async def retrying(graph: Graph, tally: Tally, ask: Callable[[], Awaitable[Done]]) -> Done:
+async def retrying(graph: Graph, ask: Callable[[], Awaitable[Done]]) -> Done:
     """Asks until it works or the bounds are reached; then the last Transient is raised."""
     policy = graph.retries
     failures: Counter[int] = Counter()
@@ -206,7 +211,7 @@ async def retrying(graph: Graph, tally: Tally, ask: Callable[[], Awaitable[Done]
         return random.uniform(longest / 2, longest)  # noqa: S311
 
     def count(_: tenacity.RetryCallState) -> None:
-        tally.retries += 1
+        graph.tally.retries += 1
 
     retrying = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception(again),

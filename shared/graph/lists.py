@@ -10,7 +10,7 @@ import msgspec
 
 from shared.errors import ChainBroken, ExportError, GraphError
 from shared.graph import odd, pages
-from shared.graph.client import Graph, Tally
+from shared.graph.client import Graph
 
 Item = TypeVar("Item", bound=msgspec.Struct)
 
@@ -36,7 +36,7 @@ def _decode(kind: Any, content: bytes) -> Any:
 
 
 async def read(
-    graph: Graph, path: str, item: type[Item], tally: Tally, start: str = "", *, advanced: bool = False
+    graph: Graph, path: str, item: type[Item], start: str = "", *, advanced: bool = False
 ) -> AsyncIterator[tuple[list[Item], str | None]]:
     """The pages of the list at this path, each with the link to the next one. `start`: the link to go on from.
 
@@ -54,7 +54,7 @@ async def read(
         if len(seen) > MOST_PAGES:
             raise ExportError("EndlessPages", f"Graph sent {MOST_PAGES:,} pages of a list, and a link to one more.")
         try:
-            page = await pages.get(graph, link, tally, decode, advanced=advanced)
+            page = await pages.get(graph, link, decode, advanced=advanced)
         except GraphError as problem:
             if (len(seen) > 1 or start) and pages.is_broken_token(problem):
                 raise ChainBroken(problem.code, problem.reason, request_id=problem.request_id) from problem
@@ -63,6 +63,6 @@ async def read(
         link = page.next_link
 
 
-async def everything(graph: Graph, path: str, item: type[Item], tally: Tally, *, advanced: bool = False) -> list[Item]:
+async def everything(graph: Graph, path: str, item: type[Item], *, advanced: bool = False) -> list[Item]:
     """All of a list that has a few pages."""
-    return [each async for page, _ in read(graph, path, item, tally, advanced=advanced) for each in page]
+    return [each async for page, _ in read(graph, path, item, advanced=advanced) for each in page]

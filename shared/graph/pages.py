@@ -21,7 +21,7 @@ import msgspec
 from shared.errors import ChainBroken, ExportError, GraphError
 from shared.graph import odd
 from shared.graph.answers import Found
-from shared.graph.client import Graph, Tally, native, once, retrying
+from shared.graph.client import Graph, native, once, retrying
 from shared.graph.odata import encoded
 from shared.graph.users import User, kind_of, odd_user
 
@@ -122,7 +122,7 @@ def page_of(content: bytes, kind: type[User] = User) -> Page:
     return page
 
 
-async def chain(graph: Graph, query: Query, tally: Tally, start: str = "") -> AsyncIterator[Page]:
+async def chain(graph: Graph, query: Query, start: str = "") -> AsyncIterator[Page]:
     """The pages of a query, one after the other. `start`: the nextLink to go on from.
 
     Raises ChainBroken when the pages read so far are void, GraphError when Graph refuses.
@@ -137,7 +137,7 @@ async def chain(graph: Graph, query: Query, tally: Tally, start: str = "") -> As
             raise ChainBroken("RepeatedLink", "Graph sent the same nextLink twice, which would never end.")
         seen.add(digest)
         try:
-            page = await get(graph, link, tally, decode, advanced=query.advanced)
+            page = await get(graph, link, decode, advanced=query.advanced)
         except GraphError as problem:
             if (len(seen) > 1 or start) and is_broken_token(problem):
                 raise ChainBroken(problem.code, problem.reason, request_id=problem.request_id) from problem
@@ -179,18 +179,16 @@ def _origin(url: str) -> tuple[str, str, int | None] | None:
     return (parts.scheme, parts.hostname, port) if parts.hostname and plain and len(url) <= MAX_LINK else None
 
 
-async def get(
-    graph: Graph, url: str, tally: Tally, decode: Callable[[bytes], Found], *, advanced: bool = False
-) -> Found:
+async def get(graph: Graph, url: str, decode: Callable[[bytes], Found], *, advanced: bool = False) -> Found:
     """One page, asked for until it comes or the bounds are reached."""
     configuration = _configuration(advanced)
     # The SDK's way to any URL; its answer is taken as it came.
     request = graph.client.users.with_url(url)
 
     async def ask() -> Found:
-        return await once(graph, request.get(configuration), tally, decode)
+        return await once(graph, request.get(configuration), decode)
 
-    return await retrying(graph, tally, ask)
+    return await retrying(graph, ask)
 
 
 def _configuration(advanced: bool) -> "RequestConfiguration[Any]":

@@ -9,7 +9,7 @@ import msgspec
 from shared.errors import GraphError
 from shared.graph import batches, odata
 from shared.graph.batches import Answer
-from shared.graph.client import Graph, Tally
+from shared.graph.client import Graph
 from shared.graph.pages import Page, page_of
 from shared.graph.users import User
 
@@ -21,12 +21,12 @@ EXPANDS = {
 """What is asked of each."""
 
 
-async def add(graph: Graph, relation: str, users: list[User], tally: Tally) -> list[tuple[User, GraphError]]:
+async def add(graph: Graph, relation: str, users: list[User]) -> list[tuple[User, GraphError]]:
     """Fills in the relation of the users. Returns those of whom it can't be read, and why."""
     failed: list[tuple[User, GraphError]] = []
     while users:
         groups = [users[at : at + IDS] for at in range(0, len(users), IDS)]
-        answers = await batches.batch(graph, [_url(relation, group) for group in groups], tally)
+        answers = await batches.batch(graph, [_url(relation, group) for group in groups])
         left: list[User] = []
         for group, answer in zip(groups, answers, strict=True):
             try:

@@ -2,7 +2,7 @@
 
 import { call } from "./api.js";
 import { element, find } from "./dom.js";
-import { has, t } from "./words.js";
+import { aboutColumn, has, t } from "./words.js";
 
 let columns = [];
 let sets = {};
@@ -12,6 +12,7 @@ export const loaded = () => columns.length > 0;
 
 export async function load() {
   ({ sets, columns } = await call("GET", "columns"));
+  columns = columns.map((each) => ({ ...each, description: aboutColumn(each.header, each.description), group: groupName(each.group) }));
   boxes = new Map(columns.map(({ header }) => [header, element("input", { type: "checkbox", name: "column", value: header })]));
   const names = Object.keys(sets);
   find("sets").replaceChildren(...names.map((name, at) => setChoice(name, sets[name], at === 0)));
@@ -37,6 +38,7 @@ function grouped(all) {
   return found;
 }
 
+const groupName = (group) => (has(`group.${group}`) ? t(`group.${group}`) : group);
 
 function setChoice(name, headers, checked) {
   const ids = { "aria-labelledby": `set-${name}`, "aria-describedby": `set-${name}-hint` };
@@ -47,15 +49,14 @@ function setChoice(name, headers, checked) {
 
 // A group with a box for all of it, which shows when only some are chosen.
 function columnGroup(title, found) {
-  const shown = has(`group.${title}`) ? t(`group.${title}`) : title;
-  const all = element("input", { type: "checkbox", "aria-label": t("columns.allOf", { group: shown }) });
+  const all = element("input", { type: "checkbox", "aria-label": t("columns.allOf", { group: title }) });
   const costs = [...new Set(found.map((each) => each.cost))].filter((cost) => cost !== "none");
   const permissions = [...new Set(found.map((each) => each.permission).filter(Boolean))];
   const hints = [...costs.map((cost) => t(`cost.${cost}`)), ...permissions.map((permission) => t("columns.permission", { permission }))];
   const group = element(
     "fieldset",
     { class: "columns" },
-    element("legend", {}, element("label", {}, all, shown)),
+    element("legend", {}, element("label", {}, all, title)),
     hints.length > 0 && element("p", { class: "hint" }, hints.join(" ")),
     element("div", { class: "boxes" }, ...found.map(columnChoice)),
   );

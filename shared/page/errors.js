@@ -6,7 +6,7 @@ import { adviceOf, number, t } from "./words.js";
 const FEW = 3;
 
 // What the code means and what to do; nothing for a code that is not known here.
-function advice(code, column) {
+export function advice(code, column) {
   const found = adviceOf(code, column);
   return found?.[1] && element("span", { class: "do" }, element("b", {}, `${t("advice.do")} `), found[1]);
 }

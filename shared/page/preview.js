@@ -1,6 +1,7 @@
 // What an export would give: how many users, the first of them, how long it takes, and what is missing.
 
 import { element } from "./dom.js";
+import { advice } from "./errors.js";
 import { seconds, t } from "./words.js";
 
 export function previewOf({ count, columns, rows, estimate, problems }) {
@@ -21,7 +22,7 @@ export function previewOf({ count, columns, rows, estimate, problems }) {
 
 function problemOf({ code, reason, permission, column }) {
   const needs = permission && ` ${t("columns.permission", { permission })}`;
-  return element("li", {}, element("strong", {}, column ?? code), element("span", {}, reason, needs || ""));
+  return element("li", {}, element("strong", {}, column ?? code), element("span", {}, reason, needs || ""), !needs && advice(code, column));
 }
 
 // It is wide: it can be scrolled, also by keys.

@@ -4,7 +4,7 @@ const LANGUAGES = ["en", "nl"];
 const locale = navigator.languages.find((each) => LANGUAGES.includes(each.slice(0, 2).toLowerCase())) ?? "en";
 export const language = locale.slice(0, 2).toLowerCase();
 
-const { page, advice } = await (await fetch(new URL(`texts.${language}.json`, import.meta.url))).json();
+const { page, columns, advice } = await (await fetch(new URL(`texts.${language}.json`, import.meta.url))).json();
 const PLURALS = new Intl.PluralRules(locale);
 const NUMBERS = new Intl.NumberFormat(locale);
 const DATES = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
@@ -21,9 +21,12 @@ export function t(key, values = {}) {
 
 export const has = (key) => key in page;
 
+// What a column holds; the API's own words for one that is not known here.
+export const aboutColumn = (header, otherwise) => columns[header] ?? otherwise;
+
 // What a code means and what to do: [meaning, action]; null for codes that are not the app's.
 export function adviceOf(code, column = "") {
-  const found = advice[column ? `${code} on columns` : code] ?? advice[code];
+  const found = (column.startsWith("authentication") && advice[`${code} on columns`]) || advice[code];
   if (found) return found;
   return /^HTTP\d+$/.test(code) ? advice.HTTP : null;
 }

@@ -39,8 +39,11 @@ WAVE = 8 * PROBES
 _DAY = 86_400
 
 
-def split(size_of: Callable[[int], int], now: int) -> Planning:
-    """How many users Graph counted in all, and ranges of about `size_of(total)` users. `now`: seconds since 1970."""
+def split(size_of: Callable[[int], int], now: int, names_above: int = 0) -> Planning:
+    """How many users Graph counted in all, and ranges of about `size_of(total)` users. `now`: seconds since 1970.
+
+    `names_above`: fewer users than that are not split by name, even where that makes their range the largest.
+    """
     null, slices = Range(kind="null"), _first_slices(now)
     letters, forms = first_letters(null), forms_by_name(null)
     questions = [Range(kind="all"), null, *slices, *letters, *forms]
@@ -53,7 +56,7 @@ def split(size_of: Callable[[int], int], now: int) -> Planning:
     counted = with_counts([null, *slices], counts[: 1 + len(slices)])
     named = with_counts(letters + forms, counts[1 + len(slices) :])
     known = {part.prefixes[0]: count_of(part) for part in named[: len(letters)]} if named else None
-    return total, (yield from _split(counted, known, total, size))
+    return total, (yield from _split(counted, known, total, size, max(size, names_above)))
 
 
 def split_by_name_only(size_of: Callable[[int], int]) -> Planning:
@@ -83,24 +86,27 @@ def leave_whole(size_of: Callable[[int], int]) -> Planning:
     return total, [Range(kind="all", expected=total)]
 
 
-def _split(counted: list[Range] | None, known: dict[str, int] | None, total: int, size: int) -> Splitting:
+def _split(
+    counted: list[Range] | None, known: dict[str, int] | None, total: int, size: int, names_above: int
+) -> Splitting:
     """The ranges, from the counts of those without createdDateTime, of the first slices, and of the first letters."""
     if not counted or _too_many(counted, total, size):
         return None
     null = counted[0]
-    names_of_null = split_by_name(null, size, known) if known is not None else _nothing()
+    by_names = known is not None and count_of(null) > names_above
+    names_of_null = split_by_name(null, size, known) if by_names else _nothing()
     slices, by_name = yield from together(_finer(counted[1:], size), names_of_null)
     if not slices:
         return None
     ranges = merge(slices, size)
     # Time can no longer split them. Two seconds are a burst with its lowered border.
-    bursts = [part for part in ranges if seconds_of(part) <= 2]
+    bursts = [part for part in ranges if seconds_of(part) <= 2 and count_of(part) > names_above]
     names = dict(zip(bursts, (yield from together(*(split_by_name(part, size) for part in bursts))), strict=True))
     return [*(piece for part in ranges for piece in names.get(part) or [part]), *(by_name or [null])]
 
 
 def _nothing() -> Splitting:
-    """Where Graph refuses filters by name."""
+    """Where Graph refuses filters by name, or they are not worth it."""
     yield from ()
     return None
 

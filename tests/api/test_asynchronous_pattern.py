@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -15,14 +16,17 @@ import httpx
 import pytest
 from azure.storage.blob import BlobServiceClient
 
+from local.tenant import Tenant
 from shared.api import start
 from shared.api.access import Caller
 from shared.api.operations import Operations, new_id
+from shared.api.progress import running_of
 from shared.api.request import ExportRequest
 from shared.storage import blobs
 from tests.api.api_client import Api, program
 from tests.api.durable import Durable
-from tests.edges import settings_for
+from tests.edges import connected, settings_for
+from tests.integration.runner import run_export
 from tests.waiting import wait
 
 
@@ -195,3 +199,30 @@ def test_a_key_that_is_none_is_refused(app: Api, key: str | bytes) -> None:
     assert answer.status_code == 400
     assert "Idempotency-Key" in answer.json()["detail"]
     assert app.listed()["value"] == []
+
+
+def test_the_answer_says_what_each_of_its_codes_means_and_what_to_do(app: Api) -> None:
+    found = app.run(users=["nobody@contoso.example"])
+    assert [each["code"] for each in found["errors"]] == ["Request_ResourceNotFound"]
+    assert found["advice"] == [
+        {
+            "code": "Request_ResourceNotFound",
+            "meaning": "No user has this object id, userPrincipalName or mail address.",
+            "whatToDo": "Correct the list.",
+        }
+    ]
+
+
+async def test_progress_stays_when_the_notes_of_the_ranges_are_gone_and_the_export_has_not_yet_ended(
+    api: Api,
+) -> None:
+    async with connected(api.serving.storage, Tenant(users=30)) as edges:
+        done = await run_export(edges)
+        status = SimpleNamespace(custom_status={"expected": 30, "ranges": 1})
+        created = done.results["createdDateTime"]
+        found = await running_of(edges.storage, done.id, created, status, datetime.now(UTC))
+    assert {name: found["progress"][name] for name in ("exported", "ranges", "rangesDone")} == {
+        "exported": 30,
+        "ranges": 1,
+        "rangesDone": 1,
+    }

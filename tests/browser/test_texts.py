@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from local.serve import Serving
 from shared import page
+from shared.files.columns import COLUMN_SETS, COLUMNS
 
 FOLDER = Path(page.__file__).parent
 OPERATING = FOLDER.parents[1] / "docs" / "operating.md"
@@ -46,6 +47,20 @@ def test_every_language_has_every_text_with_its_values_and_plurals(language: str
         assert all(forms), key
         assert set.union(*map(places, forms)) == set.union(*map(places, others)), key
         assert isinstance(text, str) or set(text) == {"one", "other"}, key
+
+
+@pytest.mark.parametrize("language", page.LANGUAGES)
+def test_every_language_says_what_each_column_holds_and_names_its_group_and_its_set(language: str) -> None:
+    found, groups = texts(language), {column.group for column in COLUMNS.values()}
+    assert [*found["columns"]] == [*COLUMNS]
+    assert all(found["columns"].values())
+    names = {f"group.{group}" for group in groups} | {f"set.{name}" for name in COLUMN_SETS}
+    assert names - found["page"].keys() == set()
+    assert {key for key in found["page"] if key.startswith(("group.", "set."))} == names
+
+
+def test_the_english_words_for_columns_are_those_of_the_api() -> None:
+    assert texts("en")["columns"] == {header: column.description for header, column in COLUMNS.items()}
 
 
 def test_the_page_uses_each_text_and_has_each_that_it_uses() -> None:

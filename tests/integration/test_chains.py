@@ -7,7 +7,7 @@ import httpx
 
 from local.tenant import Tenant
 from shared.export.context import Edges
-from shared.graph import client, pages
+from shared.graph import pages
 from tests.integration.runner import Connect, Context, run_export
 from tests.integration.truth import check_complete, check_results
 
@@ -91,7 +91,7 @@ async def test_a_page_that_was_read_does_not_stay_until_garbage_is_collected(con
         gc.collect()
         gc.disable()
         try:
-            chain = [page async for page in pages.chain(edges.graph, pages.Query(("id",)), client.Tally())]
+            chain = [page async for page in pages.chain(edges.graph, pages.Query(("id",)))]
             kept = [each for each in gc.get_objects() if isinstance(each, httpx.Response)]
         finally:
             gc.enable()

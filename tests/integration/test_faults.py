@@ -11,7 +11,7 @@ from local.tenant import Tenant, create_user, delete_user, update_user
 from shared.errors import Transient
 from shared.export import activities
 from shared.export.context import read_plan
-from shared.graph import batches, client, pages
+from shared.graph import batches, pages
 from shared.storage import blobs
 from shared.storage.names import results_name
 from tests.integration.runner import Connect, Context, Export, Json, before_pages, run_export, watch
@@ -86,6 +86,28 @@ async def test_how_often_graph_throttled_and_how_quick_the_export_was_stands_in_
     assert rate["usersPerSecond"] / 9000 == pytest.approx(rate["requestsPerSecond"] / counts["requests"], rel=0.02)
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"match": "/$batch", "rate": 1.0},
+        {"match": "/$batch", "rate": 1.0, "status": 400},
+        {"match": "/users?$top=999", "rate": 1.0},
+        {"match": "/users?$top=999", "rate": 1.0, "status": 400},
+        {"match": "/users/delta", "nth": 2, "times": 10**6},
+        {"match": "/users/delta", "nth": 2, "times": 10**6, "status": 400},
+    ],
+    ids=["plan raises", "plan fails", "export raises", "export fails", "check raises", "check fails"],
+)
+async def test_a_failed_export_counts_the_requests_of_the_step_that_failed(
+    connected: Connect, fault: dict[str, Any]
+) -> None:
+    tenant = Tenant(users=4500, shape="null90")
+    done = await export_with(connected, tenant, {"kind": "status", **fault})
+    check_results(done.results, "Failed")
+    assert tenant.faults.applied["status"] > 0
+    assert done.results["counts"]["requests"] > tenant.faults.applied["status"]
+
+
 @pytest.mark.parametrize("match", ["/authentication/methods", "$select=", "/users/$count"])
 @pytest.mark.parametrize(
     "fault",
@@ -122,7 +144,7 @@ async def test_failures_of_a_batch_and_of_its_parts_are_counted_apart(connected:
     tenant.faults.add("status", match="eq 'IT'", times=7)
     async with connected(tenant) as edges:
         filters = ["department eq 'HR'", "department eq 'IT'", ""]
-        found = await batches.counts(edges.graph, filters, client.Tally())
+        found = await batches.counts(edges.graph, filters)
     assert tenant.faults.applied["status"] == 21
     assert found[2] == 60
 
@@ -313,11 +335,10 @@ async def test_letters_that_only_look_like_others_are_nobody_elses(connected: Co
 async def test_a_request_is_sent_a_bounded_number_of_times(connected: Connect, status: int, times: int) -> None:
     tenant = Tenant(users=9)
     tenant.faults.add("status", status=status, rate=1.0)
-    tally = client.Tally()
     async with connected(tenant) as edges:
         with pytest.raises(Transient):
-            await anext(pages.chain(edges.graph, pages.Query(("id",)), tally))
-    assert tally.requests == times
+            await anext(pages.chain(edges.graph, pages.Query(("id",))))
+    assert edges.graph.tally.requests == times
 
 
 async def test_of_two_plans_made_at_once_one_counts_for_both(connected: Connect) -> None:

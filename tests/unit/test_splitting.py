@@ -345,6 +345,16 @@ def test_ranges_that_nobody_counted_are_shared_out_as_well() -> None:
     assert splitting.share([Range(kind="all")] * 3, 2) == [[0, 2], [1]]
 
 
+@pytest.mark.parametrize(("undated", "by_name"), [(1_600, False), (6_000, True)])
+def test_a_few_pages_of_users_are_not_split_by_names_that_can_change(undated: int, by_name: bool) -> None:
+    big = Tenant([(time, "user@contoso.com") for time in sorted(growing(18_000))], human(undated))
+    done = drive(splitting.split(lambda _: 1_000, NOW, names_above=5_000), big.asked)
+
+    assert done.ranges is not None
+    assert sum(big.kept(part) for part in done.ranges) == big.total
+    assert any(part.prefixes for part in done.ranges) is by_name
+
+
 def test_bursts_in_seconds_that_follow_each_other_are_split_evenly() -> None:
     moment = NOW - 400 * DAY
     big = tenant([moment + at // 30_000 for at in range(90_000)] + growing(20_000), human(110_000))

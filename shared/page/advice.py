@@ -1,0 +1,37 @@
+"""What each error and warning means, and what to do: data that the page, the API and docs/operating.md share.
+
+It lies in the page's texts, once a language; the API sends the English one, as its reasons are English too.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+from shared.page import read
+
+_NUMBERED = re.compile(r"HTTP\d+")
+
+
+def advice_for(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """`[{code, meaning, whatToDo}]` for these errors and warnings, each code once; others' codes have none."""
+    found: dict[str, dict[str, str]] = {}
+    for entry in entries:
+        code = str(entry["code"])
+        if code not in found and (told := _told(code, str(entry.get("column", "")))):
+            found[code] = {"code": code, "meaning": told[0], "whatToDo": told[1]}
+    return list(found.values())
+
+
+def _told(code: str, column: str) -> list[str] | None:
+    known = _advice()
+    on_columns = known.get(f"{code} on columns") if column.startswith("authentication") else None
+    return on_columns or known.get("HTTP" if _NUMBERED.fullmatch(code) else code)
+
+
+@cache
+def _advice() -> dict[str, list[str]]:
+    content, _ = read("texts.en.json") or (b"", {})
+    advice: dict[str, list[str]] = json.loads(content)["advice"]
+    return advice
