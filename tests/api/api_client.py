@@ -142,7 +142,7 @@ def check_state(export: Json) -> None:
         more = {"cancelRequested"}
     else:
         told |= {"file", "warnings", "errors", "download"} | ({"error"} if status in {"Failed", "Cancelled"} else set())
-        more = {"notes", "counts", "rate", "completedDateTime"}
+        more = {"notes", "advice", "counts", "rate", "completedDateTime"}
     assert told <= {*export} <= told | more
     assert (status in {"Completed", "CompletedWithErrors"}) == bool(export.get("file"))
     assert export.get("cancelRequested") in {None, True}

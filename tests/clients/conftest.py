@@ -60,4 +60,4 @@ def run(*command: str | Path, folder: Path | None = None, **environment: str) ->
 
 def told(*command: str | Path, **environment: str) -> Any:
     """What a program says, as JSON."""
-    return json.loads(run(*command, **environment))
+    return json.loads(run(*command, folder=None, **environment))
