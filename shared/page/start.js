@@ -5,6 +5,7 @@ import * as columns from "./columns.js";
 import { announce, find, isBusy, keepFocus, setBusy } from "./dom.js";
 import { showErrors } from "./fielderrors.js";
 import * as filters from "./filters.js";
+import * as peruser from "./peruser.js";
 import { previewOf } from "./preview.js";
 import { t } from "./words.js";
 import * as users from "./userlist.js";
@@ -38,6 +39,14 @@ function showParts() {
   for (const part of form.querySelectorAll("[data-scope]")) part.hidden = part.dataset.scope !== chosen("scope");
   for (const part of form.querySelectorAll("[data-formats]")) part.hidden = !part.dataset.formats.split(" ").includes(chosen("format"));
   find("columns").hidden = chosen("columns") !== "";
+  peruser.update(perUserRequest);
+}
+
+// Whom a preview is to count when columns are chosen that need a call for each of them.
+function perUserRequest() {
+  const { filter, users: selected, scope } = request();
+  const wanted = { filter, users: selected, scope, columns: columns.perUser(chosen("columns")) };
+  return dialog.open && wanted.columns.length && !problemsOf(wanted).length ? wanted : null;
 }
 
 async function showColumns() {

@@ -52,6 +52,18 @@ def test_a_preview_shows_count_rows_and_cost_and_starts_nothing(form: Page) -> N
     expect(shown.get_by_role("columnheader", name="userPrincipalName")).to_be_visible()
 
 
+def test_how_long_calls_for_each_user_take_is_said_as_soon_as_they_are_chosen(form: Page) -> None:
+    told = form.locator("#per-user")
+    expect(told).to_have_text(re.compile(r"^One call to Graph for each of 2,000 users: 1 h \d+ min at the rate"))
+    form.get_by_role("radio", name="profile").check()
+    expect(told).to_be_hidden()
+    form.get_by_role("radio", name="one by one").check()
+    form.get_by_role("radio", name="Selected users").check()
+    form.get_by_label("User principal names").fill("ann@contoso.com")
+    form.get_by_role("checkbox", name="authenticationEmail").check()
+    expect(told).to_have_text(re.compile(r"^One call to Graph for 1 user"))
+
+
 def test_a_filter_that_graph_refuses_is_told_in_its_words_before_anything_starts(watched: Watched, form: Page) -> None:
     watched.refusals.add(400)
     form.get_by_role("radio", name="match a filter").check()
