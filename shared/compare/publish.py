@@ -47,6 +47,7 @@ async def publish(edges: Edges, task: ComparisonTask) -> Published:
         "id": record.id,
         "type": record.type,
         "status": status,
+        **verdict.error(found[-1] if failed else None, cancelled=bool(task.cancelled)),
         "request": record.shown(),
         "requestedBy": record.requested_by,
         "createdDateTime": record.created_date_time,
