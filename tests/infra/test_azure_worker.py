@@ -44,18 +44,30 @@ TRIGGERS = {
         "show_saved_export": ("saved-exports/{name}", ["GET"]),
         "save_export": ("saved-exports/{name}", ["PUT"]),
         "delete_saved_export": ("saved-exports/{name}", ["DELETE"]),
+        "start_comparison": ("comparisons", ["POST"]),
         "list_columns": ("columns", ["GET"]),
         "show_contract": ("openapi.json", ["GET"]),
         "show_swagger": ("swagger.json", ["GET"]),
         "page": ("bulk-operations", ["GET"]),
         "page_file": ("bulk-operations/{file}", ["GET"]),
     },
-    "orchestrationTrigger": {"export_users"},
-    "activityTrigger": {"plan", "report", "export", "check", "publish", "notify", "clean"},
+    "orchestrationTrigger": {"export_users", "compare_exports"},
+    "activityTrigger": {
+        *("plan", "report", "export", "check", "publish", "notify", "clean"),
+        *("prepare_comparison", "split", "list_deleted", "compare", "publish_comparison"),
+    },
     "timerTrigger": {"remove_old_exports", "start_due_exports"},
 }
 WITH_CLIENT = {
-    *("start_export", "preview_export", "list_exports", "show_export", "delete_export", "cancel_export"),
+    *(
+        "start_export",
+        "start_comparison",
+        "preview_export",
+        "list_exports",
+        "show_export",
+        "delete_export",
+        "cancel_export",
+    ),
     *("list_saved_exports", "show_saved_export", "save_export", "delete_saved_export"),
 }
 
