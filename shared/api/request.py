@@ -272,6 +272,9 @@ def _columns(given: Mapping[str, Any], settings: Settings, scope: Scope, problem
     wanted = given.get("columns", settings.default_columns)
     if wanted is None:
         wanted = settings.default_columns
+    # OpenAPI 2.0 has no choice of types: there a set is a list of its name.
+    if isinstance(wanted, list) and len(wanted) == 1 and isinstance(wanted[0], str) and wanted[0] in COLUMN_SETS:
+        [wanted] = wanted
     if isinstance(wanted, str):
         if wanted not in COLUMN_SETS:
             detail = f"unknown set {wanted[:80]!r}{_meant(wanted, COLUMN_SETS)}; known: {', '.join(COLUMN_SETS)}"

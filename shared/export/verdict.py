@@ -56,6 +56,14 @@ def status(failed: Failure | None, errors: int, *, cancelled: bool) -> str:
     return results.COMPLETED_WITH_ERRORS if errors else results.COMPLETED
 
 
+def error(failed: Json | None, *, cancelled: bool) -> Json:
+    """`error` of an export without a file, as Azure's pollers show it; `failed` is its entry in `errors`."""
+    if failed:
+        return {"error": {"code": failed["code"], "message": failed["reason"]}}
+    reason = "The export was cancelled, so there is no file."
+    return {"error": {"code": results.CANCELLED, "message": reason}} if cancelled else {}
+
+
 def lists_errors(staged: Totals) -> bool:
     """False when the errors take more blocks than a blob has."""
     return _error_blocks(staged) <= MAX_BLOCKS
