@@ -26,6 +26,7 @@ _SCRIPTS = (
     "start",
     "fielderrors",
     "preview",
+    "peruser",
     "columns",
     "filters",
     "userlist",

@@ -103,6 +103,12 @@ const chosen = () => [...boxes.values()].filter((box) => box.checked).map((box) 
 // Names that no list has, because only this tenant knows them.
 const ofTenant = () => find("tenant-columns").value.split(/[,;\s]+/).filter(Boolean);
 
+// Of what is chosen, the columns that need a call for each user.
+export function perUser(set) {
+  const wanted = new Set(set ? sets[set] : chosen());
+  return columns.filter(({ header, cost }) => cost === "user" && wanted.has(header)).map(({ header }) => header);
+}
+
 function check(headers) {
   for (const [header, box] of boxes) box.checked = headers.includes(header);
   count();

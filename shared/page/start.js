@@ -5,6 +5,7 @@ import * as columns from "./columns.js";
 import { announce, find, isBusy, keepFocus, setBusy } from "./dom.js";
 import { showErrors } from "./fielderrors.js";
 import * as filters from "./filters.js";
+import * as peruser from "./peruser.js";
 import { previewOf } from "./preview.js";
 import { t } from "./words.js";
 import * as users from "./userlist.js";
@@ -38,6 +39,14 @@ function showParts() {
   for (const part of form.querySelectorAll("[data-scope]")) part.hidden = part.dataset.scope !== chosen("scope");
   for (const part of form.querySelectorAll("[data-formats]")) part.hidden = !part.dataset.formats.split(" ").includes(chosen("format"));
   find("columns").hidden = chosen("columns") !== "";
+  peruser.update(perUserRequest);
+}
+
+// Whom a preview is to count when columns are chosen that need a call for each of them.
+function perUserRequest() {
+  const { filter, users: selected, scope } = request();
+  const wanted = { filter, users: selected, scope, columns: columns.perUser(chosen("columns")) };
+  return dialog.open && wanted.columns.length && !problemsOf(wanted).length ? wanted : null;
 }
 
 async function showColumns() {
@@ -70,6 +79,9 @@ function request() {
   if (find("file-name").value.trim()) body.fileName = find("file-name").value;
   if (chosen("scope") === "filter") body.filter = find("odata").value;
   if (chosen("scope") === "users") body.users = users.read();
+  if (chosen("scope") === "group") body.scope = { group: find("group-id").value.trim() };
+  if (chosen("scope") === "unit") body.scope = { administrativeUnit: find("unit-id").value.trim() };
+  if (chosen("scope") === "deleted") body.scope = { deleted: true };
   const wanted = columns.read(chosen("columns"));
   if (wanted) body.columns = wanted;
   return body;
@@ -80,6 +92,7 @@ function problemsOf(body) {
   const problems = [];
   if (body.columns && !body.columns.length) problems.push({ pointer: "/columns", detail: t("columns.choose") });
   if (body.users && !body.users.length) problems.push({ pointer: "/users", detail: t(users.asks() ? "users.choose" : "users.none") });
+  if ([body.scope?.group, body.scope?.administrativeUnit].includes("")) problems.push({ pointer: "/scope", detail: t("scope.none") });
   if (body.filter !== undefined && !body.filter.trim()) problems.push({ pointer: "/filter", detail: t("filter.none") });
   return problems;
 }

@@ -19,7 +19,7 @@ from tests.integration.runner import Context, Export, before_pages, run_export, 
 SCHEMA = json.loads((SHARED / "files/results.schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
 
-CSV = {"format": "csv", "compress": False, "separator": ","}
+CSV = {"scope": "all", "format": "csv", "compress": False, "separator": ","}
 FILE = {"format": "csv", "compressed": False, "separator": ",", "guarded": {"displayName": 2}}
 SMALL = {
     "id": "fe5dfae8-7585-8612-bacf-7ee4aba2888b",

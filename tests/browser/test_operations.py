@@ -92,6 +92,7 @@ def test_a_running_export_is_cancelled_after_a_question(watched: Watched, faults
     page.get_by_role("button", name="Cancel export").click()
     question.get_by_role("button", name="Cancel export").click()
     expect(page.locator("#details .chip")).to_have_text("Cancelled")
+    assert page.evaluate("document.activeElement !== document.body")
     expect(page.get_by_role("button", name="Download CSV")).to_be_hidden()
     page.get_by_role("dialog", name="unwanted.csv").get_by_role("button", name="Close").click()
     expect(page.get_by_role("row", name="unwanted.csv")).to_contain_text("Cancelled")

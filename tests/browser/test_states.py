@@ -271,3 +271,67 @@ def test_no_number_breaks_in_the_middle(watched: Watched, width: int) -> None:
     )
     assert set(lines) == {1}
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_list_tells_exports_apart_by_what_was_asked_its_format_and_its_size(watched: Watched) -> None:
+    page = watched.page
+    file = {"name": "g.xlsx", "rows": 1, "bytes": 5_200_000, "columns": 26, "format": "xlsx"}
+    packed = {"name": "d.jsonl.gz", "rows": 1, "bytes": 900, "columns": 26, "format": "jsonl", "compressed": True}
+    answer(
+        page,
+        "**/api/exports?*",
+        {
+            "value": [
+                listed(1, request={"fileName": "a", "users": 401}),
+                listed(2, request={"fileName": "b", "filter": "userType eq 'Guest'"}, file=file),
+                listed(3, request={"fileName": "c", "scope": {"deleted": True}}, file=packed),
+                listed(4, request={"fileName": "d", "scope": {"group": "7d1"}}),
+                listed(5, request={"fileName": "e"}),
+            ]
+        },
+    )
+    watched.open()
+    texts = ["401 selected users", "Filter: userType eq 'Guest'", "Deleted users", "Members of group 7d1", "All users"]
+    expect(page.locator("#rows .asked")).to_have_text(texts)
+    formats = ["CSV · 1 B", "Excel workbook · 5.2 MB", "JSON lines, compressed · 900 B", "CSV · 1 B", "CSV · 1 B"]
+    expect(page.locator("#rows .about")).to_have_text(formats)
+
+
+def test_completed_with_errors_says_in_one_sentence_what_is_missing_and_what_to_do(watched: Watched) -> None:
+    page = watched.page
+    missing = {"code": "Request_ResourceNotFound", "reason": "No such user.", "user": "x@contoso.com"}
+    empty = [
+        {
+            "code": "accessDenied",
+            "reason": "Denied.",
+            "user": f"u{at}",
+            "column": "authenticationEmail",
+            "requestId": "7d1",
+        }
+        for at in range(97)
+    ]
+    ended = listed(1, status="CompletedWithErrors", errors=[missing, *empty], warnings=[], download={})
+    ended["counts"] = {"exported": 400, "expected": 401, "errors": 98}
+    answer(page, "**/api/exports?*", {"value": [ended]})
+    answer(page, "**/api/exports/*", ended)
+    watched.open(f"#{ended['id']}")
+    expect(page.locator("#details .harm")).to_have_text("1 user is missing, 97 users have empty cells.")
+    told = page.locator("#details .advice li").filter(has_text="Request_ResourceNotFound")
+    expect(told).to_contain_text("What to do: Correct the list.")
+    expect(page.get_by_role("button", name="Copy id")).to_have_count(97)
+
+
+def test_a_failed_export_that_does_not_know_its_requests_does_not_say_none(watched: Watched) -> None:
+    page = watched.page
+    error = {"code": "ActivityFailed", "reason": "The step plan failed."}
+    failed = listed(1, status="Failed", errors=[error], warnings=[], download={}, file=None)
+    failed["counts"] = dict.fromkeys(("exported", "errors", "ranges", "requests", "retries", "restarts"), 0)
+    answer(page, "**/api/exports?*", {"value": [failed]})
+    answer(page, "**/api/exports/*", failed)
+    watched.open(f"#{failed['id']}")
+    expect(page.locator("#details")).to_contain_text("What to do: Start it again; the log has the trace.")
+    expect(page.locator("#details")).not_to_contain_text("Requests to Graph")
+    failed["counts"]["requests"] = 7
+    answer(page, "**/api/exports/*", failed)
+    page.reload()
+    expect(page.locator("#details")).to_contain_text("Requests to Graph7")

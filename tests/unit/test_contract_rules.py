@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.api.api_client import CONTRACT, validate
+from tests.api.api_client import CONTRACT, SHARED, validate
 
 Json = dict[str, Any]
 METHODS = {"get", "put", "post", "delete", "patch"}
@@ -99,6 +99,22 @@ def unnamed() -> Iterator[tuple[str, Json]]:
 def is_nullable_reference(schema: Json) -> bool:
     union = schema.get("oneOf", [])
     return len(union) == 2 and "$ref" in union[0] and union[1] == NULL
+
+
+def test_no_key_is_there_twice() -> None:
+    """As after a merge: Python takes the last one, other readers refuse the document."""
+
+    def once(pairs: list[tuple[str, Any]]) -> Json:
+        assert len({name for name, _ in pairs}) == len(pairs), [name for name, _ in pairs]
+        return dict(pairs)
+
+    json.loads((SHARED / "api/openapi.json").read_text(), object_pairs_hook=once)
+
+
+def test_every_component_is_used() -> None:
+    used = set(re.findall(r'"#/components/([A-Za-z]+/[A-Za-z]+)"', json.dumps(CONTRACT)))
+    sections = {name: each for name, each in CONTRACT["components"].items() if name != "securitySchemes"}
+    assert {f"{section}/{name}" for section, named in sections.items() for name in named} == used
 
 
 def test_operation_ids_are_camel_case_and_unlike() -> None:

@@ -85,6 +85,14 @@ def test_columns_are_a_list_to_choose_from() -> None:
         assert columns["items"]["x-ms-dynamic-values"]["operationId"] == "listColumns"
 
 
+def test_a_scope_is_one_object_and_all_is_none() -> None:
+    for model in ("ExportRequest", "SavedExportRequest"):
+        scope = MADE["definitions"][model]["properties"]["scope"]
+        assert scope["type"] == "object"
+        assert {*scope["properties"]} == {"deleted", "group", "administrativeUnit"}
+        assert "required" not in scope
+
+
 def test_the_values_to_choose_from_are_where_the_hints_say() -> None:
     found = [each["x-ms-dynamic-values"] for each in every(MADE) if "x-ms-dynamic-values" in each]
     assert {each["operationId"] for each in found} == {"listColumns", "listExports", "listSavedExports"}
