@@ -173,6 +173,11 @@ async def show_contract(req: func.HttpRequest) -> func.HttpResponse:
     return _response(routes.contract())
 
 
+@app.route(route="swagger.json", methods=["GET"])
+async def show_swagger(req: func.HttpRequest) -> func.HttpResponse:
+    return _response(routes.swagger_of_contract(_incoming(req), _settings))
+
+
 @app.route(route="bulk-operations", methods=["GET"])
 async def page(req: func.HttpRequest) -> func.HttpResponse:
     return _response(routes.page_file(INDEX))

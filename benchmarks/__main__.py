@@ -8,13 +8,14 @@ import sys
 from pathlib import Path
 
 from benchmarks import charts, effort, report
-from benchmarks.parts import batches, cold, compare, cpu, history, instance, load, scale
+from benchmarks.parts import batches, cold, compare, cpu, formats, history, instance, load, scale
 from benchmarks.progress import Progress
 
 PARTS = {
     "compare": compare,
     "instance": instance,
     "cpu": cpu,
+    "formats": formats,
     "scale": scale,
     "history": history,
     "cold": cold,

@@ -32,7 +32,7 @@ OURS = ("host", "worker")
 @dataclass(frozen=True, slots=True)
 class Exported:
     """One export: seconds from the POST to the downloaded file; what it cost each process (CPU seconds meanwhile, peak
-    memory since its start); `blocks` are the sizes of the CSV's blocks in bytes.
+    memory since its start); `blocks` are the sizes of the file's blocks in bytes.
     """
 
     id: str
@@ -75,21 +75,22 @@ def export(
     columns: str = "profile",
     beside: dict[str, int] | None = None,
     pause: float = POLL_SECONDS,
+    request: dict[str, Any] | None = None,
 ) -> Exported:
     """One export, checked: WrongFileError unless each of these ids is in the file exactly once.
 
     `beside`: processes that are no part of `on` and whose cost is shown too, by name. `pause`: seconds between two
-    polls, at least; `seconds` is as exact as that.
+    polls, at least; `seconds` is as exact as that. `request`: what else the body has, such as a format.
     """
     pids = serve.look(on.data).pids | (beside or {})
     before = usages(pids)
     with httpx.Client(timeout=120, trust_env=False) as http:
         started = time.perf_counter()
-        results = _run(http, on.url, {"fileName": "users", "columns": columns}, pause)
+        results = _run(http, on.url, {"fileName": "users", "columns": columns, **(request or {})}, pause)
         file = download(http, results, on.data)
         elapsed = time.perf_counter() - started
         used = usages(pids)
-        listed = http.get(f"{results['download']['csv']}&comp=blocklist&blocklisttype=committed").raise_for_status()
+        listed = http.get(f"{results['download']['file']}&comp=blocklist&blocklisttype=committed").raise_for_status()
     check(ids, file)
     events, turns, planning = _history(on.data / "durable.db", results["id"])
     return Exported(
@@ -118,9 +119,9 @@ def _run(http: httpx.Client, url: str, body: dict[str, Any], pause: float) -> di
 
 
 def download(http: httpx.Client, results: dict[str, Any], folder: Path) -> Path:
-    """The CSV of an export that has ended."""
-    file = folder / "users.csv"
-    with http.stream("GET", results["download"]["csv"]) as answer, file.open("wb") as out:
+    """The file of an export that has ended."""
+    file = folder / str(results["file"]["name"])
+    with http.stream("GET", results["download"]["file"]) as answer, file.open("wb") as out:
         answer.raise_for_status()
         for part in answer.iter_bytes(2**20):
             out.write(part)

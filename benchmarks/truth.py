@@ -1,7 +1,12 @@
-"""Is every user of the tenant in a CSV exactly once?"""
+"""Is every user of the tenant in a file exactly once?"""
 
 import csv
+import gzip
+import json
+import re
+import zipfile
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +19,7 @@ class WrongFileError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A CSV beside the tenant's own list: numbers of users."""
+    """A file beside the tenant's own list: numbers of users."""
 
     users: int
     missing: int
@@ -31,11 +36,40 @@ def ids(tenant: str) -> set[str]:
     return set(httpx.get(f"{tenant}/_tenant/ids", timeout=120, trust_env=False).raise_for_status().text.split())
 
 
+_ID_CELL = re.compile(rb">([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})<")
+"""Of a workbook: no other cell of these columns is an id and nothing else."""
+_CHUNK = 2**20
+
+
 def compare(wanted: set[str], file: Path, column: str = "id") -> Match:
-    """`column`: where the object ids are."""
-    with file.open(encoding="utf-8-sig", newline="") as text:
-        reader = csv.reader(text)
-        at = next(reader).index(column)
-        found = Counter(row[at] for row in reader)
+    """`column`: where the object ids are. The file's ending says what it is."""
+    found = Counter(_ids_in(file, column))
     doubled = sum(count > 1 for count in found.values())
     return Match(len(wanted), len(wanted - found.keys()), doubled, len(found.keys() - wanted))
+
+
+def _ids_in(file: Path, column: str) -> Iterator[str]:
+    if file.suffix == ".xlsx":
+        yield from _ids_in_workbook(file)
+        return
+    opened = gzip.open if file.suffix == ".gz" else open
+    with opened(file, "rt", encoding="utf-8-sig", newline="") as text:
+        if ".jsonl" in file.suffixes:
+            yield from (json.loads(line)[column] for line in text)
+            return
+        reader = csv.reader(text)
+        at = next(reader).index(column)
+        yield from (row[at] for row in reader)
+
+
+def _ids_in_workbook(file: Path) -> Iterator[str]:
+    """Piece by piece: a sheet has hundreds of megabytes."""
+    with zipfile.ZipFile(file) as archive:
+        for name in archive.namelist():
+            if not name.startswith("xl/worksheets/"):
+                continue
+            rest = b""
+            with archive.open(name) as sheet:
+                while chunk := sheet.read(_CHUNK):
+                    rows, _, rest = (rest + chunk).rpartition(b"</row>")
+                    yield from (each.decode() for each in _ID_CELL.findall(rows))

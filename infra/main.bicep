@@ -56,6 +56,15 @@ param readDirectoryRoles bool = false
 @description('Custom security attributes of users: the columns customSecurityAttributes.SET.NAME.')
 param readCustomSecurityAttributes bool = false
 
+@description('Members of groups: exports with the scope group.')
+param readGroupMembers bool = false
+
+@description('Members of administrative units: exports with the scope administrativeUnit.')
+param readAdministrativeUnits bool = false
+
+@description('Members of groups and administrative units that hide them; only beside readGroupMembers or readAdministrativeUnits.')
+param readHiddenMembers bool = false
+
 // ---- The app's settings; those that are left empty have the defaults of shared/settings.py ----------------------------
 
 @description('The address of Microsoft Graph. Empty: the one of the cloud that you deploy to.')
@@ -118,7 +127,10 @@ var graphPermissions = union(
   readSignInActivity ? permissions.readSignInActivity : [],
   readLicenses ? permissions.readLicenses : [],
   readDirectoryRoles ? permissions.readDirectoryRoles : [],
-  readCustomSecurityAttributes ? permissions.readCustomSecurityAttributes : []
+  readCustomSecurityAttributes ? permissions.readCustomSecurityAttributes : [],
+  readGroupMembers ? permissions.readGroupMembers : [],
+  readAdministrativeUnits ? permissions.readAdministrativeUnits : [],
+  readHiddenMembers ? permissions.readHiddenMembers : []
 )
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {

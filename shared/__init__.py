@@ -25,6 +25,8 @@ The words of the code, one for each thing:
     execution   one run of an activity; Durable may run the same activity twice
     staged      what one execution has put into uncommitted blocks, under a prefix of its own
     plan        the ranges of an export, and what tenant and permissions allow
+    scope       whose users: the tenant's, deleted ones, the members of a group or of an administrative unit
+    sifted      of ranges: the tenant's, of which only members are kept
     saved       a request under a name, perhaps with a schedule; its exports are its runs
     due         of a saved export: the time that its schedule has planned is over, and nothing has started
     limit       how many exports a caller may have running

@@ -9,6 +9,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import BlobServiceClient
 
 from local.chaos.judge import Evidence, Json
+from local.chaos.kinds import SCOPES
 from local.chaos.stage import Stage, StageError
 
 PAUSE_SECONDS = 0.1
@@ -39,7 +40,7 @@ def _send(deadline: float, method: str, url: Callable[[], str], **options: Any) 
 def post(stage: Stage, deadline: float, key: str, columns: str, users: Sequence[str] = (), **file: Any) -> str:
     """Starts an export, of all users or of some, and returns its id; the same key again gives the same.
 
-    `file`: what the request says of the format.
+    `file`: what else the request says, of the format and of the scope.
     """
     body = {"fileName": "users", "columns": columns} | ({"users": users} if users else {}) | file
     answer = ask(stage, deadline, "POST", "/api/exports", json=body, headers={"Idempotency-Key": key})
@@ -91,7 +92,7 @@ def evidence(
     return Evidence(
         id=export_id,
         users=users,
-        columns=tuple(sets[columns]),
+        columns=(*sets[columns], *(["deletedDateTime"] if _is_of_deleted(shown) else [])),
         code=answer.status_code,
         shown=shown,
         file=_download(links.get("file")),
@@ -104,9 +105,16 @@ def evidence(
     )
 
 
-def tenant_ids(stage: Stage, deadline: float) -> list[str]:
-    """The object ids of all users, from the simulated tenant itself."""
-    answer = _send(deadline, "GET", lambda: f"{stage.serving.graph}/_tenant/ids")
+def _is_of_deleted(shown: Json) -> bool:
+    """A set of columns has one more then."""
+    return (shown.get("request") or {}).get("scope") == {"deleted": True}
+
+
+def tenant_ids(stage: Stage, deadline: float, scope: str = "all") -> list[str]:
+    """The object ids of all users, or of those of a scope, from the simulated tenant itself."""
+    asked = SCOPES[scope]
+    params = {} if isinstance(asked, str) else asked
+    answer = _send(deadline, "GET", lambda: f"{stage.serving.graph}/_tenant/ids", params=params)
     return answer.raise_for_status().text.split()
 
 

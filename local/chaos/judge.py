@@ -130,9 +130,10 @@ def _results(seen: Evidence) -> list[str]:
 
 
 def _same(seen: Evidence) -> bool:
-    """The answer has a link more, and perhaps not all the errors."""
+    """The answer has links, and why there is no file, and perhaps not all the errors."""
     shown, results = dict(seen.shown), dict(seen.results or {})
     shown.pop("download", None)
+    shown.pop("error", None)
     errors = shown.pop("errors", [])
     return shown == {name: results[name] for name in results if name != "errors"} and (
         results["errors"][: len(errors)] == errors
@@ -149,6 +150,8 @@ def _no_file(seen: Evidence) -> list[str]:
         found.append("Cancelled, and nobody asked for it")
     if seen.shown.get("file") or seen.file is not None or "file" in seen.shown.get("download", {}):
         found.append(f"{seen.shown['status']}, but it offers a file")
+    if not (seen.shown.get("error") or {}).get("message"):
+        found.append(f"{seen.shown['status']}, and no error says why")
     if seen.results is not None and not _same(seen):
         found.append("results.json is not what GET shows")
     return found

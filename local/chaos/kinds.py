@@ -8,6 +8,8 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from local.tenant.membership import DEEP, EVERYONE, UNIT
+
 ENGINE = "engine"
 TARGETS = ("worker", "workers", "host", "azurite", "tenant", "serve", "everything")
 """What is killed; on Microsoft's extension also ENGINE, one of its hosts.
@@ -19,6 +21,16 @@ POSTING, PLANNING, READING, PUBLISHING, ENDED = range(5)
 PHASES = ("before the start", "while planning", "while reading", "while publishing", "after the end")
 
 STOP, STOP_TO_END, CANCEL, POST_AGAIN = "stop", "stop to the end", "cancel", "post again"
+
+
+SCOPES: dict[str, str | dict[str, str | bool]] = {
+    "all": "all",
+    "members of most groups": {"group": DEEP},
+    "everyone by a group": {"group": EVERYONE},
+    "a unit": {"administrativeUnit": UNIT},
+    "deleted": {"deleted": True},
+}
+"""By a name, what the request says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +52,7 @@ class Blow:
 class Round:
     """A round. `columns` is a set's name; `range_users` and `parallel` are the app's settings of that kind.
 
-    `format` and `compress` are what the request says.
+    `format`, `compress` and `scope` are what the request says.
     """
 
     kind: str
@@ -53,6 +65,8 @@ class Round:
     columns: str
     format: str
     compress: bool
+    scope: str
+    """One of SCOPES."""
     blows: tuple[Blow, ...]
     durable_host: str = ""
     """The program of Microsoft's extension; empty for the local engine."""
@@ -141,6 +155,7 @@ def draw(kind: str, seed: int, durable_host: str = "") -> Round:
     blows = tuple(KINDS[kind][1](rng, (*TARGETS, ENGINE) if durable_host else TARGETS))
     # After all else, so that a seed gives the blows that it has always given.
     file, compress = rng.choice((("csv", False), ("csv", True), ("xlsx", False), ("xlsx", False), ("jsonl", True)))
+    scope = rng.choice(("all", "all", *SCOPES))
     return Round(
         kind=kind,
         seed=seed,
@@ -152,6 +167,7 @@ def draw(kind: str, seed: int, durable_host: str = "") -> Round:
         columns=columns,
         format=file,
         compress=compress,
+        scope=scope,
         blows=blows,
         durable_host=durable_host,
     )

@@ -11,10 +11,11 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from local.chaos import caller, kinds
 from local.chaos.judge import GOOD, Evidence, judge
-from local.chaos.kinds import PHASES, Blow, Round
+from local.chaos.kinds import PHASES, SCOPES, Blow, Round
 from local.chaos.stage import Stage, StageError, built, go_on, kill, stop
 from local.serve import ServeError
 
@@ -85,11 +86,12 @@ def _first_export(
 
     deadline = time.monotonic() + stage.engine.end_seconds
     users = caller.tenant_ids(stage, deadline)
+    meant = caller.tenant_ids(stage, deadline, stage.round.scope)
     fresh_id = caller.post(stage, deadline, FRESH_KEY, "profile", users[:FRESH_USERS])
     caller.wait_for_end(stage, deadline, fresh_id)
     for each in (export_id, fresh_id):
         caller.settle(stage, deadline, each)
-    seen.append(caller.evidence(stage, deadline, export_id, users, stage.round.columns, cancelled=cancelled))
+    seen.append(caller.evidence(stage, deadline, export_id, meant, stage.round.columns, cancelled=cancelled))
     seen.append(caller.evidence(stage, deadline, fresh_id, users[:FRESH_USERS], "profile"))
     if strange := set(stage.engine.exports()) - {export_id, fresh_id}:
         violations.append(f"exports that no POST has answered for: {sorted(strange)}")
@@ -102,7 +104,8 @@ def _first_export(
 
 def _post(stage: Stage, deadline: float) -> str:
     played = stage.round
-    return caller.post(stage, deadline, KEY, played.columns, format=played.format, compress=played.compress)
+    more: dict[str, Any] = {"format": played.format, "compress": played.compress, "scope": SCOPES[played.scope]}
+    return caller.post(stage, deadline, KEY, played.columns, **more)
 
 
 def _export(stage: Stage, deadline: float) -> tuple[str, float]:

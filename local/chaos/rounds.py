@@ -10,7 +10,7 @@ from pathlib import Path
 
 from local.chaos.kinds import ENGINE, KINDS, Round, draw
 from local.chaos.play import Played, play
-from local.chaos.table import describe, put, table
+from local.chaos.table import asked, describe, put, table
 
 Play = Callable[[Round, Path], Played]
 
@@ -50,6 +50,7 @@ def _one(drawn: Round, play: Play) -> Played:
 
 def _line(number: int, of: int, elapsed: float, played: Played) -> str:
     return (
-        f"[{number}/{of}, {elapsed:.0f} s] {played.round.kind} {played.round.seed}: {describe(played)},"
+        f"[{number}/{of}, {elapsed:.0f} s] {played.round.kind} {played.round.seed} ({asked(played.round)}):"
+        f" {describe(played)},"
         f" {played.seconds:.1f} s, {played.killed} killed"
     )

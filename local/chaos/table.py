@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from local.chaos.kinds import KINDS, PHASES
+from local.chaos.kinds import KINDS, PHASES, Round
 from local.chaos.play import Played
 
 BEGIN, END = "<!-- chaos: begin -->", "<!-- chaos: end -->"
@@ -49,6 +49,11 @@ def _line(kind: str, what: str, rounds: Sequence[Played]) -> str:
         f"{max(seconds):.1f} s",
     ]
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def asked(drawn: Round) -> str:
+    """`all, xlsx` or `a unit, csv.gz`."""
+    return f"{drawn.scope}, {drawn.format}{'.gz' * drawn.compress}"
 
 
 def describe(played: Played) -> str:

@@ -5,21 +5,9 @@ premises.
 import json
 import random
 
+from local.tenant.membership import GROUPS
 from local.tenant.metadata import DATA, EXTENSION_APP
 
-GROUPS = {
-    "02bd9fd6-8f93-4758-87c3-1fb73740a315": 3,
-    "06f62f70-9827-4e6e-93ef-8e0f2d9b7b23": 0,
-    "0a53828f-36c9-44c3-be3d-99a7fce977ac": 7,
-    "e2e8ba4c-1b7a-4f0f-9d0a-3c5b6c7d8e9f": 5,
-}
-"""Group -> every which user is in it (0: nobody)."""
-NESTED = {"02bd9fd6-8f93-4758-87c3-1fb73740a315": ("0a53828f-36c9-44c3-be3d-99a7fce977ac",)}
-"""Group -> the groups in it."""
-HIDDEN = "e2e8ba4c-1b7a-4f0f-9d0a-3c5b6c7d8e9f"
-"""A group with hidden membership."""
-UNITS = {"d087d78b-4c8f-4d28-8f3b-9e7d2a61c0f4": 4}
-"""Administrative unit -> every which user is in it."""
 LICENCES = json.loads((DATA / "licences.json").read_text())
 _STATES = ("Active",) * 18 + ("ActiveWithError", "Error")
 _PROJECTS = ("Baker", "Cascade", "Ångström", "=Delta+1")

@@ -145,6 +145,8 @@ _HANDLERS: dict[str, Callable[[Tenant, Asked], Answer]] = {
     "delta": lists.delta,
     "getByIds": lists.get_by_ids,
     **dict.fromkeys(("users", "deletedItems", "members", "transitiveMembers", "unitMembers"), lists.list_users),
+    "group": tenantwide.group,
+    "nestedGroups": tenantwide.nested_groups,
     "user": person.one_user,
     "methods": person.methods,
     "manager": person.manager,

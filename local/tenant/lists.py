@@ -9,10 +9,10 @@ from typing import Any
 from local.tenant import listing, permissions, query, relations
 from local.tenant.calls import Answer, Asked, dump, joined, json_answer, link_to, listed, read_body
 from local.tenant.directory import find, rows, user_id
-from local.tenant.entitlements import GROUPS
 from local.tenant.errors import GraphError, bad_request, not_found, unsupported
+from local.tenant.membership import GROUPS, UNITS, Collection, closure, others, within
 from local.tenant.query import Domain, Query
-from local.tenant.tenant import HIDDEN, NESTED, UNITS, Tenant
+from local.tenant.tenant import Tenant
 
 _MOST_IDS = 1000
 _DELTA_PAGE = 200
@@ -40,7 +40,7 @@ def count_users(tenant: Tenant, asked: Asked) -> Answer:
     query.check_filter(text, domain)
     check_seen(tenant, asked, (), text)
     lag = asked.fault("count_lag")
-    number = listing.count(domain, None if asked.fault("ignore_filter") else text)
+    number = listing.count(domain, None if asked.fault("ignore_filter") else text) + len(_no_users(asked, domain))
     number = round(number * (1 + (lag.share if lag else 0)))
     if (purged := asked.fault("purged_users")) and query.SIGN_IN in query.filtered_properties(text):
         number += purged.users
@@ -74,21 +74,38 @@ def _domain(tenant: Tenant, asked: Asked) -> Domain:
         return tenant.everyone()
     if "deleteditems" in pattern:
         return replace(tenant.everyone(), directory=tenant.bin)
-    if "administrativeunits" in pattern:
-        if asked.key not in UNITS:
-            raise not_found(asked.key)
-        return replace(tenant.everyone(), every=(UNITS[asked.key],), only_advanced=True)
-    if asked.key not in GROUPS:
-        raise not_found(asked.key)
-    every: tuple[int, ...] = (GROUPS[asked.key],)
-    if asked.key == HIDDEN and permissions.HIDDEN_MEMBERS not in asked.roles:
-        if tenant.hidden_members == "refused":
-            raise permissions.insufficient()
-        every = (0,)
+    found = _collection(asked)
+    seen = permissions.HIDDEN_MEMBERS in asked.roles
+    if found.hidden and not seen and tenant.hidden_members == "refused":
+        raise permissions.insufficient()
     transitive = "transitivemembers" in pattern
-    if transitive:
-        every += tuple(GROUPS[group] for group in NESTED.get(asked.key, ()))
-    return replace(tenant.everyone(), every=every, only_advanced_filters=True, only_advanced=transitive)
+    unit = "administrativeunits" in pattern
+    every = (found.every,) if unit else within(asked.key, transitive=transitive, hidden=seen)
+    if found.hidden and not seen:
+        every = (0,)
+    cast = pattern.endswith("graph.user")
+    return replace(
+        tenant.everyone(), every=every, only_advanced_filters=True, only_advanced=cast and (transitive or unit)
+    )
+
+
+def _collection(asked: Asked) -> Collection:
+    """The group or unit that the path is about."""
+    known = UNITS if "administrativeunits" in asked.route.pattern else GROUPS
+    if asked.key not in known:
+        raise not_found(asked.key)
+    return known[asked.key]
+
+
+def _no_users(asked: Asked, domain: Domain) -> list[bytes]:
+    """The members that are no users: without a cast they come too."""
+    pattern = asked.route.pattern.removesuffix("/$count")
+    if not pattern.endswith("members") or domain.every == (0,):
+        return []
+    of = _collection(asked)
+    inner = [GROUPS[each] for each in closure(asked.key)] if "transitive" in pattern else []
+    each_once = {each["id"]: each for owner in (of, *inner) for each in others(owner)}
+    return [dump(each) for each in each_once.values()]
 
 
 def _page(tenant: Tenant, asked: Asked, domain: Domain, found: Query) -> Answer:
@@ -104,6 +121,8 @@ def _page(tenant: Tenant, asked: Asked, domain: Domain, found: Query) -> Answer:
         relation, inner = query.parse_expand(found.expand)
         added = (relations.expanded(domain.directory, at, relation, inner) for at in positions)
         shown = [joined(row, extra) for row, extra in zip(shown, added, strict=True)]
+    if asked.route.pattern.endswith("members"):
+        shown = [relations.marked(row) for row in shown] + ([] if more else _no_users(asked, domain))
     purged = asked.fault("purged_users")
     if purged and query.SIGN_IN in query.filtered_properties(found.filter):
         gone = _purged(tenant, found, purged.users)
@@ -120,7 +139,8 @@ def _page(tenant: Tenant, asked: Asked, domain: Domain, found: Query) -> Answer:
     head: dict[str, object] = {"@odata.context": context(asked, kind, found.select)}
     if found.count and found.page == 1:
         lag = asked.fault("count_lag")
-        head["@odata.count"] = round(listing.count(domain, found.filter) * (1 + (lag.share if lag else 0)))
+        number = listing.count(domain, found.filter) + len(_no_users(asked, domain))
+        head["@odata.count"] = round(number * (1 + (lag.share if lag else 0)))
     link = link_to(asked, query.next_params(asked.params, following)) if more else None
     if asked.fault("lose_link"):
         link = None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from local.tenant.calls import joined
 from local.tenant.directory import Directory, exists, rows, values
-from local.tenant.entitlements import GROUPS
+from local.tenant.membership import GROUPS
 
 REPORTS = 7  # people of one manager
 _NO_MANAGER, _CONTACT, _SPONSORS = (

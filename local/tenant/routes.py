@@ -51,7 +51,13 @@ ROUTES = (
     *_lists("deletedItems", "/directory/deleteditems/graph.user", "/directory/deleteditems"),
     *_lists("members", f"{_MEMBERS}/graph.user", _MEMBERS, "/users"),
     *_lists("transitiveMembers", f"{_TRANSITIVE}/graph.user", _TRANSITIVE, "/users"),
+    *_lists("members", _MEMBERS, _MEMBERS),
+    *_lists("transitiveMembers", _TRANSITIVE, _TRANSITIVE),
+    Route("nestedGroups", f"{_MEMBERS}/graph.group", (_MEMBERS, "/groups")),
+    Route("nestedGroups", f"{_TRANSITIVE}/graph.group", (_TRANSITIVE, "/groups")),
+    _itself("group", "/groups/{id}"),
     *_lists("unitMembers", f"{_UNIT}/graph.user", _UNIT, "/users"),
+    *_lists("unitMembers", _UNIT, _UNIT),
     *_lists("unitMembers", f"{_OLD_UNIT}/graph.user", _OLD_UNIT, "/users"),
     _itself("unit", "/directory/administrativeunits/{id}"),
     _itself("organization", "/organization"),
@@ -99,7 +105,7 @@ def find(parts: tuple[str, ...]) -> tuple[Route, str] | None:
 
 def _plain(name: str) -> str:
     name = name.lower().removesuffix("()").replace("microsoft.graph.", "graph.")
-    return name if name.startswith("graph.user") else name.removeprefix("graph.")
+    return name if name in ("graph.user", "graph.group") else name.removeprefix("graph.")
 
 
 def unknown(parts: tuple[str, ...]) -> GraphError:

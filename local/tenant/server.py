@@ -1,23 +1,23 @@
 """The tenant on a socket: Graph's routes under /v1.0, and routes without a token under /_tenant for the truth,
-faults, changes and statistics.
+faults, changes and statistics. Of a scope: `/_tenant/ids?group=ID`, `?administrativeUnit=ID`, `?deleted=true`.
 """
 
 import asyncio
 import gzip
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 
 from aiohttp import web
 
 from local.tenant.calls import Answer, Call
-from local.tenant.directory import living, rows
+from local.tenant.directory import rows
 from local.tenant.faults import Rule, read_rules
 from local.tenant.graph import answer
 from local.tenant.metadata import PROPERTIES
 from local.tenant.spoil import huge
-from local.tenant.tenant import Tenant, change
+from local.tenant.tenant import Tenant, change, whom
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _LEAST_TO_COMPRESS = 2048
@@ -102,11 +102,12 @@ async def _send_huge(request: web.Request, rule: Rule) -> web.StreamResponse:
 
 
 def _lines(tenant: Tenant, select: tuple[str, ...]) -> Handler:
-    """Every user there is now, a line each; nothing of it stays in memory."""
+    """Every user there is now, a line each, or those of a scope; nothing of it stays in memory."""
 
-    def chunks() -> Iterator[bytes]:
-        for positions in _chunked(living(tenant.directory), 1000):
-            made = rows(tenant.directory, positions, select, keep=False)
+    def chunks(scope: Mapping[str, str]) -> Iterator[bytes]:
+        directory, chosen = whom(tenant, scope)
+        for positions in _chunked(chosen, 1000):
+            made = rows(directory, positions, select, keep=False)
             if select == ("id",):
                 made = [row[7:-2] for row in made]
             yield b"".join(row + b"\n" for row in made)
@@ -116,7 +117,7 @@ def _lines(tenant: Tenant, select: tuple[str, ...]) -> Handler:
             headers={"Content-Type": "application/x-ndjson" if len(select) > 1 else "text/plain"}
         )
         await response.prepare(request)
-        for chunk in chunks():
+        for chunk in chunks(request.query):
             await response.write(chunk)
             await asyncio.sleep(0)  # an export may be running meanwhile
         await response.write_eof()

@@ -106,6 +106,7 @@ def _lost(record: Record, status: Any) -> Json:
         "requestedBy": record.requested_by,
         "createdDateTime": record.created_date_time,
         "errors": [error],
+        "error": {"code": error["code"], "message": error["reason"]},
         "warnings": [],
         "file": None,
     }

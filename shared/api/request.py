@@ -16,8 +16,9 @@ import msgspec
 
 from shared.api.problems import BadRequest, Problem
 from shared.files import formats
-from shared.files.columns import COLUMN_SETS, COLUMNS, authentication_of, find_column
+from shared.files.columns import COLUMN_SETS, COLUMNS, DELETED, SIGN_IN, authentication_of, find_column
 from shared.graph import odata
+from shared.graph.scopes import ALL, Scope
 from shared.graph.users import LONGEST_NAME
 from shared.settings import Settings, host_matches
 
@@ -33,7 +34,14 @@ MAX_COLUMNS = 200
 MAX_PROBLEMS = 20
 """Problems of one kind in an answer: a body of 8 MiB could have a million."""
 
-_KNOWN = ("fileName", "columns", "filter", "users", "excel", "format", "compress", "separator", "callbackUrl")
+_KNOWN = (
+    *("fileName", "columns", "filter", "users", "scope", "excel"),
+    *("format", "compress", "separator", "callbackUrl"),
+)
+SCOPES = (
+    'must be "all" (as by default), {"deleted": true}, {"group": ID} or {"administrativeUnit": ID}, with an object id'
+)
+GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _HALF_PAIR = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 )
@@ -54,7 +62,8 @@ class ExportRequest:
     columns: tuple[str, ...]
     filter: str = ""
     users: tuple[str, ...] = ()
-    """Object ids, userPrincipalNames or mail addresses, each once; empty: all users."""
+    """Object ids, userPrincipalNames or mail addresses, each once; empty: all users of the scope."""
+    scope: Scope = ALL
     excel: bool = True
     format: str = formats.CSV
     compress: bool = False
@@ -111,12 +120,13 @@ def check(
         Problem(f"/{_pointer(name)}", f"unknown property{_meant(name, known)}; known: {', '.join(known)}")
         for name in itertools.islice((name for name in given if name not in known), MAX_PROBLEMS)
     ]
-    file = _format(given, problems)
+    file, scope = _format(given, problems), _scope(given, problems)
     wanted = ExportRequest(
         file_name=_file_name(given, formats.chosen(file.name, compress=file.compress).ending, now, problems),
-        columns=_columns(given, settings, problems),
+        columns=_columns(given, settings, scope, problems),
         filter=_filter(given, problems),
         users=_users(given, problems),
+        scope=scope,
         excel=_flag(given, "excel", problems, default=True),
         format=file.name,
         compress=file.compress,
@@ -125,6 +135,11 @@ def check(
     )
     if given.get("filter") and given.get("users"):
         problems.append(Problem("/filter", "give either users or a filter, not both"))
+    if scope != ALL and given.get("users"):
+        problems.append(Problem("/users", "give either users or a scope, not both"))
+    if scope != ALL and odata.mentions(wanted.filter, SIGN_IN):
+        detail = f"Microsoft Graph filters on {SIGN_IN} among all users only: leave out the scope, or the filter"
+        problems.append(Problem("/filter", detail))
     if problems:
         raise BadRequest(*problems)
     kept = {name: value for name, value in given.items() if name not in {"users", "callbackUrl", *also}}
@@ -153,7 +168,27 @@ def _without_authentication(wanted: ExportRequest, *, by_default: bool) -> Expor
     if not refused:
         return wanted
     note = f"You need a role of EXPORT_AUTHENTICATION_ROLES for {', '.join(refused)}. They were left out (set profile)."
-    return replace(wanted, columns=COLUMN_SETS["profile"], notes=(note,))
+    return replace(wanted, columns=_of_scope(COLUMN_SETS["profile"], wanted.scope), notes=(note,))
+
+
+def _scope(given: Mapping[str, Any], problems: list[Problem]) -> Scope:
+    value = given.get("scope")
+    if value is None or value == "all":
+        return ALL
+    if not isinstance(value, dict) or len(value) != 1 or not {*value} <= {"deleted", "group", "administrativeUnit"}:
+        problems.append(Problem("/scope", SCOPES))
+        return ALL
+    [(name, of)] = value.items()
+    if name == "deleted":
+        if of is not True:
+            problems.append(Problem("/scope/deleted", f"must be true; {SCOPES}"))
+            return ALL
+        return Scope(deleted=True)
+    if not isinstance(of, str) or not GUID.fullmatch(of):
+        problems.append(Problem(f"/scope/{name}", "must be an object id, such as 02bd9fd6-8f93-4758-87c3-1fb73740a315"))
+        return ALL
+    key = of.lower()
+    return Scope(group=key) if name == "group" else Scope(administrative_unit=key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,16 +263,24 @@ def _stem(name: str, ending: str) -> str:
     return stem
 
 
-def _columns(given: Mapping[str, Any], settings: Settings, problems: list[Problem]) -> tuple[str, ...]:
+def _of_scope(names: tuple[str, ...], scope: Scope) -> tuple[str, ...]:
+    """The names of a set; of deleted users it also tells when they were deleted."""
+    return (*names, DELETED) if scope.deleted and DELETED not in names else names
+
+
+def _columns(given: Mapping[str, Any], settings: Settings, scope: Scope, problems: list[Problem]) -> tuple[str, ...]:
     wanted = given.get("columns", settings.default_columns)
     if wanted is None:
         wanted = settings.default_columns
+    # OpenAPI 2.0 has no choice of types: there a set is a list of its name.
+    if isinstance(wanted, list) and len(wanted) == 1 and isinstance(wanted[0], str) and wanted[0] in COLUMN_SETS:
+        [wanted] = wanted
     if isinstance(wanted, str):
         if wanted not in COLUMN_SETS:
             detail = f"unknown set {wanted[:80]!r}{_meant(wanted, COLUMN_SETS)}; known: {', '.join(COLUMN_SETS)}"
             problems.append(Problem("/columns", detail))
             return ()
-        return COLUMN_SETS[wanted]
+        return _of_scope(COLUMN_SETS[wanted], scope)
     if not isinstance(wanted, list) or not wanted:
         problems.append(Problem("/columns", "must be the name of a set or a list of column names"))
         return ()

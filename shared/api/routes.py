@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from shared import page
-from shared.api import anew, listing, operations, removal, saved, sites, start
+from shared.api import anew, listing, operations, removal, saved, sites, start, swagger
 from shared.api.access import Caller, caller_of
 from shared.api.durable import DurableFailure
 from shared.api.operations import Operations
@@ -219,6 +219,17 @@ def contract() -> Outgoing:
     return Outgoing(200, _CONTRACT.read_bytes(), {**_HEADERS, "Content-Type": "application/json"})
 
 
+def swagger_of_contract(incoming: Incoming, read_settings: Read) -> Outgoing:
+    """GET /swagger.json: the contract as OpenAPI 2.0, which names the address and where to sign in."""
+    try:
+        settings = read_settings()
+        public_url, tenant = settings.public_url, settings.tenant
+    except SettingsError:
+        public_url, tenant = "", ""
+    address = _api_url(incoming, public_url, "/swagger.json")
+    return _json(200, swagger.swagger(msgspec.json.decode(_CONTRACT.read_bytes()), address, tenant))
+
+
 def page_file(name: str) -> Outgoing:
     """GET /bulk-operations and its files: no data, so every caller that the outer gate lets in may have them."""
     found = page.read(name)
@@ -232,14 +243,19 @@ def _export_id(incoming: Incoming) -> str:
 
 
 def _exports_url(incoming: Incoming, settings: Settings) -> str:
-    """The absolute address of /exports: Logic Apps want an absolute Location.
+    """The absolute address of /exports: Logic Apps want an absolute Location."""
+    return f"{_api_url(incoming, settings.public_url, '/exports')}/exports"
+
+
+def _api_url(incoming: Incoming, public_url: str, route: str) -> str:
+    """The absolute address of what is before the route, such as https://app.azurewebsites.net/api.
 
     Behind a gateway only EXPORT_PUBLIC_URL says what it is: a caller could write anything into X-Forwarded-Host.
     """
     parts = urlsplit(incoming.url)
     # Azure Functions finds a route whatever the case of its letters.
-    prefix = re.split("/exports", unquote(parts.path), maxsplit=1, flags=re.IGNORECASE)[0]
-    return f"{settings.public_url or f'{parts.scheme}://{parts.netloc}'}{prefix}/exports"
+    prefix = re.split(re.escape(route), unquote(parts.path), maxsplit=1, flags=re.IGNORECASE)[0]
+    return f"{public_url or f'{parts.scheme}://{parts.netloc}'}{prefix}"
 
 
 def _polling(location: str) -> dict[str, str]:

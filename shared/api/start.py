@@ -24,6 +24,7 @@ from shared.api.request import ExportRequest
 from shared.export.context import Record, find_record
 from shared.export.messages import Json
 from shared.export.workflow import EXPORT
+from shared.graph.scopes import ALL
 from shared.storage import blobs
 from shared.storage.names import callback_name, deleted_name, key_name, place_name, record_name, users_name, work_name
 
@@ -119,6 +120,7 @@ def record_of(request: ExportRequest, caller: Caller, export_id: str, now: datet
         columns=list(request.columns),
         filter=request.filter,
         users=len(request.users),
+        scope=request.scope,
         excel=request.excel,
         format=request.format,
         compress=request.compress,
@@ -132,8 +134,9 @@ def record_of(request: ExportRequest, caller: Caller, export_id: str, now: datet
 
 
 def _asked(record: Record) -> Json:
-    """What the list tells exports apart by: how many users are selected, or the filter, shortened."""
+    """What the list tells exports apart by: how many users are selected, or scope and filter, shortened."""
     if record.users:
         return {"users": record.users}
     cut = record.filter[:FILTER_SHOWN]
-    return {"filter": cut if cut == record.filter else f"{cut} …"} if record.filter else {}
+    scope: Json = {} if record.scope == ALL else {"scope": record.scope.shown()}
+    return scope | ({"filter": cut if cut == record.filter else f"{cut} …"} if record.filter else {})

@@ -23,31 +23,32 @@ from shared.graph.client import session
 
 Body = Callable[[Edges, Any], Awaitable[Any]]
 
-_ASKING: dict[str, tuple[Body, Any]] = {
+_BODIES: dict[str, tuple[Body, Any]] = {
     "plan": (plan.plan, PlanTask),
     "report": (registration.report, ReportTask),
     "export": (read.export, ExportTask),
     "check": (check.check, CheckTask),
-}
-_BODIES: dict[str, tuple[Body, Any]] = {
     "publish": (publish.publish, PublishTask),
     "notify": (partial(notify.notify, post=notify.post_json), NotifyTask),
     "clean": (clean.clean, CleanTask),
 }
 
+_ASK_GRAPH = frozenset({"plan", "report", "export", "check"})
+
 
 async def run(edges: Edges, name: str, task: Any) -> Any:
     """Runs an activity: JSON in, JSON out. No words of Graph are in what it returns or raises."""
-    if name in _BODIES:
-        body, kind = _BODIES[name]
-        return sent(await body(edges, received(task, kind)))
-    ask, kind = _ASKING[name]
-    asked, graph = received(task, kind), session(edges.graph)
-    edges = replace(edges, graph=graph)
+    body, kind = _BODIES[name]
+    asked = received(task, kind)
+    if name not in _ASK_GRAPH:
+        return sent(await body(edges, asked))
+    # The results count the requests of each execution.
+    edges = replace(edges, graph=session(edges.graph))
+    tally = edges.graph.tally
     try:
-        return await words.put_away(edges.storage, asked.id, sent(costs.added(await ask(edges, asked), graph.tally)))
+        return await words.put_away(edges.storage, asked.id, sent(costs.added(await body(edges, asked), tally)))
     except Exception as problem:
-        await costs.note(edges.storage, asked.id, graph.tally)
+        await costs.note(edges.storage, asked.id, tally)
         if not isinstance(problem, ExportError):
             raise
         failed = problem

@@ -1,9 +1,10 @@
-"""The activity `check`: users that were renamed while ranges by userPrincipalName were read.
+"""The activity `check`: users that were renamed while ranges by userPrincipalName were read, and lost members.
 
 createdDateTime never changes, but a userPrincipalName can at any time: a user renamed from "zoe" to "ann" after the
 range of "a" was read and before that of "z" is in neither, and the other way round in both. So where a plan has ranges
 by name, it notes a delta link before anything is read; when these are read, Graph tells whose name has changed, and the
-ranges in which these users were found or belong now are read again. (Ranges of selected users: see `selection`.)
+ranges in which these users were found or belong now are read again. (Selected users: see `selection`. Members whom no
+range has brought: see `members`.)
 https://learn.microsoft.com/graph/delta-query-users
 """
 
@@ -11,9 +12,9 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 
 from shared.errors import ExportError, GraphError, Transient
-from shared.export import selection
+from shared.export import members, selection
 from shared.export.context import Edges, ended, failure_of, read_plan, read_record
-from shared.export.messages import Checked, CheckTask, Staged
+from shared.export.messages import Checked, CheckTask, Failure, Staged
 from shared.files.columns import select_of
 from shared.graph import batches, pages
 from shared.graph.client import Graph
@@ -27,6 +28,10 @@ from shared.storage.names import ids_name
 _ID = Query(("id",))
 MOST_RENAMED = 1_000_000
 """More within one export, and the delta query has no end: each of them is asked for one by one."""
+MEMBERS_MISSING = (
+    "{} members were not among the users that Graph sent, though they are in the tenant. Nothing is published, because"
+    " they would be missing. Start the export again."
+)
 
 
 def by_name(part: Range) -> bool:
@@ -61,9 +66,13 @@ async def check(edges: Edges, task: CheckTask) -> Checked:
         return Checked(await selection.leave_doubles(edges.storage, record.id, task.parts))
     again: set[int] = set()
     try:
-        ranges = {at: part for at, each in enumerate(made.ranges) if by_name(part := from_dict(each))}
+        every = {at: from_dict(each) for at, each in enumerate(made.ranges)}
+        ranges = {at: part for at, part in every.items() if by_name(part)}
         select = select_of((), made.unreadable)
-        renamed = await _renamed(edges.graph, made.delta_link, select)
+        renamed = await _renamed(edges.graph, made.delta_link, select) if made.delta_link else []
+        if made.sifted:
+            inside = await members.load(edges, record.id)
+            renamed = [user for user in renamed if inside.place(key_of(user.id)) is not None]
         parts = [part for part in task.parts if part.range in ranges]
         found, twice = await _found_in(edges, record.id, parts, {key_of(user.id) for user in renamed})
         again.update(twice)
@@ -73,6 +82,11 @@ async def check(edges: Edges, task: CheckTask) -> Checked:
             # With a caller's filter it may not be meant at all: whoever is not there after a second reading is not.
             if places != belongs and not (record.filter and not places and task.reading):
                 again |= places | belongs
+        if made.sifted and not again:
+            missing = await _living(edges.graph, await members.absent(edges, record.id, task.parts), select)
+            if missing and task.reading:
+                return Checked(failed=Failure("MembersMissing", MEMBERS_MISSING.format(len(missing))))
+            again = {at for user in missing for at, part in every.items() if _keeps(part, user)}
     except Transient:
         raise
     except ExportError as problem:
@@ -88,7 +102,12 @@ async def _renamed(connection: Graph, link: str, select: tuple[str, ...]) -> lis
         known = len(changed)
         changed.update(dict.fromkeys(user.id for user in page.value))
         advance.page(len(changed) - known)
-    urls = [f"/users/{user_id}?$select={','.join(select)}" for user_id in changed]
+    return await _living(connection, list(changed), select)
+
+
+async def _living(connection: Graph, ids: list[str], select: tuple[str, ...]) -> list[User]:
+    """Those of these users who are there, as they are now."""
+    urls = [f"/users/{user_id}?$select={','.join(select)}" for user_id in ids]
     users = []
     for answer in await batches.batch(connection, urls):
         if answer.status != 404:

@@ -15,6 +15,7 @@ from shared.files import formats
 from shared.files.formats import Format
 from shared.files.xlsx import SHEET_USERS
 from shared.graph.client import Graph
+from shared.graph.scopes import ALL, Scope
 from shared.graph.user_parts import Product
 from shared.settings import Settings
 from shared.storage import blobs
@@ -58,12 +59,14 @@ class Record(msgspec.Struct, rename="camel", omit_defaults=True):
     """As it was sent, without the list of users and the callback; None when an older version has written this."""
     saved: str = ""
     """The name of the saved export that this is a run of."""
+    scope: Scope = ALL
 
     def shown(self) -> Json:
         """The request as the results and the API show it: of a list of users the length, of a callback the host."""
         shown = msgspec.to_builtins(self)
         hidden = {"id", "createdDateTime", "requestedBy", "attempt", "notes", "body"}
         return {key: shown[key] for key in shown if key not in hidden} | {
+            "scope": self.scope.shown(),
             "format": self.format,
             "compress": self.compress,
             "separator": self.separator if self.format == formats.CSV else None,
@@ -111,6 +114,12 @@ class Plan(msgspec.Struct, rename="camel"):
     """User id -> the names of the directory roles."""
     expands_advanced: bool = True
     """Graph takes `$expand` in an advanced query."""
+    members: str = ""
+    """The list of members that ranges of selected users read: of which execution of `plan`."""
+    sifted: bool = False
+    """The ranges are the tenant's, and only members are kept of them."""
+    total: int | None = None
+    """Users of the tenant, where the ranges are sifted."""
 
 
 async def find_record(storage: Storage, export_id: str) -> Record | None:

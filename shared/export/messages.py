@@ -50,6 +50,8 @@ UNREGISTERED = "unregistered"
 """Users whom the registration report does not know."""
 ATTRIBUTED = "attributed"
 """Users with custom security attributes."""
+LEFT = "left"
+"""Members of the group or unit who are gone from the tenant since they were listed."""
 PURGED = "purged"
 """Objects of users that are gone from the tenant."""
 ODD = "odd "
@@ -76,7 +78,7 @@ class Planned(msgspec.Struct, omit_defaults=True):
     """Errors that hold for all users: entries of the results' `errors`."""
     warnings: list[Json] = []
     report: bool = False
-    """The registration report is to be read before the users."""
+    """Lists are to be read before the users: the registration report, the members of a large group."""
     requests: int = 0
     retries: int = 0
     throttled: int = 0
@@ -87,7 +89,7 @@ class Planned(msgspec.Struct, omit_defaults=True):
 
 
 class ReportTask(msgspec.Struct, omit_defaults=True):
-    """For `report`: the registration report, from its beginning or from where an earlier execution has ended."""
+    """For `report`: the lists that it reads, from their beginning or from where an earlier execution has ended."""
 
     id: str
     state: str = ""

@@ -5,6 +5,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from shared.export import verdict
 from shared.export.context import Record
 from shared.export.messages import Json
 from shared.files import formats, results
@@ -32,7 +33,12 @@ class Receiver:
 async def read_results(storage: Storage, export_id: str, errors: int = ERRORS_SHOWN) -> Json | None:
     """The results of an ended export with at most so many of its errors; None when there are none."""
     start_of_file = await blobs.read(storage, results_name(export_id), most=results.HEAD_BYTES)
-    return results.first_errors(start_of_file, errors) if start_of_file else None
+    if not start_of_file:
+        return None
+    found = results.first_errors(start_of_file, errors)
+    # An older version has published without it.
+    failed = found["errors"][-1:] if found["status"] == results.FAILED else []
+    return verdict.error(*failed or [None], cancelled=found["status"] == results.CANCELLED) | found
 
 
 async def with_links(
@@ -52,7 +58,7 @@ async def with_links(
         return made
 
     links: Json = {"expiresOn": expires.isoformat(timespec="seconds").replace("+00:00", "Z")}
-    body = {**found, "download": links, **_failure(found)}
+    body = {**found, "download": links}
     if found.get("completedDateTime"):
         links["results"] = await link(
             results_name(record.id), _cut(record.file_name, MAX_NAME_BYTES - len(_RESULTS)) + _RESULTS
@@ -69,17 +75,6 @@ async def with_links(
             if record.format == formats.CSV:
                 links["csv"] = links["file"]
     return body
-
-
-def _failure(found: Json) -> Json:
-    """`error` of an export without a file, as Azure's pollers show it: without it they know no reason."""
-    match found.get("status"):
-        case results.FAILED:
-            first = found["errors"][0]
-            return {"error": {"code": first["code"], "message": first["reason"]}}
-        case results.CANCELLED:
-            return {"error": {"code": results.CANCELLED, "message": "The export was cancelled, so there is no file."}}
-    return {}
 
 
 def _cut(name: str, most: int) -> str:

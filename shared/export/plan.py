@@ -10,10 +10,21 @@ from pathlib import Path
 import msgspec
 
 from shared.errors import ExportError, Transient
-from shared.export import check, lookups, probes, questions, selection
+from shared.export import check, lookups, members, probes, questions, scoped, selection
 from shared.export.context import Edges, Plan, Record, ended, failure_of, find_record, read_plan, read_record
 from shared.export.messages import Planned, PlanTask
-from shared.files.columns import AUTHENTICATION, CREATED, REGISTRATION, ROLES, SIGN_IN, Column, columns_of, relations_of
+from shared.export.queries import listed_filter
+from shared.files.columns import (
+    AUTHENTICATION,
+    CREATED,
+    REGISTRATION,
+    ROLES,
+    SIGN_IN,
+    Column,
+    columns_of,
+    relations_of,
+    select_of,
+)
 from shared.files.product_names import read_csv
 from shared.graph import batches, odata
 from shared.graph.client import Graph
@@ -92,7 +103,7 @@ async def plan(edges: Edges, task: PlanTask) -> Planned:
     ranges = [from_dict(part) for part in made.ranges]
     lanes = splitting.share(ranges, lanes_of(record, edges.settings))
     touched: list[int] = []
-    if record.users and len(ranges) > 1:
+    if made.sifted or (record.users and len(ranges) > 1):
         touched = list(range(len(ranges)))
     elif made.delta_link:
         touched = [at for at, part in enumerate(ranges) if check.by_name(part)]
@@ -103,7 +114,7 @@ async def plan(edges: Edges, task: PlanTask) -> Planned:
         expected=made.expected,
         found=made.found,
         warnings=made.warnings,
-        report=made.report,
+        report=made.report or made.sifted,
     )
 
 
@@ -125,12 +136,16 @@ async def _is_over(storage: Storage, export_id: str) -> bool:
 
 
 async def _make(edges: Edges, record: Record) -> Plan:
-    columns = columns_of(record.columns)
+    columns, left_out = scoped.offered(record)
     page, expands = await _expanded(edges.graph, columns)
     if record.users:
         unreadable = await probes.unreadable_properties(edges.graph, columns)
         parts = [part.as_dict() for part in selection.slices(record.users)]
         made = Plan(parts, advanced=False, unreadable=[], expected=record.users)
+    elif record.scope.deleted:
+        made, unreadable = await scoped.deleted(edges.graph, record, columns)
+    elif record.scope.of_members:
+        made, unreadable = await _of_members(edges, record, columns, page)
     else:
         made, unreadable = await _split(edges, record, columns, page)
     if any(check.by_name(from_dict(part)) for part in made.ranges):
@@ -140,13 +155,30 @@ async def _make(edges: Edges, record: Record) -> Plan:
     else:
         made.delta_link = ""
     made.expands_advanced = expands
+    made.warnings += scoped.warnings(left_out)
+    unreadable |= {column.source: [] for column in left_out}
     unreadable |= await probes.unreadable_methods(edges.graph, columns)
     unreadable |= await _add_report(edges, record, made, columns, {*unreadable})
     made.products, more = await lookups.products(edges.graph, columns, await _license_names(edges, made))
     made.roles, others, readable = await lookups.roles(edges.graph, columns)
     made.unreadable = [*unreadable, *(() if readable else (ROLES,))]
-    made.found = [*itertools.chain.from_iterable(unreadable.values()), *more, *others]
+    made.found = [*made.found, *itertools.chain.from_iterable(unreadable.values()), *more, *others]
     return made
+
+
+async def _of_members(edges: Edges, record: Record, columns: list[Column], page: int) -> tuple[Plan, probes.Unreadable]:
+    """By one of the two roads: see `members`."""
+    found = await scoped.look(edges.graph, record)
+    if members.are_few(found.members, found.total, select_of(columns)):
+        unreadable = await probes.unreadable_properties(edges.graph, columns)
+        ids = await members.list_ids(edges.graph, record, found.members)
+        made = Plan([part.as_dict() for part in selection.slices(len(ids))], advanced=False, unreadable=[])
+        made.members = await members.write_list(edges, record.id, ids)
+    else:
+        made, unreadable = await _split(edges, record, columns, page)
+        made.sifted, made.total = True, made.expected
+    made.expected, made.found = found.members, found.problems
+    return made, unreadable
 
 
 async def _expanded(graph: Graph, columns: list[Column]) -> tuple[int, bool]:
@@ -164,7 +196,7 @@ async def _add_report(
     sources = {column.source for column in columns} - unreadable
     wanted = REGISTRATION in sources
     helps = AUTHENTICATION in sources and edges.settings.authentication_ask == "registered" and not record.users
-    if helps and record.filter:
+    if helps and (record.filter or record.scope.of_members):
         helps = await _is_worth_it(edges.graph, made.expected)
     if not wanted and not helps:
         return {}
@@ -200,7 +232,8 @@ async def _license_names(edges: Edges, made: Plan) -> bytes | None:
 
 
 async def _split(edges: Edges, record: Record, columns: list[Column], page: int) -> tuple[Plan, probes.Unreadable]:
-    advanced = not await probes.takes_by_default(edges.graph, record.filter)
+    asked = listed_filter(record)
+    advanced = not await probes.takes_by_default(edges.graph, asked)
 
     # Ranges of as many pages, whatever Graph sends on one.
     most = max(edges.settings.range_users * page // PAGE, 1)
@@ -211,7 +244,7 @@ async def _split(edges: Edges, record: Record, columns: list[Column], page: int)
         return range_size(total, most, edges.settings.parallel, least)
 
     # With a filter on signInActivity Graph takes none on another property, so ours would all be refused.
-    alone = odata.mentions(record.filter, SIGN_IN)
+    alone = odata.mentions(asked, SIGN_IN)
     now = int(datetime.now(UTC).timestamp())
     planner = (
         splitting.leave_whole(size_of) if alone else splitting.split(size_of, now, min(most, PAGES_BEFORE_NAMES * page))

@@ -6,17 +6,18 @@ entry of `problems`, as the results of the export would have it.
 
 import asyncio
 import csv
+import functools
 import io
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
 from shared.errors import ExportError, GraphError, Transient
-from shared.export import lookups, probes, selection
+from shared.export import lookups, members, probes, scoped, selection
 from shared.export.context import Plan, Record
 from shared.export.enrichment import enrichers
 from shared.export.messages import Json
@@ -36,6 +37,7 @@ SECONDS = 8.0
 RETRIES = Retries(attempts=2, seconds=4.0, longest_pause=2.0)
 """Of one request, while a caller waits."""
 ROWS = 5
+_UNKNOWN: Json = {"requests": None, "seconds": None, "perUserCalls": None}
 _SAMPLE = 20
 """Users that are asked for: some may be what is left of users that are gone."""
 _PLANNING_REQUESTS, _PLANNING_SECONDS = 20, 10
@@ -63,33 +65,88 @@ async def preview(graph: Graph, settings: Settings, record: Record, users: Seque
         except ExportError as problem:
             if isinstance(problem, GraphError) and problem.status == 400:
                 raise
-            return _body(record, None, [], _estimate(settings, record, None, pages.PAGE), [problem.as_dict()])
+            return _body(record, None, [], dict(_UNKNOWN), [problem.as_dict()])
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What Graph shows of the users that a request asks for."""
+
+    count: int | None
+    users: list[User]
+    """The first of them."""
+    query: Query
+    page: int
+    """How many come with a request of the export."""
+    read: int | None
+    """How many users the export reads: more than it has, where it keeps members only."""
+    listed: int = 0
+    """How many ids it reads first."""
+    problems: Sequence[Json] = ()
 
 
 async def _preview(graph: Graph, settings: Settings, record: Record, users: Sequence[str]) -> Json:
-    columns, problems = columns_of(record.columns), list[Json]()
-    unreadable = await probes.unreadable_properties(graph, columns)
+    columns, left_out = scoped.offered(record)
+    path = record.scope.path if record.scope.deleted else pages.USERS
+    unreadable = await probes.unreadable_properties(graph, columns, path)
     related = relations_of(columns, unreadable)[:1]
     page, expands = await probes.expanded_page(graph, related[0]) if related else (None, True)
-    advanced = not users and not await probes.takes_by_default(graph, record.filter)
+    one_by_one = Query(select_of(columns, unreadable), expand=relations.EXPANDS[related[0]] if related else "")
     if users:
-        query = Query(select_of(columns, unreadable), expand=relations.EXPANDS[related[0]] if related else "")
-        count: int | None = len(users)
-        found, problems = await _selected(graph, users, query)
+        found, failed = await _selected(graph, users, one_by_one)
+        seen = _Seen(len(users), found, one_by_one, batches.BATCH, len(users), problems=failed)
+    elif record.scope.of_members:
+        seen = await _members(graph, record, one_by_one, page)
     else:
-        whole = Range(kind="all")
-        query = range_query(
-            graph, record, whole, advanced=advanced, unreadable=unreadable, related=related, expands_advanced=expands
-        )
-        count, found = await asyncio.gather(
-            _count(graph, query), _first(graph, query, purged=has_sign_ins(record, query.select))
-        )
+        seen = await _listed(graph, record, unreadable, related, page, expands=expands)
+    unreadable |= {column.source: [] for column in left_out}
     unreadable |= await probes.unreadable_methods(graph, columns)
     unreadable |= await _unread_report(graph, columns)
-    problems += itertools.chain.from_iterable(unreadable.values())
-    problems += await _enrich(graph, record, query, unreadable, found)
-    size = batches.BATCH if users else min(query.top, page or pages.PAGE)
-    return _body(record, count, _rows(record, found, columns), _estimate(settings, record, count, size), problems)
+    problems = [*scoped.warnings(left_out), *seen.problems, *itertools.chain.from_iterable(unreadable.values())]
+    problems += await _enrich(graph, record, columns, seen.query, unreadable, seen.users)
+    return _body(record, seen.count, _rows(record, seen.users), _estimate(settings, record, seen), problems)
+
+
+async def _listed(
+    graph: Graph,
+    record: Record,
+    unreadable: probes.Unreadable,
+    related: Sequence[str],
+    page: int | None,
+    *,
+    expands: bool,
+) -> _Seen:
+    """Of the tenant's users, or its deleted ones. `page`: users that come on one with the relation."""
+    path = record.scope.path if record.scope.deleted else pages.USERS
+    advanced = not await probes.takes_by_default(graph, record.filter, path)
+    query = range_query(
+        graph,
+        record,
+        Range(kind="all"),
+        advanced=advanced,
+        unreadable=unreadable,
+        related=related,
+        expands_advanced=expands,
+    )
+    counting = scoped.deleted_count if record.scope.deleted else functools.partial(_count, query=query)
+    count, found = await asyncio.gather(
+        counting(graph, record), _first(graph, query, purged=has_sign_ins(record, query.select))
+    )
+    return _Seen(count, found, query, min(query.top, page or pages.PAGE), count)
+
+
+async def _members(graph: Graph, record: Record, query: Query, page: int | None) -> _Seen:
+    """Of the members of a group or unit."""
+    looked = await scoped.look(graph, record)
+    some = await _first(graph, members.query_of(record), purged=False)
+    ids = [user.id for user in some]
+    found, failed = await _selected(graph, ids, query, chosen=False) if ids else ([], [])
+    count, problems = looked.members, [*looked.problems, *failed]
+    if members.are_few(count, looked.total, query.select):
+        return _Seen(count, found, query, batches.BATCH, count, count or 0, problems)
+    tenant = range_query(graph, record, Range(kind="all"), advanced=False)
+    size = min(tenant.top, page or pages.PAGE)
+    return _Seen(count, found, query, size, looked.total, count or 0, problems)
 
 
 async def _unread_report(graph: Graph, columns: list[Column]) -> probes.Unreadable:
@@ -102,10 +159,15 @@ async def _unread_report(graph: Graph, columns: list[Column]) -> probes.Unreadab
 
 
 async def _enrich(
-    graph: Graph, record: Record, query: Query, unreadable: probes.Unreadable, users: list[User]
+    graph: Graph,
+    record: Record,
+    columns: list[Column],
+    query: Query,
+    unreadable: probes.Unreadable,
+    users: list[User],
 ) -> list[Json]:
     """Adds to the users what does not come with the list, as the export does; returns the errors."""
-    columns, expanded = columns_of(record.columns), query.expand.partition("(")[0]
+    expanded = query.expand.partition("(")[0]
     products, problems = await lookups.products(graph, columns, None)
     roles, more, readable = await lookups.roles(graph, columns)
     missing = [*unreadable, *(() if readable else (ROLES,))]
@@ -133,7 +195,7 @@ def _with_permission(entry: Json) -> Json:
     return entry | ({"permission": ", ".join(sorted(needed))} if needed else {})
 
 
-async def _count(graph: Graph, query: Query) -> int | None:
+async def _count(graph: Graph, _: Record, query: Query) -> int | None:
     return (await batches.counts(graph, [query.filter]))[0] if fits(graph, query) else None
 
 
@@ -142,15 +204,18 @@ async def _first(graph: Graph, query: Query, *, purged: bool) -> list[User]:
     return [user for user in page.value if not (purged and is_purged(user))][:ROWS]
 
 
-async def _selected(graph: Graph, users: Sequence[str], query: Query) -> tuple[list[User], list[Json]]:
+async def _selected(
+    graph: Graph, users: Sequence[str], query: Query, *, chosen: bool = True
+) -> tuple[list[User], list[Json]]:
     some = msgspec.json.encode(users[:ROWS])
     part = Range(kind="users", low=0, high=min(ROWS, len(users)), expected=None)
-    steps = [step async for step in selection.read(graph, some, part, query)]
+    steps = [step async for step in selection.read(graph, some, part, query, chosen=chosen)]
     return [user for step in steps for user in step.users], [e for step in steps for e in step.errors]
 
 
-def _rows(record: Record, users: list[User], columns: Sequence[Column]) -> list[list[Any]]:
+def _rows(record: Record, users: list[User]) -> list[list[Any]]:
     """The cells as they will be: of a CSV with the guard, of the other formats in their types."""
+    columns = columns_of(record.columns)
     if record.format == formats.CSV:
         data, _ = csv_rows.rows(users, columns, record.excel, record.separator)
         return [*csv.reader(io.StringIO(data.decode(), newline=""), delimiter=record.separator)]
@@ -159,20 +224,21 @@ def _rows(record: Record, users: list[User], columns: Sequence[Column]) -> list[
     return [[value(user) for value in read] for user in users]
 
 
-def _estimate(settings: Settings, record: Record, count: int | None, page: int) -> Json:
+def _estimate(settings: Settings, record: Record, seen: _Seen) -> Json:
     """What the export takes, roughly; nulls where Graph does not count."""
-    if count is None:
-        return {"requests": None, "seconds": None, "perUserCalls": None}
-    columns = columns_of(record.columns)
-    each = count if any(column.source == AUTHENTICATION for column in columns) else 0
-    requests = math.ceil(count / page)
+    if seen.count is None or seen.read is None:
+        return dict(_UNKNOWN)
+    columns, _ = scoped.offered(record)
+    each = seen.count if any(column.source == AUTHENTICATION for column in columns) else 0
+    requests = math.ceil(seen.read / seen.page)
     together = min(lanes_of(record, settings), max(requests, 1))
     slow = has_sign_ins(record, select_of(columns))
     reading = requests * _SIGN_IN_SECONDS if slow else requests / together * _PAGE_SECONDS
-    report = math.ceil(count / pages.PAGE) if any(column.source == REGISTRATION for column in columns) else 0
-    seconds = max(reading, each * _PER_USER_SECONDS) + report * _REPORT_SECONDS + _PLANNING_SECONDS
+    listing = math.ceil(seen.listed / pages.PAGE)
+    report = math.ceil(seen.count / pages.PAGE) if any(column.source == REGISTRATION for column in columns) else 0
+    seconds = max(reading, each * _PER_USER_SECONDS) + report * _REPORT_SECONDS + listing + _PLANNING_SECONDS
     return {
-        "requests": _PLANNING_REQUESTS + report + requests + math.ceil(each / batches.BATCH),
+        "requests": _PLANNING_REQUESTS + listing + report + requests + math.ceil(each / batches.BATCH),
         "seconds": math.ceil(seconds),
         "perUserCalls": each,
     }

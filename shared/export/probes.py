@@ -18,25 +18,25 @@ _FOR_ALL = ({400}, {403})
 _UNKNOWN = re.compile(r"property named '([^']+)'")
 
 
-async def takes_by_default(graph: Graph, caller_filter: str) -> bool:
+async def takes_by_default(graph: Graph, caller_filter: str, path: str = pages.USERS) -> bool:
     """Whether Graph takes the caller's filter in a default query; False means that it must be an advanced one."""
     if odata.is_advanced(caller_filter):
         return False
     if not caller_filter:
         return True
     try:
-        await anext(pages.chain(graph, Query(("id",), caller_filter, top=1)))
+        await anext(pages.chain(graph, Query(("id",), caller_filter, top=1, path=path)))
     except Transient:
         raise
     except GraphError as problem:
         if problem.status != 400:
             raise
-        await anext(pages.chain(graph, Query(("id",), caller_filter, advanced=True, top=1)))
+        await anext(pages.chain(graph, Query(("id",), caller_filter, advanced=True, top=1, path=path)))
         return False
     return True
 
 
-async def unreadable_properties(graph: Graph, columns: list[Column]) -> Unreadable:
+async def unreadable_properties(graph: Graph, columns: list[Column], path: str = pages.USERS) -> Unreadable:
     """The properties that can't be selected here: the rest is exported without them.
 
     Some national clouds lack properties, and an unknown name is a 400 for the whole request. signInActivity needs a
@@ -46,7 +46,7 @@ async def unreadable_properties(graph: Graph, columns: list[Column]) -> Unreadab
     while True:
         select = select_of(columns, found)
         try:
-            await anext(pages.chain(graph, Query(select, top=1)))
+            await anext(pages.chain(graph, Query(select, top=1, path=path)))
         except Transient:
             raise
         except GraphError as problem:

@@ -57,6 +57,7 @@ async def publish(edges: Edges, task: PublishTask, sheet_users: int = SHEET_USER
     fields = {
         "id": record.id,
         "status": status,
+        **verdict.error(found[-1] if failed else None, cancelled=bool(task.cancelled)),
         "request": record.shown(),
         "requestedBy": record.requested_by,
         "createdDateTime": record.created_date_time,

@@ -29,9 +29,16 @@ def range_query(
     # Only `ge` and `le` on createdDateTime are sure to work in a default query together with another filter.
     advanced = advanced or part.kind == "null" or bool(part.prefixes or part.except_prefixes)
     expand = relations.EXPANDS[related[0]] if related and (expands_advanced or not advanced) else ""
-    query = Query(select, record.filter, advanced, _top(record, select, advanced=advanced), expand=expand)
+    path = record.scope.path if record.scope.deleted else pages.USERS
+    asked = listed_filter(record)
+    query = Query(select, asked, advanced, _top(record, select, advanced=advanced), path, expand=expand)
     room = pages.MAX_URL - len(pages.url_of(connection, query)) - len("&$filter=() and ()")
-    return replace(query, filter=odata.both(record.filter, question(part, room)))
+    return replace(query, filter=odata.both(asked, question(part, room)))
+
+
+def listed_filter(record: Record) -> str:
+    """The caller's filter, where the ranges are asked with it: members were listed with it already."""
+    return "" if record.scope.of_members else record.filter
 
 
 def has_sign_ins(record: Record, select: Collection[str]) -> bool:

@@ -18,11 +18,13 @@ from typing import Any
 import msgspec
 
 from shared.errors import ChainBroken, ExportError, Transient
-from shared.export import check, clean, enrichment, registration, selection
+from shared.export import check, clean, enrichment, members, registration, selection
 from shared.export.context import Edges, Plan, Record, read_plan, read_record
 from shared.export.enrichment import Enricher
+from shared.export.members import Members
 from shared.export.messages import (
     ATTRIBUTED,
+    LEFT,
     ODD,
     PURGED,
     UNREGISTERED,
@@ -50,6 +52,7 @@ from shared.storage import blobs
 from shared.storage.blockwriter import BlockWriter, block_bytes
 from shared.storage.names import (
     ids_name,
+    members_name,
     part_name,
     plan_name,
     progress_name,
@@ -96,6 +99,8 @@ class _State(msgspec.Struct):
     """Pages in a row that brought nobody new."""
     others: int = 0
     """Users that came and belong to another range."""
+    passed: int = 0
+    """How many of those who were read are no members, and are not in the file."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -121,6 +126,10 @@ class _Reading:
     seen: set[bytes]
     listed: bytearray | None
     """The keys of users that another range may have too: `check` compares them."""
+    members: Members | None
+    """Only these are kept of the range's users."""
+    passed: int
+    """How many of the range's users are no members."""
     before: int
     """Users of earlier executions."""
     advance: pages.Advance
@@ -213,7 +222,7 @@ async def _begin(run: _Execution, number: int, saved: str) -> _Reading:
     report = await registration.load(run.edges, record.id) if run.plan.report else None
     left = await selection.left_to_others(run.edges.storage, record.id, number) if found.kind == "users" else b""
     rows, errors = _writers(run, part_name(number, run.segment, run.id), state, file)
-    before = len(state.seen) // SIZE - state.gone
+    came = len(state.seen) // SIZE - state.gone
     return _Reading(
         number=number,
         range=found,
@@ -235,9 +244,11 @@ async def _begin(run: _Execution, number: int, saved: str) -> _Reading:
         rows=rows,
         errors=errors,
         seen=set(keys.split(left + state.seen)),
-        listed=bytearray() if check.by_name(found) or found.kind == "users" else None,
-        before=before,
-        advance=pages.Advance(found.expected, run.plan.expected, before, state.others, state.barren),
+        listed=bytearray() if check.by_name(found) or found.kind == "users" or run.plan.sifted else None,
+        members=await members.load(run.edges, record.id) if run.plan.sifted else None,
+        passed=state.passed,
+        before=came - state.passed,
+        advance=pages.Advance(found.expected, run.plan.total or run.plan.expected, came, state.others, state.barren),
     )
 
 
@@ -248,6 +259,7 @@ async def _add(run: _Execution, reading: _Reading, step: Step) -> str | None:
     users, purged = _without_purged(users, reading.seen) if reading.sign_ins else (users, 0)
     kept, failed, link = [user for user in users if keeps(reading.range, user)], step.errors, step.next
     others = len(users) - len(kept)
+    kept, passed = _members_of(reading, kept)
     if reading.enrichers:
         kept, errors, some_left = await _enrich(run, reading, kept)
         failed, link = [*failed, *errors], step.here if some_left else step.next
@@ -261,9 +273,22 @@ async def _add(run: _Execution, reading: _Reading, step: Step) -> str | None:
     for name, holds in reading.noted:
         reading.counted[name] += sum(map(holds, fresh))
     reading.counted[PURGED] += purged
+    reading.counted[LEFT] += step.gone
+    reading.passed += passed
     if link and link == step.next:
-        reading.advance.page(len(fresh), others, purged)
+        reading.advance.page(len(fresh) + passed, others, purged)
     return link
+
+
+def _members_of(reading: _Reading, users: list[User]) -> tuple[list[User], int]:
+    """Those of the range's users who are members, and how many others were not seen before."""
+    if reading.members is None:
+        return users, 0
+    place = reading.members.place
+    kept = [user for user in users if place(key_of(user.id)) is not None]
+    there = {user.id for user in kept}
+    passed = sum(keys.fresh(reading.seen, key_of(user.id)) for user in users if user.id not in there)
+    return kept, passed
 
 
 def _add_rows(reading: _Reading, users: list[User]) -> None:
@@ -311,6 +336,7 @@ async def _end(run: _Execution, reading: _Reading, link: str | None) -> tuple[St
         errors=errors.pieces,
         barren=advance.barren,
         others=advance.others,
+        passed=reading.passed,
     )
     await _write(run, work_name(run.record.id, f"chain-{name}"), msgspec.msgpack.encode(goes_on))
     return staged, f"chain-{name}"
@@ -349,8 +375,13 @@ async def _steps(run: _Execution, reading: _Reading) -> AsyncIterator[Step]:
     """The users of a range, page by page or step by step."""
     edges, record, start, query = run.edges, run.record, reading.state.link, reading.query
     if reading.range.kind == "users":
-        listed = await blobs.read(edges.storage, users_name(record.id, record.attempt))
-        async for step in selection.read(edges.graph, listed or b"[]", reading.range, query, start):
+        chosen, plan = not run.plan.members, run.plan
+        name = users_name(record.id, record.attempt) if chosen else members_name(record.id, plan.members)
+        listed = await blobs.read(edges.storage, name)
+        if listed is None and not chosen:
+            raise ExportError("StateLost", "The list of the members can't be found.")
+        part = reading.range
+        async for step in selection.read(edges.graph, listed or b"[]", part, query, start, chosen=chosen):
             yield step
         return
     async for page in pages.chain(edges.graph, query, start):

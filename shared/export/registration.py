@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import msgspec
 
 from shared.errors import ChainBroken, ExportError, Transient
+from shared.export import members
 from shared.export.context import Edges, ended, failure_of, read_plan, read_record
 from shared.export.messages import Json, Reported, ReportTask
 from shared.files.columns import REGISTRATION, columns_of
@@ -25,6 +26,8 @@ SEGMENT_SECONDS = 120.0
 LOOK_SECONDS = 3.0
 MAX_RESTARTS = 5
 PARTS = 16
+_BEGIN = "begin"
+"""A state: the members are read, and nothing of the report."""
 _ROW = SIZE + 4
 """Bytes: the key, and the place in the list of answers."""
 
@@ -87,11 +90,20 @@ async def load(edges: Edges, export_id: str) -> Report | None:
 
 
 async def report(edges: Edges, task: ReportTask) -> Reported:
-    """Reads on for about two minutes. What Graph refuses is an error of the columns; no user is lost by it."""
+    """Reads on for about two minutes: first the members of a large group or unit, then the registration report.
+
+    What Graph refuses of the report is an error of its columns, and no user is lost by it; without the members the
+    export fails.
+    """
     record = await read_record(edges.storage, task.id)
-    if await read_plan(edges.storage, record.id) is None:
+    plan = await read_plan(edges.storage, record.id)
+    if plan is None:
         end = await ended(edges.storage, record.id)
         return Reported(failed=end.failed, cancelled=end.cancelled)
+    if plan.sifted and (not task.state or task.state.startswith(members.NAME)):
+        done = await members.read_all(edges, record.id, task.state)
+        go_on = plan.report and not (done.state or done.failed or done.cancelled)
+        return msgspec.structs.replace(done, state=_BEGIN) if go_on else done
     try:
         return await _read(edges, task)
     except Transient:
@@ -146,7 +158,7 @@ async def _goes_on(edges: Edges, export_id: str, execution: str, state: _State) 
 
 
 async def _state(edges: Edges, task: ReportTask) -> _State:
-    if not task.state:
+    if task.state in {"", _BEGIN}:
         return _State()
     found = await blobs.read(edges.storage, report_name(task.id, task.state))
     if found is None:

@@ -31,6 +31,7 @@ from shared.storage.blobs import Storage
 from shared.storage.names import elsewhere_name, ids_name
 
 SLICE = 1000
+NOT_FOUND = "Request_ResourceNotFound"
 STEP = batches.BATCH * batches.BATCHES_AT_ONCE
 """Users read at a time."""
 
@@ -48,6 +49,8 @@ class Step:
     here: str
     """Where the step was read, and where the next one is (None: nowhere): a link, or a place in the list as text."""
     next: str | None
+    gone: int = 0
+    """Members who are no longer there."""
 
 
 def slices(users: int) -> list[Range]:
@@ -58,15 +61,27 @@ def slices(users: int) -> list[Range]:
     ]
 
 
-async def read(connection: Graph, listed: bytes, part: Range, query: Query, start: str = "") -> AsyncIterator[Step]:
-    """The users of this range of the list (a JSON array), step by step. `start`: where a step begins in the list."""
+async def read(
+    connection: Graph,
+    listed: bytes,
+    part: Range,
+    query: Query,
+    start: str = "",
+    *,
+    chosen: bool = True,
+) -> AsyncIterator[Step]:
+    """The users of this range of the list (a JSON array), step by step. `start`: where a step begins in the list.
+
+    `chosen`: a caller has chosen them, so that one who is not there is an error; a member has left since.
+    """
     names = msgspec.json.decode(listed, type=list[str])
     end = part.high or 0
     for first in range(int(start or part.low or 0), end, STEP):
         step = names[first : min(first + STEP, end)]
         users, failed = await _read_step(connection, step, query)
         behind = first + len(step)
-        yield Step(users, failed, str(first), str(behind) if behind < end else None)
+        there = failed if chosen else [each for each in failed if each["code"] != NOT_FOUND]
+        yield Step(users, there, str(first), str(behind) if behind < end else None, len(failed) - len(there))
 
 
 async def _read_step(connection: Graph, names: list[str], query: Query) -> tuple[list[User], list[dict[str, Any]]]:

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from shared.export.context import Record
-from shared.export.messages import ATTRIBUTED, ODD, PURGED, UNREGISTERED, Failure, Json, PublishTask, counted
+from shared.export.messages import ATTRIBUTED, LEFT, ODD, PURGED, UNREGISTERED, Failure, Json, PublishTask, counted
 from shared.files import results
 from shared.files.columns import ATTRIBUTES, columns_of
 from shared.files.formats import CUT
@@ -56,6 +56,14 @@ def status(failed: Failure | None, errors: int, *, cancelled: bool) -> str:
     return results.COMPLETED_WITH_ERRORS if errors else results.COMPLETED
 
 
+def error(failed: Json | None, *, cancelled: bool) -> Json:
+    """`error` of an export without a file, as Azure's pollers show it; `failed` is its entry in `errors`."""
+    if failed:
+        return {"error": {"code": failed["code"], "message": failed["reason"]}}
+    reason = "The export was cancelled, so there is no file."
+    return {"error": {"code": results.CANCELLED, "message": reason}} if cancelled else {}
+
+
 def lists_errors(staged: Totals) -> bool:
     """False when the errors take more blocks than a blob has."""
     return _error_blocks(staged) <= MAX_BLOCKS
@@ -71,13 +79,17 @@ def warnings(record: Record, expected: int | None, staged: Totals) -> list[Json]
         )
         found.append({"code": "PurgedUsers", "reason": reason})
     found += _noted(record, staged)
+    if left := staged.counted[LEFT]:
+        were = "1 member was" if left == 1 else f"{left} members were"
+        reason = f"{were} deleted from the tenant after the members were listed, and not in the file."
+        found.append({"code": "MembersLeft", "reason": reason})
     if record.users:
         return found
     if expected is None:
         came = "1 user came" if rows == 1 else f"{rows} users came"
         reason = f"{came}. Graph gives no count here, so this number could not be checked."
         found.append({"code": "CompletenessUnchecked", "reason": reason})
-    elif expected not in {rows, rows + purged}:
+    elif expected not in {rows, rows + purged, rows + left}:
         reason = (
             f"Graph counted {expected} users before and sent {rows}. Its count is not always up to date."
             " The file has every user that Graph sent, once."
@@ -138,7 +150,7 @@ def _implausible(record: Record, expected: int | None, staged: Totals) -> Failur
     rows = staged.rows
     if record.users or expected is None or abs(expected - rows) <= PLAUSIBLE_USERS:
         return None
-    if rows + staged.counted[PURGED] < expected * PLAUSIBLE:
+    if rows + staged.counted[PURGED] + staged.counted[LEFT] < expected * PLAUSIBLE:
         reason = (
             f"Graph counted {expected} users and sent only {rows}. Nothing is published, because users would be"
             " missing. Start the export again. If that does not help, check the filter."

@@ -24,6 +24,7 @@ MANAGER, SPONSORS = "manager", "sponsors"
 """Relations: they come by `$expand`."""
 SIGN_IN = "signInActivity"
 CREATED = "createdDateTime"
+DELETED = "deletedDateTime"
 ATTRIBUTES = "customSecurityAttributes"
 LICENSES = frozenset({"assignedLicenses", "licenseAssignmentStates"})
 BESIDES = frozenset({AUTHENTICATION, REGISTRATION, ROLES, MANAGER, SPONSORS})

@@ -72,6 +72,7 @@ _CAPTURED = (
         "Who vouches for the user's sign-in",
     ),
     _ACCOUNT.time("createdDateTime", "When the account was made"),
+    _ACCOUNT.time("deletedDateTime", "When the user was deleted; empty for who is not"),
 )
 """The names of the file captured from the portal in 2021."""
 

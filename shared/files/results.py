@@ -1,6 +1,6 @@
 """The results file: status, counts, and the reason of every error.
 
-    {"id", "status", "request", "requestedBy", "createdDateTime", "completedDateTime",
+    {"id", "status", "error"?, "request", "requestedBy", "createdDateTime", "completedDateTime",
      "counts": {"exported", "expected", "errors", "ranges", "requests", "retries", "restarts"},
      "rate": {"usersPerSecond", "requestsPerSecond", "throttled"},
      "file": {"name", "rows", "bytes", "columns"} or null, "warnings": [{"code", "reason"}],

@@ -28,7 +28,8 @@ def _kind(item: type[msgspec.Struct]) -> Any:
     return msgspec.defstruct("Listed", fields, rename={"next_link": "@odata.nextLink"}, gc=False)
 
 
-def _decode(kind: Any, content: bytes) -> Any:
+def decoded(kind: Any, content: bytes) -> Any:
+    """An object of this kind, also an odd one. Raises msgspec.DecodeError when it is none."""
     try:
         return msgspec.json.decode(content, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -43,7 +44,7 @@ async def read(
     Raises ChainBroken when what was read so far is void, GraphError when Graph refuses.
     """
     link: str | None = start or f"{graph.root}{path}"
-    decode = functools.partial(_decode, _kind(item))
+    decode = functools.partial(decoded, _kind(item))
     seen: set[bytes] = set()
     while link:
         pages.check_link(graph, link)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kiota_abstractions.base_request_configuration import RequestConfiguration
 
 PAGE = 999
+USERS = "/users"
 SIGN_IN_PAGE = 500
 """Most users on a page when signInActivity is selected or filtered on."""
 ADVANCED_SIGN_IN_PAGE = 100
@@ -53,7 +54,7 @@ class Query:
     advanced: bool = False
     """With ConsistencyLevel and $count, on every page."""
     top: int = PAGE
-    path: str = "/users"
+    path: str = USERS
     expand: str = ""
     """One relation: Graph takes no more in a request."""
 
@@ -64,6 +65,8 @@ class Page(msgspec.Struct, gc=False):
     value: list[User]
     next_link: str | None = msgspec.field(name="@odata.nextLink", default=None)
     delta_link: str | None = msgspec.field(name="@odata.deltaLink", default=None)
+    count: int | None = msgspec.field(name="@odata.count", default=None)
+    """Of an advanced query, on the first page: how many users it has."""
     error: msgspec.Raw = msgspec.Raw()
     """Why Graph could not end the page: then it has not all of its users."""
     link: str = ""

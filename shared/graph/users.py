@@ -35,6 +35,7 @@ class User(msgspec.Struct, rename="camel", gc=False):
 
     id: Annotated[str, msgspec.Meta(min_length=1)]
     created_date_time: str | None = None
+    deleted_date_time: str | None = None
     user_principal_name: str | None = None
     display_name: str | None = None
     surname: str | None = None

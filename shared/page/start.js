@@ -79,6 +79,9 @@ function request() {
   if (find("file-name").value.trim()) body.fileName = find("file-name").value;
   if (chosen("scope") === "filter") body.filter = find("odata").value;
   if (chosen("scope") === "users") body.users = users.read();
+  if (chosen("scope") === "group") body.scope = { group: find("group-id").value.trim() };
+  if (chosen("scope") === "unit") body.scope = { administrativeUnit: find("unit-id").value.trim() };
+  if (chosen("scope") === "deleted") body.scope = { deleted: true };
   const wanted = columns.read(chosen("columns"));
   if (wanted) body.columns = wanted;
   return body;
@@ -89,6 +92,7 @@ function problemsOf(body) {
   const problems = [];
   if (body.columns && !body.columns.length) problems.push({ pointer: "/columns", detail: t("columns.choose") });
   if (body.users && !body.users.length) problems.push({ pointer: "/users", detail: t(users.asks() ? "users.choose" : "users.none") });
+  if ([body.scope?.group, body.scope?.administrativeUnit].includes("")) problems.push({ pointer: "/scope", detail: t("scope.none") });
   if (body.filter !== undefined && !body.filter.trim()) problems.push({ pointer: "/filter", detail: t("filter.none") });
   return problems;
 }

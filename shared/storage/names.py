@@ -118,6 +118,12 @@ def segments_name(export_id: str, part: str) -> str:
     return work_name(export_id, f"segments-{part}")
 
 
+def members_name(export_id: str, execution: str = "") -> str:
+    """The keys of a group's or unit's members; with an execution: their ids, as that execution of `plan` has read them,
+    or how far that one of `report` has come."""
+    return work_name(export_id, f"members-{execution}" if execution else "members")
+
+
 def elsewhere_name(export_id: str, number: int) -> str:
     """Where the users are listed that a range of selected users leaves to an earlier one."""
     return work_name(export_id, f"elsewhere-{number:07d}")

@@ -39,7 +39,7 @@ CHECKS = [
 ]
 OPERATIONS = [(method, path) for path, item in CONTRACT["paths"].items() for method in item if method != "parameters"]
 SCHEMAS = CONTRACT["components"]["schemas"]
-ONLY_SHOWN = ("statusUrl", "progress", "cancelRequested", "download", "error", "notes", "advice")
+ONLY_SHOWN = ("statusUrl", "progress", "cancelRequested", "download", "notes", "advice")
 TENANT_COLUMN = (
     r"^(extension_[0-9a-fA-F]{32}_[A-Za-z0-9_]{1,150}"
     r"|customSecurityAttributes\.[A-Za-z0-9_]{1,32}(\.[A-Za-z0-9_]{1,32})?)$"

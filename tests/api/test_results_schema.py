@@ -9,16 +9,17 @@ from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from local.serve import Serving
 from local.tenant import Tenant
 from shared.export.context import Edges
+from shared.export.outcome import read_results
 from shared.storage import blobs
 from shared.storage.names import results_name
 from tests.api.api_client import SHARED
 from tests.edges import connected
-from tests.integration.runner import Context, Export, run_export
+from tests.integration.runner import Context, Export, before_pages, run_export, watch
 
 SCHEMA = json.loads((SHARED / "files/results.schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
 
-CSV = {"format": "csv", "compress": False, "separator": ","}
+CSV = {"scope": "all", "format": "csv", "compress": False, "separator": ","}
 FILE = {"format": "csv", "compressed": False, "separator": ",", "guarded": {"displayName": 2}}
 SMALL = {
     "id": "fe5dfae8-7585-8612-bacf-7ee4aba2888b",
@@ -91,6 +92,26 @@ async def test_the_results_of_a_failed_export_match(serving: Serving, fault: dic
     async with connected(serving.storage, tenant) as edges:
         file = await file_of(edges, await run_export(edges, filter="accountEnabled eq true"))
     assert file["status"] == "Failed"
+    assert file["error"] == {"code": file["errors"][0]["code"], "message": file["errors"][0]["reason"]}
+
+
+async def test_of_a_failed_exports_errors_the_one_that_ended_it_is_its_error(serving: Serving) -> None:
+    """Not that of a user whose methods could not be read, which is listed too."""
+    tenant, few = Tenant(users=300), Tenant(users=50)
+    tenant.faults.add("status", status=403, match="/authentication/methods", rate=0.3, code="Denied")
+
+    def lose_most() -> None:
+        tenant.directory = few.directory
+
+    async with connected(serving.storage, tenant) as edges:
+        watch(tenant, before_pages(lose_most))
+        done = await run_export(edges, columns=["objectId", "authenticationEmail"])
+        file = await file_of(edges, done)
+        shown = await read_results(edges.storage, done.id)
+    assert {error["code"] for error in file["errors"]} == {"Denied", "TooFewUsers"}
+    assert file["errors"][-1]["code"] == "Denied"
+    assert shown
+    assert file["error"]["code"] == shown["error"]["code"] == "TooFewUsers"
 
 
 async def test_the_results_of_a_cancelled_export_match(serving: Serving) -> None:
@@ -98,7 +119,7 @@ async def test_the_results_of_a_cancelled_export_match(serving: Serving) -> None
         context = Context(edges, {})
         context.cancel.set()
         file = await file_of(edges, await run_export(edges, context=context))
-    assert file["status"] == "Cancelled"
+    assert file["status"] == file["error"]["code"] == "Cancelled"
 
 
 @pytest.mark.parametrize(
@@ -111,6 +132,8 @@ async def test_the_results_of_a_cancelled_export_match(serving: Serving) -> None
         {"status": "InProgress"},
         {"file": None},
         {"status": "Failed"},
+        {"status": "Cancelled", "file": None},
+        {"error": {"code": "Denied", "message": "No."}},
         {"createdDateTime": "2026-01-01T00:00:00+01:00"},
         {"more": 1},
     ],

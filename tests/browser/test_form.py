@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from local.tenant.membership import STAFF
 from tests.browser.watching import Watched
 
 OBJECT_ID = "11111111-2222-4333-8444-555555555555"
@@ -272,3 +273,52 @@ def test_a_repeated_try_carries_the_same_key(form: Page) -> None:
             form.get_by_role("button", name="Start export").click()
         expect(form.get_by_role("button", name="Start export")).to_be_enabled()
     assert keys[0] == keys[1] != keys[2]
+
+
+@pytest.mark.parametrize(
+    ("choice", "field", "scope"),
+    [
+        ("Members of a group", "Object id of the group", {"group": OBJECT_ID}),
+        (
+            "Members of an administrative unit",
+            "Object id of the administrative unit",
+            {"administrativeUnit": OBJECT_ID},
+        ),
+        ("Deleted users", "", {"deleted": True}),
+    ],
+)
+def test_a_scope_is_sent_with_its_object_id(form: Page, choice: str, field: str, scope: dict[str, Any]) -> None:
+    form.get_by_role("radio", name=choice).check()
+    expect(form.get_by_label("OData filter")).to_be_hidden()
+    if field:
+        form.get_by_role("button", name="Start export").click()
+        expect(form.get_by_label(field)).to_be_focused()
+        expect(form.locator("[data-pointer='/scope']:visible .error")).to_have_text("Give the object id.")
+        form.get_by_label(field).fill(f" {OBJECT_ID} ")
+    assert sent_by(form) == {"excel": True, "columns": "documented", "scope": scope}
+    form.get_by_role("radio", name="All users").check()
+    assert "scope" not in sent_by(form)
+
+
+def test_an_object_id_that_is_none_is_refused_at_its_field(watched: Watched, form: Page) -> None:
+    watched.refusals.add(400)
+    form.get_by_role("radio", name="Members of a group").check()
+    form.get_by_label("Object id of the group").fill("Staff")
+    form.get_by_role("button", name="Start export").click()
+    expect(form.locator("[data-pointer='/scope']:visible .error")).to_contain_text(
+        "must be an object id", ignore_case=True
+    )
+
+
+def test_a_preview_of_a_group_shows_its_members_and_the_list_says_whose_users(form: Page) -> None:
+    form.get_by_role("radio", name="Members of a group").check()
+    form.get_by_label("Object id of the group").fill(STAFF)
+    form.get_by_role("radio", name="profile").check()
+    form.get_by_role("button", name="Preview").click()
+    expect(form.get_by_role("region", name="Preview").get_by_role("row")).to_have_count(6)
+    form.get_by_label("File name").fill("staff of a group")
+    form.get_by_role("button", name="Start export").click()
+    row = form.get_by_role("row").filter(has_text="staff of a group")
+    expect(row).to_contain_text("Completed")
+    row.get_by_role("link").first.click()
+    expect(form.locator("#details-body")).to_contain_text(f"Members of group {STAFF}")

@@ -47,17 +47,17 @@ def typescript(modules: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out"
 
 
-def run(*command: str | Path, folder: Path | None = None, **environment: str) -> str:
+def run(*command: str | Path, folder: Path | None = None, variables: dict[str, str] | None = None) -> str:
     """What a program says; it fails when the program does, with what it said."""
     # `ruff`, which one of them calls, is beside the Python that runs the tests.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    variables = {**os.environ, "PATH": path, **environment}
+    environment = {**os.environ, "PATH": path, **(variables or {})}
     parts = [str(part) for part in command]
-    done = subprocess.run(parts, capture_output=True, text=True, timeout=240, cwd=folder, env=variables, check=False)
+    done = subprocess.run(parts, capture_output=True, text=True, timeout=240, cwd=folder, env=environment, check=False)
     assert done.returncode == 0, f"{command}\n{done.stdout[-8000:]}\n{done.stderr[-8000:]}"
     return done.stdout
 
 
-def told(*command: str | Path, **environment: str) -> Any:
+def told(*command: str | Path, variables: dict[str, str] | None = None) -> Any:
     """What a program says, as JSON."""
-    return json.loads(run(*command, folder=None, **environment))
+    return json.loads(run(*command, variables=variables))

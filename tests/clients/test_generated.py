@@ -26,7 +26,7 @@ def test_the_one_of_openapi_python_client(serving: Serving, tmp_path: Path) -> N
     generator = Path(sys.executable).with_name("openapi-python-client")
     run(generator, "generate", "--fail-on-warning", "--path", CONTRACT, "--output-path", made, "--meta", "none")
     program = PROGRAMS / "python_client.py"
-    found = told(sys.executable, "-W", "error", program, f"{serving.url}/api", PYTHONPATH=str(tmp_path))
+    found = told(sys.executable, "-W", "error", program, f"{serving.url}/api", variables={"PYTHONPATH": str(tmp_path)})
     check(found, "/fileName must not have these characters: '/'")
     assert found["statuses"] == ONE_OF_TWELVE
 
@@ -38,7 +38,7 @@ def test_the_one_of_openapi_generator(serving: Serving, tmp_path: Path) -> None:
     package = ("--package-name", "made_by_openapi_generator")
     run(generator, "generate", "-i", CONTRACT, "-g", "python", "-o", tmp_path, *package)
     program = PROGRAMS / "openapi_generator.py"
-    found = told(sys.executable, "-W", "error", program, f"{serving.url}/api", PYTHONPATH=str(tmp_path))
+    found = told(sys.executable, "-W", "error", program, f"{serving.url}/api", variables={"PYTHONPATH": str(tmp_path)})
     check(found, "either users or a filter")
 
 

@@ -21,13 +21,10 @@ import azure.durable_functions as df
 from azure.storage.blob import BlobServiceClient
 
 import function_app
+from shared.export import activities, workflow
 from shared.export import notify as notify_activity
-from shared.export import read as export_activity
-from shared.export import workflow
 from shared.export.context import read_plan
-from shared.export.costs import added
-from shared.export.messages import ExportTask, NotifyTask, received, sent
-from shared.graph.client import session
+from shared.export.messages import NotifyTask, received, sent
 
 LARGE = 200_000
 SPEED = 5000
@@ -66,8 +63,7 @@ async def _export(task: Any, asked: list[str]) -> Any:
         await asyncio.sleep(0.1)
     if "rounds" in asked:
         edges = replace(edges, clock=lambda: time.monotonic() * SPEED)
-    edges = replace(edges, graph=session(edges.graph))
-    return sent(added(await export_activity.export(edges, received(task, ExportTask)), edges.graph.tally))
+    return await activities.run(edges, "export", task)
 
 
 async def _post(url: str, body: bytes) -> int:

@@ -46,6 +46,7 @@ TRIGGERS = {
         "delete_saved_export": ("saved-exports/{name}", ["DELETE"]),
         "list_columns": ("columns", ["GET"]),
         "show_contract": ("openapi.json", ["GET"]),
+        "show_swagger": ("swagger.json", ["GET"]),
         "page": ("bulk-operations", ["GET"]),
         "page_file": ("bulk-operations/{file}", ["GET"]),
     },

@@ -100,6 +100,10 @@ def test_success_is_what_the_api_calls_success_and_anything_else_fails_the_run()
     named = set(re.findall(r"'([A-Z]\w+)'", json.dumps(condition["expression"]))) - {"Export_users"}
     assert named == {"Completed", "CompletedWithErrors"}
     assert named <= set(STATUSES)
+    # A cancelled export is a 200, as pollers want it: the action succeeds, and there is no file.
+    assert {"equals": ["@body('Export_users')?['error']", "@null"]} in condition["expression"]["and"]
+    assert "['error']?['message']" in ACTIONS["Send_failure"]["inputs"]["body"]["Body"]
+    assert "['error']?['code']" in ACTIONS["Fail"]["inputs"]["runError"]["code"]
     assert ACTIONS["Fail"]["inputs"]["runStatus"] == "Failed"
     assert set(ACTIONS["Fail"]["runAfter"]["Send_failure"]) == OUTCOMES
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from local.tenant import Call, Tenant, answer
-from local.tenant.entitlements import GROUPS, LICENCES, UNITS
+from local.tenant.entitlements import LICENCES
+from local.tenant.membership import GROUPS, UNITS
 from tests.integration.runner import Connect, Export, run_export
 from tests.integration.truth import check_complete, check_results, rows_of
 

@@ -1,6 +1,8 @@
 """The benchmarks compute what they say, and their peers and limits still run."""
 
+import gzip
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,6 +73,20 @@ def test_a_file_is_compared_user_by_user(tmp_path: Path) -> None:
     found = truth.compare({"1", "2", "3"}, file)
     assert found == truth.Match(users=3, missing=1, doubled=1, strange=1)
     assert not found.exact
+
+
+def test_a_file_of_any_format_is_compared_user_by_user(tmp_path: Path) -> None:
+    ids = [f"{number:08x}-0000-4000-8000-000000000000" for number in range(3)]
+    lines = "".join(f'{{"objectId": "{each}"}}\n' for each in ids).encode()
+    (tmp_path / "users.jsonl").write_bytes(lines)
+    (tmp_path / "users.jsonl.gz").write_bytes(gzip.compress(lines))
+    (tmp_path / "users.csv.gz").write_bytes(gzip.compress("\n".join(["objectId", *ids]).encode()))
+    with zipfile.ZipFile(tmp_path / "users.xlsx", "w") as archive:
+        rows = "".join(f"<row><c><is><t>{each}</t></is></c></row>" for each in ids)
+        archive.writestr("xl/worksheets/sheet1.xml", f"<sheetData>{rows}</sheetData>")
+    for file in tmp_path.iterdir():
+        assert truth.compare({*ids}, file, "objectId") == truth.Match(3, 0, 0, 0), file.name
+        assert truth.compare({*ids, "other"}, file, "objectId") == truth.Match(4, 1, 0, 0), file.name
 
 
 def test_import_times_are_added_up_by_package() -> None:

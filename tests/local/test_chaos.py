@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from local.chaos.kinds import KINDS, Round, draw
+from local.chaos.kinds import KINDS, SCOPES, Round, draw
 from local.chaos.play import Played, play
 from local.chaos.rounds import chaos
-from local.chaos.table import BEGIN, END, put, table
+from local.chaos.table import BEGIN, END, asked, put, table
 
 
 def played(kind: str, *violations: str, status: str = "Completed", reason: str = "", seconds: float = 1.0) -> Played:
@@ -26,6 +26,21 @@ def test_the_same_seed_draws_the_same_round_and_another_another(kind: str) -> No
     assert draw(kind, 5) == draw(kind, 5)
     assert len({draw(kind, seed) for seed in range(20)}) == 20
     assert all(draw(kind, seed).blows for seed in range(20))
+
+
+def test_rounds_ask_for_every_format_and_for_users_of_every_scope() -> None:
+    drawn = [draw(kind, seed) for kind in KINDS for seed in range(20)]
+    assert {each.scope for each in drawn} == set(SCOPES)
+    assert {asked(each).partition(", ")[2] for each in drawn} == {"csv", "csv.gz", "xlsx", "jsonl.gz"}
+
+
+@pytest.mark.parametrize("scope", ["members of most groups", "deleted"])
+def test_a_worker_is_killed_and_each_user_of_the_scope_is_there_once(tmp_path: Path, scope: str) -> None:
+    blow = replace(draw("worker", 1).blows[0], after=0.2)
+    small = replace(draw("worker", 1), users=2500, range_users=100, columns="profile", scope=scope, blows=(blow,))
+    found = play(small, tmp_path)
+    assert found.violations == ()
+    assert (found.status, found.killed) == ("Completed", 1)
 
 
 def test_a_worker_is_killed_twice_and_the_export_is_whole(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ RESULTS: dict[str, Any] = {
     "file": {"name": "users.csv", "rows": 3, "bytes": len(CSV)},
     "errors": [],
 }
+WHY = {"error": {"code": "StateLost", "message": "It is gone."}}
 LINKS = {"file": "https://...", "results": "https://..."}
 COMPLETED = Evidence(
     id=ID,
@@ -48,7 +49,7 @@ BROKEN = RESULTS | {"status": "Failed", "file": None, "errors": [{"code": "State
 FAILED = replace(
     COMPLETED,
     code=500,
-    shown=BROKEN | {"download": {"results": "https://..."}},
+    shown=BROKEN | WHY | {"download": {"results": "https://..."}},
     file=None,
     results=BROKEN,
     blobs=(f"{ID}/request.json", f"{ID}/results.json"),
@@ -58,14 +59,14 @@ STOPPED = BROKEN | {"status": "Cancelled", "errors": []}
 CANCELLED = replace(
     FAILED,
     code=200,
-    shown=STOPPED | {"download": {}},
+    shown=STOPPED | WHY | {"download": {}},
     results=STOPPED,
     listed=({"id": ID, "status": "Cancelled"},),
     cancelled=True,
 )
 NO_RESULTS = replace(
     FAILED,
-    shown={name: value for name, value in BROKEN.items() if name != "completedDateTime"} | {"download": {}},
+    shown={name: value for name, value in BROKEN.items() if name != "completedDateTime"} | WHY | {"download": {}},
     results=None,
     blobs=(f"{ID}/request.json",),
     instances={ID: "Failed"},
@@ -126,6 +127,7 @@ def test_an_answer_may_show_only_the_first_errors() -> None:
         (replace(FAILED, shown=FAILED.shown | {"errors": []}, results=None), "Failed without a reason"),
         (replace(FAILED, shown=FAILED.shown | {"download": {"file": "https://..."}}), "Failed, but it offers a file"),
         (replace(CANCELLED, cancelled=False), "Cancelled, and nobody asked for it"),
+        (replace(CANCELLED, shown=STOPPED | {"download": {}}), "Cancelled, and no error says why"),
     ],
 )
 def test_a_broken_promise_is_found(seen: Evidence, violation: str) -> None:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from local.tenant import Tenant, metadata
-from local.tenant.entitlements import GROUPS
+from local.tenant.membership import GROUPS
 from shared.files.columns import COLUMNS, select_of
 from shared.graph.user_parts import DirectoryObject
 from shared.graph.users import User

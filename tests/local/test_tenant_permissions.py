@@ -10,7 +10,7 @@ import pytest
 from local import permissions
 from local.identity import token_with
 from local.tenant import GROUPS, Tenant
-from local.tenant.entitlements import HIDDEN, UNITS
+from local.tenant.membership import HIDDEN, HIDDEN_UNIT, UNITS
 from tests.local.graph import EVENTUAL, ask
 
 GROUP, UNIT = next(iter(GROUPS)), next(iter(UNITS))
@@ -129,13 +129,25 @@ def test_any_other_token_may_do_everything_unless_the_tenant_is_set_otherwise() 
 
 
 @pytest.mark.parametrize(("answer", "status"), [("refused", 403), ("nobody", 200)])
-def test_a_hidden_group_shows_its_members_to_one_permission_only(answer: str, status: int) -> None:
+@pytest.mark.parametrize(
+    ("path", "permission"),
+    [
+        (f"groups/{HIDDEN}/members/microsoft.graph.user", "GroupMember.Read.All"),
+        (f"groups/{HIDDEN}/transitiveMembers/microsoft.graph.user?$count=true", "GroupMember.Read.All"),
+        (
+            f"directory/administrativeUnits/{HIDDEN_UNIT}/members/microsoft.graph.user?$count=true",
+            "AdministrativeUnit.Read.All",
+        ),
+    ],
+)
+def test_a_hidden_group_or_unit_shows_its_members_to_one_permission_only(
+    answer: str, status: int, path: str, permission: str
+) -> None:
     tenant = Tenant(users=50, hidden_members=answer)
-    target = f"/v1.0/groups/{HIDDEN}/members/microsoft.graph.user"
-    without, body = ask_with(tenant, [READ, "GroupMember.Read.All"], target)
+    without, body = ask_with(tenant, [READ, permission], f"/v1.0/{path}", EVENTUAL)
     assert without == status
     assert body.get("value", []) == []
-    assert ask_with(tenant, [READ, "GroupMember.Read.All", "Member.Read.Hidden"], target)[1]["value"]
+    assert ask_with(tenant, [READ, permission, "Member.Read.Hidden"], f"/v1.0/{path}", EVENTUAL)[1]["value"]
 
 
 def test_the_deployments_list_names_what_a_token_carries() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from local.tenant import GROUPS, Tenant, delete_user
-from local.tenant.entitlements import NESTED, UNITS
+from local.tenant.membership import SEVENTH, STAFF, UNITS
 from tests.local.graph import EVENTUAL, ask, error, ids, pages, users
 
 MANAGER = "manager($select=id,displayName)"
@@ -99,9 +99,9 @@ def test_expand_in_an_advanced_query_is_as_the_tenant_is_set(habit: str, status:
 
 
 def test_members_of_groups_in_a_group_are_transitive_members(tenant: Tenant) -> None:
-    group, nested = next(iter(NESTED.items()))
+    group = STAFF
     direct = ids(tenant, f"/v1.0/groups/{group}/members/microsoft.graph.user?$top=999&$select=id")
-    inner = ids(tenant, f"/v1.0/groups/{nested[0]}/members/microsoft.graph.user?$top=999&$select=id")
+    inner = ids(tenant, f"/v1.0/groups/{SEVENTH}/members/microsoft.graph.user?$top=999&$select=id")
     target = f"/v1.0/groups/{group}/transitiveMembers/microsoft.graph.user?$top=999&$select=id&$count=true"
     every = ids(tenant, target, EVENTUAL)
     assert sorted(every) == sorted({*direct, *inner})

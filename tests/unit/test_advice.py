@@ -33,8 +33,8 @@ def test_every_code_of_the_app_and_of_a_refusal_has_a_meaning_and_something_to_d
     ("entry", "meaning"),
     [
         ({"code": "HTTP502"}, "An answer without a code of Graph's"),
-        ({"code": "BadRequest"}, "Graph does not take the filter or a column"),
-        ({"code": "BadRequest", "column": "managerId"}, "Graph does not take the filter or a column"),
+        ({"code": "BadRequest"}, "Graph refuses the query"),
+        ({"code": "BadRequest", "column": "managerId"}, "Graph refuses the query"),
         ({"code": "BadRequest", "column": "authenticationEmail"}, "This cloud has no authentication methods"),
     ],
 )

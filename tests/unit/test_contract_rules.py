@@ -195,7 +195,7 @@ def test_bodies_and_answers_have_examples_that_are_valid(operation: Json) -> Non
     bodies = [operation["requestBody"]] if "requestBody" in operation else []
     for answer in [*bodies, *map(resolved, operation["responses"].values())]:
         for media, content in answer.get("content", {}).items():
-            if "json" not in media or "/openapi" in content["schema"]["$ref"].lower():
+            if "json" not in media or content["schema"]["$ref"].endswith("Document"):
                 continue
             examples = [resolved(each)["value"] for each in content.get("examples", {}).values()]
             examples += [content["example"]] if "example" in content else []
@@ -215,4 +215,4 @@ def test_every_model_says_what_it_is_and_has_valid_examples() -> None:
 
 def test_callers_can_see_how_to_sign_in() -> None:
     assert {name for each in CONTRACT["security"] for name in each} == set(CONTRACT["components"]["securitySchemes"])
-    assert [name for name, each in OPERATIONS.items() if each.get("security") == []] == ["showContract"]
+    assert [name for name, each in OPERATIONS.items() if each.get("security") == []] == ["showContract", "showSwagger"]

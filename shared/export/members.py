@@ -1,0 +1,191 @@
+"""Members of a group or an administrative unit: their ids are read first, then the users by one of two roads.
+
+few     as selected users, 20 to a `$batch`: `plan` lists the ids, and ranges of the list are read
+many    as the tenant's ranges, of which only members are kept: `report` reads the ids in segments of two minutes, and
+        `check` asks for the members whom no range has brought: who is gone from the tenant is left out, and where
+        anyone else belongs is read again
+
+So all columns come as they do for the tenant (lists of members give fewer), and each member once, however many groups
+he is in. Who belongs is what Graph says while the ids are read: who leaves the group afterwards is in the file, who is
+deleted is not.
+"""
+
+import bisect
+import secrets
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from shared.errors import ChainBroken, ExportError, GraphError, Transient
+from shared.export.context import Edges, Record, failure_of, read_record
+from shared.export.messages import Reported, Staged
+from shared.files.columns import SIGN_IN
+from shared.graph import pages, scopes
+from shared.graph.client import Graph
+from shared.graph.pages import Advance, Query
+from shared.ranges.keys import SIZE, key_of, split
+from shared.storage import blobs
+from shared.storage.names import cancelled_name, ids_name, members_name
+
+NAME = "members-"
+"""What the states of `report` begin with while it reads members."""
+SEGMENT_SECONDS = 120.0
+LOOK_SECONDS = 3.0
+MAX_RESTARTS = 5
+FEW = 1_000
+"""Members who are read as selected users in any case: a few seconds."""
+SHARE, SIGN_IN_SHARE = 50, 500
+"""One member in so many users of the tenant costs as many requests by either road; sign-ins are limited by request."""
+
+
+@dataclass(frozen=True)
+class Members:
+    """The keys of all members, sorted in one row of bytes: 16 MB for a million."""
+
+    keys: bytes
+
+    def __len__(self) -> int:
+        return len(self.keys) // SIZE
+
+    def place(self, key: bytes) -> int | None:
+        """Where the key is; None for who is no member."""
+        at = bisect.bisect_left(range(len(self)), key, key=self._key)
+        return at if at < len(self) and self._key(at) == key else None
+
+    def _key(self, at: int) -> bytes:
+        return self.keys[at * SIZE : (at + 1) * SIZE]
+
+
+class _State(msgspec.Struct):
+    link: str = ""
+    keys: bytes = b""
+    restarts: int = 0
+    barren: int = 0
+
+
+def are_few(members: int | None, total: int | None, select: Iterable[str]) -> bool:
+    """Whether they are read as selected users. `total`: users of the tenant."""
+    if members is None or total is None:
+        return True
+    return members <= (total // SIGN_IN_SHARE if SIGN_IN in select else max(FEW, total // SHARE))
+
+
+def query_of(record: Record, top: int = pages.PAGE) -> Query:
+    """What lists the ids of the members who match the caller's filter."""
+    return Query(("id",), record.filter, advanced=True, top=top, path=record.scope.path)
+
+
+async def list_ids(graph: Graph, record: Record, expected: int | None) -> list[str]:
+    """The ids of few members, each once. Raises ExportError."""
+    for _ in range(MAX_RESTARTS):
+        found: dict[str, None] = {}
+        advance = Advance(expected)
+        try:
+            async for page in pages.chain(graph, query_of(record)):
+                known = len(found)
+                found.update(dict.fromkeys(user.id.lower() for user in page.value))
+                if page.next_link:
+                    advance.page(len(found) - known)
+        except ChainBroken:
+            graph.tally.restarts += 1
+        else:
+            return list(found)
+    reason = f"The list of members broke off {MAX_RESTARTS} times. Start the export again."
+    raise ExportError("MembersUnreadable", reason)
+
+
+async def write_list(edges: Edges, export_id: str, ids: list[str]) -> str:
+    """Writes the list for ranges of selected users, and returns of which execution it is: each has its own, because
+    ranges are places in it."""
+    execution = secrets.token_hex(6)
+    await blobs.write(edges.storage, members_name(export_id, execution), msgspec.json.encode(ids))
+    return execution
+
+
+async def read_all(edges: Edges, export_id: str, state: str) -> Reported:
+    """Reads the keys of many members on, for about two minutes. `state`: of the execution before; empty: none."""
+    record = await read_record(edges.storage, export_id)
+    try:
+        return await _read_segment(edges, record, await _state(edges, export_id, state))
+    except Transient:
+        raise
+    except GraphError as problem:
+        return Reported(failed=failure_of(scopes.refused(record.scope, problem)))
+    except ExportError as problem:
+        return Reported(failed=failure_of(problem))
+
+
+async def _read_segment(edges: Edges, record: Record, state: _State) -> Reported:
+    keys, link = set(split(state.keys)), None
+    started = looked = edges.clock()
+    advance = Advance(None, barren=state.barren)
+    try:
+        async for page in pages.chain(edges.graph, query_of(record), state.link):
+            known, link = len(keys), page.next_link
+            keys.update(key_of(user.id) for user in page.value)
+            if link:
+                advance.page(len(keys) - known)
+            now = edges.clock()
+            if now - looked > LOOK_SECONDS:
+                looked = now
+                if await blobs.exists(edges.storage, cancelled_name(record.id)):
+                    return Reported(cancelled=True)
+            if link and now - started > SEGMENT_SECONDS:
+                break
+    except ChainBroken:
+        if state.restarts >= MAX_RESTARTS:
+            raise
+        return await _goes_on(edges, record.id, _State(restarts=state.restarts + 1))
+    if link:
+        return await _goes_on(edges, record.id, _State(link, b"".join(keys), state.restarts, advance.barren))
+    # Of two executions the first counts: ranges may be read by it.
+    await blobs.write_once(edges.storage, members_name(record.id), b"".join(sorted(keys)))
+    return Reported()
+
+
+async def _goes_on(edges: Edges, export_id: str, state: _State) -> Reported:
+    execution = secrets.token_hex(6)
+    await blobs.write(edges.storage, members_name(export_id, execution), msgspec.msgpack.encode(state))
+    return Reported(state=f"{NAME}{execution}")
+
+
+async def _state(edges: Edges, export_id: str, name: str) -> _State:
+    if not name:
+        return _State()
+    found = await blobs.read(edges.storage, members_name(export_id, name.removeprefix(NAME)))
+    if found is None:
+        raise ExportError("StateLost", "What was read of the members can't be found.")
+    return msgspec.msgpack.decode(found, type=_State)
+
+
+async def load(edges: Edges, export_id: str) -> Members:
+    """All members of an export, once for the ranges that a process reads. Raises ExportError."""
+    async with edges.lock:
+        name = members_name(export_id)
+        kept: Members | None = edges.kept.get(name)
+        if kept is None:
+            found = await blobs.read(edges.storage, name)
+            if found is None:
+                raise ExportError("StateLost", "The list of the members can't be found.")
+            kept = edges.kept[name] = Members(found)
+        return kept
+
+
+async def absent(edges: Edges, export_id: str, parts: list[Staged]) -> list[str]:
+    """The ids of the members whom no range has brought."""
+    members = await load(edges, export_id)
+    if sum(part.rows for part in parts) == len(members):
+        return []  # A range brings nobody twice, and no two ranges the same one.
+    brought = bytearray(len(members))
+    for part in parts:
+        found = await blobs.read(edges.storage, ids_name(export_id, part.prefix))
+        if found is None:
+            raise ExportError("StateLost", "The list of users of a range is missing in the storage.")
+        for place in map(members.place, split(found)):
+            if place is not None:
+                brought[place] = 1
+    # Ids of users are GUIDs: those of others would be digests here, which nobody can ask for.
+    missing = (at for at, there in enumerate(brought) if not there)
+    return [str(uuid.UUID(bytes=members.keys[at * SIZE : (at + 1) * SIZE])) for at in missing]
