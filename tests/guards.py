@@ -49,7 +49,7 @@ GUARDS = (
     ),
     Guard(
         "each execution stages under an id of its own",
-        "shared/export/read.py",
+        "shared/export/execution.py",
         "default_factory=lambda: secrets.token_hex(6)",
         'default="0" * 12',
         f"{WHOLE}test_exports.py::test_the_same_activity_twice_at_once_leaves_no_row_twice",

@@ -20,6 +20,7 @@ import msgspec
 
 from shared.errors import ChainBroken, ExportError, GraphError, Transient
 from shared.export.context import Edges, Record, failure_of, read_record
+from shared.export.execution import LOOK_SECONDS, MAX_RESTARTS, SEGMENT_SECONDS
 from shared.export.messages import Reported, Staged
 from shared.files.columns import SIGN_IN
 from shared.graph import pages, scopes
@@ -31,9 +32,6 @@ from shared.storage.names import cancelled_name, ids_name, members_name
 
 NAME = "members-"
 """What the states of `report` begin with while it reads members."""
-SEGMENT_SECONDS = 120.0
-LOOK_SECONDS = 3.0
-MAX_RESTARTS = 5
 FEW = 1_000
 """Members who are read as selected users in any case: a few seconds."""
 SHARE, SIGN_IN_SHARE = 50, 500
