@@ -292,7 +292,7 @@ def _columns(given: Mapping[str, Any], settings: Settings, scope: Scope, problem
             problems.append(Problem(f"/columns/{at}", "must be the name of a column"))
         elif find_column(name) is None:
             problems.append(Problem(f"/columns/{at}", f"unknown column {name[:80]!r}{_meant(name, COLUMNS)}"))
-        elif name in wanted[:at]:
+        elif name.lower() in (each.lower() for each in wanted[:at] if isinstance(each, str)):
             problems.append(Problem(f"/columns/{at}", f"{name} is listed twice"))
     return tuple(name for name in wanted if isinstance(name, str))
 
