@@ -259,7 +259,7 @@ GUARDS = (
     ),
     Guard(
         "a body that was lost is not the whole tenant",
-        "shared/api/request.py",
+        "shared/api/body.py",
         'raise BadRequest(Problem("", "The request has no body: send {} to export all users."))',
         'body = b"{}"',
         f"{UNIT}test_request.py",
