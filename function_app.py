@@ -274,7 +274,7 @@ async def publish_comparison(task: Any) -> Any:
 @app.timer_trigger(schedule="0 * * * * *", arg_name="timer")
 @app.durable_client_input(client_name="client")
 async def start_due_exports(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
-    """Every minute: starts the saved exports whose time has come; compares, and removes what `keep` has no place for."""
+    """Every minute: starts saved exports that are due, compares, and removes what `keep` has no place for."""
     on = Operations(_storage(), Durable(client, seconds=60), _settings())
     await due.start_due(on)
     await keep.follow_up(on)

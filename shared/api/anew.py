@@ -8,6 +8,7 @@ import msgspec
 
 from shared.api import operations, request, saved
 from shared.api.access import Caller
+from shared.api.body import fingerprint_of
 from shared.api.operations import Operations
 from shared.api.problems import BadRequest, Problem, ProblemError
 from shared.api.progress import is_running
@@ -33,7 +34,7 @@ async def read(on: Operations, given: Mapping[str, Any], caller: Caller) -> Expo
         wanted,
         saved=given[by] if by == "saved" else "",
         notes=(*wanted.notes, *notes),
-        fingerprint=request.fingerprint_of(given),
+        fingerprint=fingerprint_of(given),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from shared.api import operations, request
 from shared.api.access import Caller
+from shared.api.body import fingerprint_of
 from shared.api.operations import Operations
 from shared.api.problems import BadRequest, Problem, ProblemError
 from shared.api.progress import is_running
@@ -40,7 +41,7 @@ async def read(on: Operations, given: Mapping[str, Any], caller: Caller) -> Expo
         raise BadRequest(*wrong)
     _refuse_authentication(both, caller)
     old, new = records
-    fingerprint = request.fingerprint_of(given)
+    fingerprint = fingerprint_of(given)
     return replace(wanted, old=old.id, new=new.id, body={}, fingerprint=fingerprint)
 
 

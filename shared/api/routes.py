@@ -20,13 +20,13 @@ from shared.api import (
     listing,
     operations,
     removal,
-    request,
     saved,
     sites,
     start,
     swagger,
 )
 from shared.api.access import Caller, caller_of
+from shared.api.body import decode, fingerprint_of
 from shared.api.durable import DurableFailure
 from shared.api.operations import Operations
 from shared.api.problems import BadRequest, Problem, ProblemError
@@ -132,8 +132,8 @@ async def _start(incoming: Incoming, caller: Caller, on: Operations, read: ReadB
     # An empty key is refused too: its caller believes in a key, and would start a second export.
     if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
         raise BadRequest(Problem("", "Idempotency-Key must be 1 to 255 visible ASCII characters."))
-    given = request.decode(_sent_body(incoming))
-    export_id = await start.repeated(on, caller, key, request.fingerprint_of(given)) if key else ""
+    given = decode(_sent_body(incoming))
+    export_id = await start.repeated(on, caller, key, fingerprint_of(given)) if key else ""
     notes: Sequence[str] = ()
     if not export_id:
         wanted = await read(on, given, caller)
@@ -151,7 +151,7 @@ Preview = Callable[[Record, Sequence[str]], Awaitable[Json]]
 
 async def preview_export(incoming: Incoming, caller: Caller, on: Operations, preview: Preview) -> Outgoing:
     """POST /exports/preview"""
-    wanted = await anew.read(on, request.decode(_sent_body(incoming)), caller)
+    wanted = await anew.read(on, decode(_sent_body(incoming)), caller)
     try:
         return _json(200, await preview(start.record_of(wanted, caller, "", on.now()), wanted.users))
     except (Transient, TimeoutError) as problem:

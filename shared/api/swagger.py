@@ -5,7 +5,10 @@ connector leaves out what is empty). Only objects stay models; all else is writt
 has a title of its own. Callbacks and the page are left out, and so is the sign-in by cookie.
 """
 
+import json
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from shared.api import hints
@@ -19,11 +22,20 @@ _AS_THEY_ARE = (*_PLAIN, "uniqueItems", "description", "required", "maxPropertie
 _ENDS = "In a flow the action itself asks again until the export has ended, and gives what it has then."
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The contract, and whether a model is one that callers send: of these a choice of types must become one type."""
+
+    contract: Json
+    sent: bool = False
+
+
 def swagger(contract: Json, address: str, tenant: str = "") -> Json:
     """`address`: where the API is, such as https://app.azurewebsites.net/api. `tenant`: whose people sign in."""
     scheme, _, rest = address.partition("://")
     host, slash, path = rest.partition("/")
     login = f"https://login.microsoftonline.com/{tenant or 'organizations'}/oauth2/v2.0"
+    paths = _paths(contract)
     info = {name: value for name, value in contract["info"].items() if name != "license"}
     return {
         "swagger": "2.0",
@@ -45,13 +57,27 @@ def swagger(contract: Json, address: str, tenant: str = "") -> Json:
             }
         },
         "security": [{"token": []}],
-        "paths": _paths(contract),
-        "definitions": {
-            name: _schema(contract, schema, name)
-            for name, schema in contract["components"]["schemas"].items()
-            if _is_model(schema)
-        },
+        "paths": paths,
+        "definitions": _definitions(contract, paths),
     }
+
+
+def _definitions(contract: Json, paths: Json) -> Json:
+    """The models that operations use, also by way of others."""
+    schemas = contract["components"]["schemas"]
+    operations = [operation for item in contract["paths"].values() for operation in item.values()]
+    sent = _named([each["requestBody"] for each in operations if "requestBody" in each])
+    while more := _named([schemas[name] for name in sent]) - sent:
+        sent |= more
+    found: dict[str, Json] = {}
+    while missing := _named([paths, found]) - {*found}:
+        found |= {name: _schema(_Source(contract, sent=name in sent), schemas[name], name) for name in missing}
+    return dict(sorted(found.items()))
+
+
+def _named(nodes: Any) -> set[str]:
+    """The names of the schemas that these refer to, in the contract or in what was made of it."""
+    return set(re.findall(r'"#/(?:components/schemas|definitions)/(\w+)"', json.dumps(nodes)))
 
 
 def _paths(contract: Json) -> Json:
@@ -70,9 +96,9 @@ def _paths(contract: Json) -> Json:
 
 def _operation(contract: Json, operation: Json, parameters: list[Json]) -> Json:
     body = operation.get("requestBody")
-    given = [_parameter(contract, _resolved(contract, each)) for each in parameters]
+    given = [_parameter(_Source(contract, sent=True), _resolved(contract, each)) for each in parameters]
     if body:
-        schema = _used(contract, _json_of(body)["schema"], "body")
+        schema = _used(_Source(contract, sent=True), _json_of(body)["schema"], "body")
         given.append({"name": "body", "in": "body", "required": body.get("required", False), "schema": schema})
     responses = {
         status: _response(contract, _resolved(contract, answer)) for status, answer in operation["responses"].items()
@@ -108,11 +134,11 @@ def _media(contract: Json, operation: Json) -> list[str]:
     return [media for answer in answers for media in answer.get("content", {})]
 
 
-def _parameter(contract: Json, parameter: Json) -> Json:
+def _parameter(source: _Source, parameter: Json) -> Json:
     name = parameter["name"]
     made: Json = {key: parameter[key] for key in ("name", "in", "description") if key in parameter}
     made |= {"required": parameter.get("required", False)}
-    made |= {key: value for key, value in _used(contract, parameter["schema"], name).items() if key in _PLAIN}
+    made |= {key: value for key, value in _used(source, parameter["schema"], name).items() if key in _PLAIN}
     made |= hints.of(name, in_path=parameter["in"] == "path")
     # A path's part is put together by the connector.
     return made | ({"x-ms-url-encoding": "single"} if parameter["in"] == "path" else {})
@@ -122,7 +148,7 @@ def _response(contract: Json, answer: Json) -> Json:
     made: Json = {"description": answer["description"]}
     content = answer.get("content", {})
     for media, described in content.items():
-        made["schema"] = _used(contract, described["schema"], "")
+        made["schema"] = _used(_Source(contract), described["schema"], "")
         examples = [_resolved(contract, each)["value"] for each in described.get("examples", {}).values()]
         examples += [described["example"]] if "example" in described else []
         if examples:
@@ -131,34 +157,34 @@ def _response(contract: Json, answer: Json) -> Json:
     if headers:
         made["headers"] = {
             name: {"description": header["description"]}
-            | {key: value for key, value in _schema(contract, header["schema"], name).items() if key in _PLAIN}
+            | {key: value for key, value in _schema(_Source(contract), header["schema"], name).items() if key in _PLAIN}
             for name, header in headers.items()
         }
     return made
 
 
-def _used(contract: Json, schema: Json, name: str) -> Json:
+def _used(source: _Source, schema: Json, name: str) -> Json:
     """A schema where it is used: a model by reference, all else as it is. `name`: that of the field."""
     if "$ref" in schema:
-        target = _resolved(contract, schema)
+        target = _resolved(source.contract, schema)
         if _is_model(target):
             return {"$ref": f"#/definitions/{schema['$ref'].rsplit('/', 1)[1]}"}
         # What is said where it is used wins.
-        return _used(contract, target | {key: value for key, value in schema.items() if key != "$ref"}, name)
-    return _schema(contract, schema, name)
+        return _used(source, target | {key: value for key, value in schema.items() if key != "$ref"}, name)
+    return _schema(source, schema, name)
 
 
-def _schema(contract: Json, schema: Json, name: str) -> Json:
+def _schema(source: _Source, schema: Json, name: str) -> Json:
     union: list[Json] = schema.get("oneOf") or schema.get("anyOf") or []
     choices = [each for each in union if each != {"type": "null"}]
     if choices:
-        chosen = _chosen(contract, choices)
+        chosen = _chosen(source, choices)
         said = {key: schema[key] for key in ("description",) if key in schema}
         nullable = {"x-nullable": True} if len(choices) < len(union) else {}
-        found = _used(contract, chosen | said, name)
+        found = _used(source, chosen | said, name)
         if "items" in found:
             found["items"] |= hints.choice(name)
-        return found if "$ref" in found else found | nullable
+        return found | nullable if "type" in found else found
     kind = schema.get("type")
     made = {key: schema[key] for key in _AS_THEY_ARE if key in schema}
     if isinstance(kind, list):
@@ -171,23 +197,25 @@ def _schema(contract: Json, schema: Json, name: str) -> Json:
         made["example"] = schema["examples"][0]
     if "properties" in schema:
         made["properties"] = {
-            field: _field(_used(contract, each, field), field) for field, each in schema["properties"].items()
+            field: _field(_used(source, each, field), field) for field, each in schema["properties"].items()
         }
     more = schema.get("additionalProperties")
     if isinstance(more, Mapping):
-        made["additionalProperties"] = _used(contract, dict(more), "")
+        made["additionalProperties"] = _used(source, dict(more), "")
     if kind == "array":
-        made["items"] = _used(contract, schema["items"], "")
+        made["items"] = _used(source, schema["items"], "")
     if made.get("required") == []:
         del made["required"]
     return made
 
 
-def _chosen(contract: Json, choices: list[Json]) -> Json:
-    """Of a text or a list the list, of a text or objects one object with the properties of all."""
+def _chosen(source: _Source, choices: list[Json]) -> Json:
+    """Of a text or a list the list, of a text or objects one object with the properties of all; in answers anything."""
     if len(choices) == 1:
         return choices[0]
-    found = [_resolved(contract, each) for each in choices]
+    if not source.sent:
+        return {}
+    found = [_resolved(source.contract, each) for each in choices]
     lists = [each for each in found if each.get("type") == "array"]
     objects = [each for each in found if "properties" in each]
     if lists:

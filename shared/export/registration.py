@@ -13,6 +13,7 @@ import msgspec
 from shared.errors import ChainBroken, ExportError, Transient
 from shared.export import members
 from shared.export.context import Edges, ended, failure_of, read_plan, read_record
+from shared.export.execution import LOOK_SECONDS, MAX_RESTARTS, SEGMENT_SECONDS
 from shared.export.messages import Json, Reported, ReportTask
 from shared.files.columns import REGISTRATION, columns_of
 from shared.graph import lists
@@ -22,9 +23,6 @@ from shared.ranges.keys import SIZE, key_of
 from shared.storage import blobs
 from shared.storage.names import cancelled_name, report_name
 
-SEGMENT_SECONDS = 120.0
-LOOK_SECONDS = 3.0
-MAX_RESTARTS = 5
 PARTS = 16
 _BEGIN = "begin"
 """A state: the members are read, and nothing of the report."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local.tenant import Tenant
-from shared.export import activities, plan, read
+from shared.export import activities, execution, plan
 from shared.export.context import Edges
 from shared.graph import client
 from shared.storage import blobs, blockwriter
@@ -123,5 +123,5 @@ def test_one_question_to_graph_leaves_an_activity_time_to_end() -> None:
     host = json.loads(Path("host.json").read_text())
     hours, minutes, seconds = map(int, host["functionTimeout"].split(":"))
     answer = client.TIMEOUT.sock_read or 0
-    longest = read.SEGMENT_SECONDS + client.Retries().seconds + client.MAX_WAIT + answer
+    longest = execution.SEGMENT_SECONDS + client.Retries().seconds + client.MAX_WAIT + answer
     assert longest < hours * 3600 + minutes * 60 + seconds

@@ -4,7 +4,7 @@ To add something to `shared/api/openapi.json`:
 
 - Give every object with properties, every enum and every union a schema of its own under `components`, and refer to
   it. Where it may be null: `"oneOf": [{"$ref": ...}, {"type": "null"}]`.
-- Write `type` beside every `enum` and `const`. No `default`: tell it in the description.
+- Write `type` beside every `enum` and `const`; both are texts. No `default`: tell it in the description.
 - Anchor every `pattern` with `^`; none beside a `format`.
 - Operation ids are camel-case and have a tag, a description, and examples of body and answer.
 - Every error of the app is application/problem+json. (A failed export is no error of the call: a 500 with results.)
@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.api.api_client import CONTRACT, validate
+from tests.api.api_client import CONTRACT, SHARED, validate
 
 Json = dict[str, Any]
 METHODS = {"get", "put", "post", "delete", "patch"}
@@ -101,6 +101,23 @@ def is_nullable_reference(schema: Json) -> bool:
     return len(union) == 2 and "$ref" in union[0] and union[1] == NULL
 
 
+def test_no_name_is_there_twice_in_an_object() -> None:
+    """Python takes the last one without a word; generators refuse the whole document."""
+
+    def once(pairs: list[tuple[str, Any]]) -> Json:
+        assert len(dict(pairs)) == len(pairs), [name for name, _ in pairs]
+        return dict(pairs)
+
+    for file in ("api/openapi.json", "files/results.schema.json"):
+        json.loads((SHARED / file).read_text(), object_pairs_hook=once)
+
+
+def test_every_component_is_used() -> None:
+    used = set(re.findall(r'"#/components/([A-Za-z]+/[A-Za-z]+)"', json.dumps(CONTRACT)))
+    sections = {name: each for name, each in CONTRACT["components"].items() if name != "securitySchemes"}
+    assert {f"{section}/{name}" for section, named in sections.items() for name in named} == used
+
+
 def test_operation_ids_are_camel_case_and_unlike() -> None:
     assert len(OPERATIONS) == len(list(operations()))
     assert [name for name in OPERATIONS if not re.fullmatch("[a-z]+([A-Z][a-z]+)*", name)] == []
@@ -131,7 +148,11 @@ def test_every_enum_and_const_has_a_type() -> None:
     """openapi-python-client writes a package that can't be imported, Kiota an untyped property."""
     without = [where for where, each in all_parts() if each.keys() & {"enum", "const"} and "type" not in each]
     assert without == []
-    assert [where for where, each in all_parts() if None in each.get("enum", [])] == []
+    values = {
+        where: [*each.get("enum", []), *([each["const"]] if "const" in each else [])] for where, each in all_parts()
+    }
+    # openapi-generator writes a class for true that Python can't read.
+    assert [where for where, each in values.items() if not all(isinstance(value, str) for value in each)] == []
 
 
 def test_every_property_has_a_type() -> None:

@@ -85,6 +85,20 @@ def test_columns_are_a_list_to_choose_from() -> None:
         assert columns["items"]["x-ms-dynamic-values"]["operationId"] == "listColumns"
 
 
+def test_a_scope_is_one_object_and_all_is_none() -> None:
+    for model in ("ExportRequest", "SavedExportRequest"):
+        scope = MADE["definitions"][model]["properties"]["scope"]
+        assert scope["type"] == "object"
+        assert {*scope["properties"]} == {"deleted", "group", "administrativeUnit"}
+        assert "required" not in scope
+
+
+def test_what_answers_may_have_of_several_types_has_none() -> None:
+    """Of a request they show what was sent: `all`, or an object; a set's name, or a list."""
+    assert "type" not in MADE["definitions"]["AcceptedRequest"]["properties"]["scope"]
+    assert "type" not in MADE["definitions"]["SavedExport"]["properties"]["columns"]
+
+
 def test_the_values_to_choose_from_are_where_the_hints_say() -> None:
     found = [each["x-ms-dynamic-values"] for each in every(MADE) if "x-ms-dynamic-values" in each]
     assert {each["operationId"] for each in found} == {"listColumns", "listExports", "listSavedExports"}

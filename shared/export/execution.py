@@ -1,0 +1,61 @@
+"""One execution of an activity that reads for about two minutes: how long it goes on, and what it has written."""
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.export.context import Edges, Plan, Record
+from shared.storage import blobs
+from shared.storage.names import plan_name
+
+SEGMENT_SECONDS = 120.0
+"""After about so long an activity ends and another goes on, so that none outlives a Functions time-out."""
+LOOK_SECONDS = 3.0
+"""How often it looks whether the export was cancelled or has ended."""
+MAX_RESTARTS = 5
+"""Of a chain of pages that breaks."""
+
+
+@dataclass(slots=True)
+class Execution:
+    """One execution of the activity, and the blobs that it has written."""
+
+    edges: Edges
+    record: Record
+    plan: Plan
+    segment: int
+    started: float
+    looked: float
+    id: str = field(default_factory=lambda: secrets.token_hex(6))
+    written: list[str] = field(default_factory=list)
+
+
+class Unwanted(Exception):
+    """The export has ended: its plan no longer exists."""
+
+
+async def goes_on(run: Execution) -> bool:
+    """Whether there is time for more. Raises Unwanted when the export has ended."""
+    now = run.edges.clock()
+    if now - run.started > SEGMENT_SECONDS:
+        return False
+    if now - run.looked > LOOK_SECONDS:
+        run.looked = now
+        await still_wanted(run)
+    return True
+
+
+async def still_wanted(run: Execution) -> None:
+    """Raises Unwanted when the export has ended."""
+    if not await is_wanted(run):
+        raise Unwanted
+
+
+async def is_wanted(run: Execution) -> bool:
+    """The plan is there as long as the export goes on."""
+    return await blobs.exists(run.edges.storage, plan_name(run.record.id))
+
+
+async def write(run: Execution, name: str, data: bytes, summary: Any = None) -> None:
+    run.written.append(name)
+    await blobs.write(run.edges.storage, name, data, summary)
