@@ -7,6 +7,7 @@ import msgspec
 
 from shared.api import operations, request, saved
 from shared.api.access import Caller
+from shared.api.body import decode, fingerprint_of
 from shared.api.operations import Operations
 from shared.api.problems import BadRequest, Problem, ProblemError
 from shared.api.progress import is_running
@@ -19,7 +20,7 @@ PROPERTIES = ("saved", "again")
 
 async def read(on: Operations, body: bytes, caller: Caller) -> ExportRequest:
     """What the body asks for. The roles of who asks now count, whoever asked before. Raises BadRequest."""
-    given = request.decode(body)
+    given = decode(body)
     by = next((name for name in PROPERTIES if name in given), "")
     if not by:
         return _check(on, given, caller)
@@ -33,7 +34,7 @@ async def read(on: Operations, body: bytes, caller: Caller) -> ExportRequest:
         wanted,
         saved=given[by] if by == "saved" else "",
         notes=(*wanted.notes, *notes),
-        fingerprint=request.fingerprint_of(given),
+        fingerprint=fingerprint_of(given),
     )
 
 

@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from shared import schedules
-from shared.api import request, saving
+from shared.api import saving
 from shared.api.access import Caller
+from shared.api.body import decode
 from shared.api.operations import Operations
 from shared.api.problems import BadRequest, Problem, ProblemError
 from shared.export.messages import Json
@@ -108,7 +109,7 @@ async def stored(storage: Storage, prefix: str = SAVED) -> list[Stored]:
 
 async def put(on: Operations, name: str, body: bytes, caller: Caller) -> tuple[Json, bool]:
     """Saves a request of the caller's under this name; True beside it when it is new. Raises BadRequest."""
-    given = request.decode(body)
+    given = decode(body)
     wrong = [] if NAME.fullmatch(name) else [Problem("", "The name must be 1 to 64 of a-z, 0-9 and -.")]
     wanted, timetable = saving.check(given, on.settings, on.now(), caller.reads_authentication, wrong)
     own = {each.saved.name: each.saved for each in await stored(on.storage, saved_name(caller.id))}

@@ -13,7 +13,7 @@ deleted is not.
 import bisect
 import secrets
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -32,6 +32,7 @@ from shared.storage.names import cancelled_name, ids_name, members_name
 
 NAME = "members-"
 """What the states of `report` begin with while it reads members."""
+MAX_READINGS = 3
 FEW = 1_000
 """Members who are read as selected users in any case: a few seconds."""
 SHARE, SIGN_IN_SHARE = 50, 500
@@ -61,6 +62,10 @@ class _State(msgspec.Struct):
     keys: bytes = b""
     restarts: int = 0
     barren: int = 0
+    counted: int | None = None
+    """On the first page."""
+    before: list[int] = []
+    """How many each earlier reading has found."""
 
 
 def are_few(members: int | None, total: int | None, select: Iterable[str]) -> bool:
@@ -77,21 +82,40 @@ def query_of(record: Record, top: int = pages.PAGE) -> Query:
 
 async def list_ids(graph: Graph, record: Record, expected: int | None) -> list[str]:
     """The ids of few members, each once. Raises ExportError."""
-    for _ in range(MAX_RESTARTS):
-        found: dict[str, None] = {}
-        advance = Advance(expected)
+    readings: list[list[str]] = []
+    restarts = 0
+    while True:
         try:
-            async for page in pages.chain(graph, query_of(record)):
-                known = len(found)
-                found.update(dict.fromkeys(user.id.lower() for user in page.value))
-                if page.next_link:
-                    advance.page(len(found) - known)
+            found, counted = await _list_once(graph, record, expected)
         except ChainBroken:
+            restarts += 1
+            if restarts == MAX_RESTARTS:
+                reason = f"The list of members broke off {MAX_RESTARTS} times. Start the export again."
+                raise ExportError("MembersUnreadable", reason) from None
             graph.tally.restarts += 1
-        else:
-            return list(found)
-    reason = f"The list of members broke off {MAX_RESTARTS} times. Start the export again."
-    raise ExportError("MembersUnreadable", reason)
+            continue
+        if is_settled(len(found), counted, [len(each) for each in readings]):
+            return found
+        readings.append(found)
+
+
+async def _list_once(graph: Graph, record: Record, expected: int | None) -> tuple[list[str], int | None]:
+    """The ids of one reading, and how many Graph counted on its first page."""
+    found: dict[str, None] = {}
+    counted: int | None = None
+    advance = Advance(expected)
+    async for page in pages.chain(graph, query_of(record)):
+        known, counted = len(found), counted if page.count is None else page.count
+        found.update(dict.fromkeys(user.id.lower() for user in page.value))
+        if page.next_link:
+            advance.page(len(found) - known)
+    return list(found), counted
+
+
+def is_settled(found: int, counted: int | None, before: Sequence[int]) -> bool:
+    """Whether a reading is as long as Graph counted on its own first page, or as one before. Else a link may have been
+    lost: it is read again, a bounded number of times."""
+    return counted is None or found == counted or found in before or len(before) + 1 >= MAX_READINGS
 
 
 async def write_list(edges: Edges, export_id: str, ids: list[str]) -> str:
@@ -116,12 +140,12 @@ async def read_all(edges: Edges, export_id: str, state: str) -> Reported:
 
 
 async def _read_segment(edges: Edges, record: Record, state: _State) -> Reported:
-    keys, link = set(split(state.keys)), None
+    keys, link, counted = set(split(state.keys)), None, state.counted
     started = looked = edges.clock()
     advance = Advance(None, barren=state.barren)
     try:
         async for page in pages.chain(edges.graph, query_of(record), state.link):
-            known, link = len(keys), page.next_link
+            known, link, counted = len(keys), page.next_link, counted if page.count is None else page.count
             keys.update(key_of(user.id) for user in page.value)
             if link:
                 advance.page(len(keys) - known)
@@ -135,9 +159,13 @@ async def _read_segment(edges: Edges, record: Record, state: _State) -> Reported
     except ChainBroken:
         if state.restarts >= MAX_RESTARTS:
             raise
-        return await _goes_on(edges, record.id, _State(restarts=state.restarts + 1))
+        return await _goes_on(edges, record.id, _State(restarts=state.restarts + 1, before=state.before))
     if link:
-        return await _goes_on(edges, record.id, _State(link, b"".join(keys), state.restarts, advance.barren))
+        left = _State(link, b"".join(keys), state.restarts, advance.barren, counted, state.before)
+        return await _goes_on(edges, record.id, left)
+    if not is_settled(len(keys), counted, state.before):
+        again = _State(restarts=state.restarts, before=[*state.before, len(keys)])
+        return await _goes_on(edges, record.id, again)
     # Of two executions the first counts: ranges may be read by it.
     await blobs.write_once(edges.storage, members_name(record.id), b"".join(sorted(keys)))
     return Reported()

@@ -187,7 +187,9 @@ def _body(record: Record, count: int | None, rows: list[list[Any]], estimate: Js
 
 
 def _with_permission(entry: Json) -> Json:
-    """The entry with the permission that its columns need."""
+    """The entry with the permission that its columns need, where that may be what is missing."""
+    if entry["code"] in {"NotInPreview", "PropertyMissing"}:
+        return entry
     named = [column for column in str(entry.get("column", "")).split(", ") if column]
     needed = {column.permission for column in columns_of(named) if column.permission}
     return entry | ({"permission": ", ".join(sorted(needed))} if needed else {})

@@ -32,7 +32,7 @@ def column(name: str) -> Column | None:
     _, of, *attribute = name.split(".")
 
     def one(user: User) -> Any:
-        return _set(user, of).get(attribute[0])
+        return _in_any_case(_set(user, of), attribute[0])
 
     def whole(user: User) -> Any:
         return {key: value for key, value in _set(user, of).items() if not key.endswith(_MARK)} or None
@@ -42,8 +42,15 @@ def column(name: str) -> Column | None:
 
 
 def _set(user: User, name: str) -> dict[str, Any]:
-    found = (user.custom_security_attributes or {}).get(name)
+    found = _in_any_case(user.custom_security_attributes or {}, name)
     return found if isinstance(found, dict) else {}
+
+
+def _in_any_case(values: dict[str, Any], name: str) -> Any:
+    """Names of sets and of attributes are case-insensitive (learn.microsoft.com: attributeSet resource)."""
+    if name in values:
+        return values[name]
+    return next((value for key, value in values.items() if key.lower() == name.lower()), None)
 
 
 def as_cell(value: Any) -> Cell:

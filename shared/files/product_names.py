@@ -1,8 +1,8 @@
 """Names of Microsoft's products by the id of their SKU, as its page of product names has them.
 
 https://learn.microsoft.com/entra/identity/users/licensing-service-plan-reference
-Here are common products, as of October 2025. The page has all of them, and a CSV of itself, which can be read in place
-of this table (EXPORT_LICENSE_NAMES).
+Here are common products, as the page (October 2025) or its CSV (January 2026) names them; ids and part numbers of those
+in both are the same. The CSV has all, and can be read in place of this table (EXPORT_LICENSE_NAMES).
 """
 
 import csv

@@ -23,7 +23,7 @@ from shared.graph import odd
 from shared.graph.answers import Found
 from shared.graph.client import Graph, native, once, retrying
 from shared.graph.odata import encoded
-from shared.graph.users import User, kind_of, odd_user
+from shared.graph.users import User, as_spelled, kind_of, odd_user
 
 if TYPE_CHECKING:
     from kiota_abstractions.base_request_configuration import RequestConfiguration
@@ -113,6 +113,7 @@ def _decoder(kind: type[User]) -> msgspec.json.Decoder[Page]:
 
 def page_of(content: bytes, kind: type[User] = User) -> Page:
     """A page, also one with odd users. Raises msgspec.DecodeError when it is none."""
+    kind = as_spelled(kind, content)
     try:
         return _decoder(kind).decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -3,6 +3,7 @@
 Decoded by msgspec straight from the response's bytes. A property that was not selected, or is null, is None.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Annotated, Any
@@ -108,14 +109,32 @@ KNOWN = frozenset(field.encode_name for field in msgspec.structs.fields(User))
 """The properties that every tenant has, as Graph spells them."""
 
 
+_EXTENSION = re.compile(rb'"(extension_[0-9a-f]{32}_\w+)"\s*:', re.IGNORECASE)
+
+
 @lru_cache(maxsize=16)
-def kind_with(names: tuple[str, ...]) -> type[User]:
-    """A user who also has these properties, which only a tenant knows: directory extensions, of any JSON type."""
+def kind_with(names: tuple[str, ...], spelled: tuple[str, ...] = ()) -> type[User]:
+    """A user who also has these properties, which only a tenant knows: directory extensions, of any JSON type.
+
+    `spelled`: the same names as Graph writes them.
+    """
     if not names:
         return User
     fields = [(name, Any, None) for name in names]
-    rename = {name: name for name in names}
+    rename = dict(zip(names, spelled or names, strict=True))
     return msgspec.defstruct("User", fields, bases=(User,), rename=rename, gc=False)  # type: ignore[return-value]
+
+
+def as_spelled(kind: type[User], content: bytes) -> type[User]:
+    """The kind with the names of extensions as this answer has them.
+
+    Graph takes names in any case and answers in its own: under the caller's spelling all values would be missing.
+    """
+    if kind is User:
+        return kind
+    found = {name.lower(): name for name in map(bytes.decode, _EXTENSION.findall(content))}
+    names = kind.__struct_fields__[len(User.__struct_fields__) :]
+    return kind_with(names, tuple(found.get(name.lower(), name) for name in names))
 
 
 def kind_of(select: Iterable[str]) -> type[User]:
@@ -125,6 +144,7 @@ def kind_of(select: Iterable[str]) -> type[User]:
 
 def user_of(body: bytes, kind: type[User] = User) -> User:
     """A user, also one with odd properties. Raises msgspec.DecodeError when it is none."""
+    kind = as_spelled(kind, body)
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from local.serve import Serving
 from local.tenant import Tenant, create_user
 from shared.api.access import HEADER
-from shared.api.request import MAX_BODY
+from shared.api.body import MAX_BODY
 from shared.settings import APP_ROLE
 from tests.api.api_client import CONTRACT, Api, check, principal, program
 from tests.edges import connected

@@ -320,6 +320,27 @@ async def test_names_that_only_the_tenant_knows_are_columns_and_an_unknown_one_i
     assert all(any(row[name] for row in rows.values()) for name in (*EXTENSIONS, *security))
 
 
+async def test_names_that_only_the_tenant_knows_are_taken_in_any_case(connected: Connect) -> None:
+    from local.tenant.metadata import EXTENSIONS
+
+    tenant = Tenant(users=300)
+    names = [*EXTENSIONS, "customSecurityAttributes.Engineering.Project"]
+    _, app, *_ = names[0].split("_")
+    strange = [f"extension_{app.upper()}_{name.split('_')[2].upper()}" for name in EXTENSIONS]
+    strange.append("customSecurityAttributes.ENGINEERING.project")
+    async with connected(tenant, EXPORT_RANGE_USERS="150") as edges:
+        plain = await run_export(edges, columns=["objectId", *names])
+        other = await run_export(edges, columns=["objectId", *strange])
+        some = [user["id"] for user in tenant.all_users()[:50]]
+        selected = await run_export(edges, columns=["objectId", *strange], users=some)
+    rows = {row["objectId"]: [row[name] for name in names] for row in rows_of(plain.csv)}
+    assert {row["objectId"]: [row[name] for name in strange] for row in rows_of(other.csv)} == rows
+    assert {row["objectId"]: [row[name] for name in strange] for row in rows_of(selected.csv)} == {
+        each: rows[each] for each in some
+    }
+    assert all(any(cells) for cells in zip(*rows.values(), strict=True))
+
+
 async def test_security_attributes_of_which_graph_is_silent_are_a_warning_with_the_permission(
     connected: Connect,
 ) -> None:

@@ -118,3 +118,4 @@ async def test_manager_licenses_and_roles_are_as_in_the_file_and_the_report_is_n
     assert len(found["rows"]) == 5
     assert all(row[:at] in [each[:at] for each in rows] and row[at] == "" for row in found["rows"])
     assert [(each["code"], each["column"]) for each in found["problems"]] == [("NotInPreview", "isMfaRegistered")]
+    assert "permission" not in found["problems"][0]

@@ -36,6 +36,7 @@ READ_HIDDEN = "Member.Read.Hidden"
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 COLUMNS = ["objectId", "displayName", "managerDisplayName"]
 PAGE_OF_RANGE = "/users?$top=999&$select=id,createdDateTime,userPrincipalName,displayName"
+LIST = "transitiveMembers/microsoft.graph.user?$top=999"
 MANY = 6_000
 """Users of a tenant whose groups are read as ranges."""
 
@@ -303,6 +304,19 @@ async def test_members_who_are_missing_again_fail_the_export(connected: Connect)
     check_results(done.results, "Failed")
     assert codes(done, "errors") == ["MembersMissing"]
     assert done.csv is None
+
+
+@pytest.mark.parametrize(("users", "page"), [(1_000, 1), (MANY, 6)], ids=["few", "many"])
+async def test_a_list_of_members_that_ended_too_soon_is_read_again(connected: Connect, users: int, page: int) -> None:
+    tenant = Tenant(users=users)
+    scope = Scope(group=EVERYONE)
+    tenant.faults.add("lose_link", match=LIST, page=page, times=1)
+    async with connected(tenant) as edges:
+        done = await run_export(edges, columns=COLUMNS, scope=scope)
+    check_results(done.results, "Completed")
+    check_ids(done.csv, members_of(tenant, scope))
+    assert tenant.faults.applied == {"lose_link": 1}
+    assert done.results["warnings"] == []
 
 
 @pytest.mark.parametrize("users", [1_500, MANY], ids=["few", "many"])

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.api.body import MAX_BODY, MAX_USERS
 from shared.api.problems import BadRequest
-from shared.api.request import MAX_BODY, MAX_USERS, ExportRequest, parse
+from shared.api.request import ExportRequest, parse
 from shared.files.columns import COLUMN_SETS, COLUMNS
 from shared.settings import Settings, host_matches
 
