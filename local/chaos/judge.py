@@ -18,7 +18,7 @@ Json = dict[str, Any]
 GOOD = frozenset({"Completed", "CompletedWithErrors"})
 BAD = frozenset({"Failed", "Cancelled"})
 ONLY_SHOWN = frozenset({"download", "error", "advice"})
-"""What the answer has and results.json has not: links, why there is no file, what codes mean."""
+"""What the answer has and results.json may not have: links, why there is no file, what codes mean."""
 ENGINE_ENDED = frozenset({"Completed", "Failed", "Terminated"})
 
 
@@ -134,7 +134,7 @@ def _results(seen: Evidence) -> list[str]:
 def _same(seen: Evidence) -> bool:
     """The answer has a few things more, and perhaps not all the errors."""
     results = dict(seen.results or {})
-    shown = {name: value for name, value in seen.shown.items() if name not in ONLY_SHOWN}
+    shown = {name: value for name, value in seen.shown.items() if name not in ONLY_SHOWN or name in results}
     errors = shown.pop("errors", [])
     return shown == {name: results[name] for name in results if name != "errors"} and (
         results["errors"][: len(errors)] == errors

@@ -60,7 +60,7 @@ CANCELLED = replace(
     FAILED,
     code=200,
     shown=STOPPED | WHY | {"download": {}},
-    results=STOPPED,
+    results=STOPPED | WHY,
     listed=({"id": ID, "status": "Cancelled"},),
     cancelled=True,
 )

@@ -116,6 +116,9 @@ def test_a_name_that_is_like_no_other_gets_no_guess() -> None:
 @pytest.mark.parametrize("name", COLUMN_SETS)
 def test_columns_can_be_the_name_of_a_set(name: str) -> None:
     assert asked(columns=name).columns == COLUMN_SETS[name]
+    # A connector of Power Platform can send lists only.
+    assert asked(columns=[name]).columns == COLUMN_SETS[name]
+    assert "/columns/0" in refused({"columns": [name, "displayName"]})
 
 
 def test_columns_can_be_any_of_the_table_in_any_order() -> None:
