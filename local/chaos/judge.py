@@ -17,8 +17,8 @@ Json = dict[str, Any]
 
 GOOD = frozenset({"Completed", "CompletedWithErrors"})
 BAD = frozenset({"Failed", "Cancelled"})
-ONLY_SHOWN = frozenset({"download", "error", "advice"})
-"""What the answer has and results.json may not have: links, why there is no file, what codes mean."""
+ONLY_SHOWN = frozenset({"type", "download", "error", "advice"})
+"""What the answer has and results.json may not have: whether it is an export or a comparison, links, why there is no file, what codes mean."""
 ENGINE_ENDED = frozenset({"Completed", "Failed", "Terminated"})
 
 
