@@ -1,8 +1,8 @@
 """What Microsoft's own Durable extension (3.19.0) sent to the orchestrators, turn by turn.
 
-traces/*.jsonl: an export or a comparison a file, a turn a line, with the context that the extension sent and the orchestrator's answer.
-`Details`, which hold stack traces, were cut. `pytest tests/durable/test_extension.py --record-traces FOLDER` records
-new ones, and TRACES names another folder to replay.
+traces/*.jsonl: an export or a comparison a file, a turn a line, with the context that the extension sent and the
+orchestrator's answer. `Details`, which hold stack traces, were cut. `pytest tests/durable/test_extension.py
+--record-traces FOLDER` records new ones, and TRACES names another folder to replay.
 """
 
 import json

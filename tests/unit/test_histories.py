@@ -1,4 +1,4 @@
-"""What an older version has begun, this one ends: recorded histories of real exports and comparisons replay, from every point.
+"""What an older version has begun, this one ends: recorded histories replay, from every point.
 
 A failure here says that an orchestrator asks for other things, or in another order, than it did. Exports that run
 while this is deployed would fail. docs/reliability.md, "Versions", tells what to do instead.

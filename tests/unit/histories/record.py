@@ -1,8 +1,8 @@
 """Records histories of real exports and comparisons: `python -m tests.unit.histories.record VERSION [comparisons]`.
 
 They run on the local engine; with `comparisons` exports are not recorded anew. Each file is one orchestration with its
-history, which holds numbers and ids only, as every history does. Recorded once for a version of the orchestrator and then kept: what an older version has begun, a newer one must be
-able to end (docs/reliability.md, Versions).
+history, which holds numbers and ids only, as every history does. Recorded once for a version of the orchestrator and
+then kept: what an older version has begun, a newer one must be able to end (docs/reliability.md, Versions).
 """
 
 import json
