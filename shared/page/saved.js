@@ -7,6 +7,7 @@ import { inWords } from "./schedule.js";
 import { t } from "./words.js";
 
 const NEWEST = 200; // Operations among which the last runs are looked for.
+const LOOKED_UP = 50; // Older last runs that are asked for: an administrator may see thousands of saved exports.
 const dialog = find("saved");
 // `started(id)`: an export was started; `edit(saved)`: the form is to be filled with this one.
 let report = {};
@@ -30,7 +31,10 @@ async function load() {
   find("saved-loading").hidden = false;
   try {
     const [{ value: all }, { value: operations }] = await Promise.all([call("GET", "saved-exports"), call("GET", `exports?top=${NEWEST}`)]);
-    const runs = await Promise.all(all.map((saved) => lastRun(saved, operations)));
+    all.sort((one, other) => other.own - one.own);
+    const runs = all.map((saved) => newestRun(saved, operations));
+    const older = all.map((_, at) => at).filter((at) => !runs[at] && all[at].lastRun).slice(0, LOOKED_UP);
+    await Promise.all(older.map(async (at) => (runs[at] = await olderRun(all[at].lastRun))));
     if (load !== loads) return;
     find("saved-list").replaceChildren(...all.map((saved, at) => entry(saved, runs[at])));
     find("saved-empty").hidden = all.length > 0;
@@ -48,12 +52,14 @@ async function loadAgain() {
   await load();
 }
 
-// Its newest run among the newest operations, else the one that its schedule has started last; null when that is gone.
-async function lastRun({ name, owner, lastRun: planned }, operations) {
-  const found = operations.find(({ request, requestedBy }) => request?.saved === name && requestedBy?.id === owner.id);
-  if (found || !planned) return found ?? null;
+// Its newest run among the newest operations.
+const newestRun = ({ name, owner }, operations) =>
+  operations.find(({ request, requestedBy }) => request?.saved === name && requestedBy?.id === owner.id);
+
+// The run that its schedule has started last; null when that is gone.
+async function olderRun({ id }) {
   try {
-    return await call("GET", `exports/${planned.id}`);
+    return await call("GET", `exports/${id}`);
   } catch (problem) {
     if (problem.status === 404 || problem.status === 410) return null;
     throw problem;
@@ -67,13 +73,13 @@ function entry(saved, run) {
   return element(
     "li",
     {},
-    element("h3", { dir: "auto" }, name),
+    element("h3", {}, element("bdi", {}, name)),
     facts([
       [t("saved.owner"), own ? null : owner.name || owner.id],
       [t("fact.users"), asked({ request: saved.asked })],
       [t("schedule"), inWords(saved)],
       [t("saved.next"), saved.nextRunDateTime ? time(saved.nextRunDateTime) : null],
-      [t("saved.last"), run ? element("a", { class: "run", href: `#${run.id}` }, statusChip(run), time(run.createdDateTime)) : t("saved.never")],
+      [t("saved.last"), lastOf(saved, run)],
       [t("save.keep"), saved.keep ? String(saved.keep) : null],
       [t("compare"), saved.compare ? t("yes") : null],
     ]),
@@ -86,6 +92,12 @@ function entry(saved, run) {
       button(t("delete"), t("saved.deleteOf", { name }), "delete", () => remove(saved)),
     ),
   );
+}
+
+// Its status and time; of one that was not looked up the planned time.
+function lastOf({ lastRun }, run) {
+  if (run) return element("a", { class: "run", href: `#${run.id}` }, statusChip(run), time(run.createdDateTime));
+  return run === undefined && lastRun ? element("a", { class: "run", href: `#${lastRun.id}` }, time(lastRun.plannedDateTime)) : t("saved.never");
 }
 
 function facts(pairs) {

@@ -237,6 +237,22 @@ def test_last_run_and_problem_are_told_and_anothers_can_only_be_deleted(watched:
     assert deleted[0].endswith("/a?owner=2")
 
 
+def test_of_very_many_the_own_come_first_and_few_old_runs_are_asked_for(watched: Watched) -> None:
+    page = watched.page
+    run = {"id": ID.format(9), "plannedDateTime": "2026-03-01T10:00:00Z"}
+    many = [saved(f"s{at}", own=False, owner={"id": str(at), "name": f"User {at}"}, lastRun=run) for at in range(120)]
+    answer(page, "**/api/saved-exports", {"value": [*many, saved("mine")]})
+    answer(page, "**/api/exports?*", {"value": []})
+    asked = answer(page, "**/api/exports/*", listed(9))
+    watched.open("#saved")
+    items = page.locator("#saved-list li")
+    expect(items).to_have_count(121)
+    expect(items.first).to_contain_text("mine")
+    assert len(asked) == 50
+    expect(items.nth(1).get_by_role("link")).to_contain_text("Completed")
+    expect(items.last.get_by_role("link")).to_have_text("1 Mar 2026, 10:00")
+
+
 def test_an_api_out_of_reach_is_told_and_asked_again(watched: Watched) -> None:
     page = watched.page
     page.route("**/api/saved-exports", lambda route: route.abort())
