@@ -185,6 +185,23 @@ def test_the_browsers_time_zone_is_the_default(browser: Browser, serving: Servin
     context.close()
 
 
+def test_a_dutch_browser_reads_all_in_dutch(browser: Browser, serving: Serving) -> None:
+    context = browser.new_context(locale="nl-NL", timezone_id="Europe/Amsterdam")
+    page = context.new_page()
+    weekly = saved("gasten", schedule="30 6 * * 5", timeZone="Europe/Amsterdam", asked={"users": 2}, problem="Nee.")
+    monthly = saved("maand", schedule="0 0 28 * *", nextRunDateTime="2026-03-27T23:00:00Z")
+    answer(page, "**/api/saved-exports", {"value": [weekly, monthly]})
+    page.goto(f"{serving.url}/api/bulk-operations#saved")
+    expect(card(page, "gasten")).to_contain_text("Elke vrijdag om 06:30, Europe/Amsterdam")
+    expect(card(page, "gasten")).to_contain_text("2 gekozen gebruikers")
+    expect(card(page, "gasten")).to_contain_text("Het schema kon deze export niet starten: Nee.")
+    expect(card(page, "maand")).to_contain_text("Dag 28 van elke maand om 00:00, UTC")
+    expect(card(page, "maand")).to_contain_text("Volgende uitvoering28 mrt 2026, 00:00")
+    page.get_by_role("button", name="gasten verwijderen").click()
+    expect(page.get_by_role("alertdialog")).to_contain_text("gasten en het schema worden verwijderd.")
+    context.close()
+
+
 def test_an_edit_that_is_left_is_no_part_of_a_new_export(watched: Watched, server: httpx.Client) -> None:
     server.put("saved-exports/left", json={"columns": "profile", "fileName": "mine"}).raise_for_status()
     page = watched.open("#saved")
@@ -226,12 +243,12 @@ def test_last_run_and_problem_are_told_and_anothers_can_only_be_deleted(watched:
     expect(items.nth(0).get_by_role("link")).to_contain_text("Completed")
     expect(items.nth(0)).to_contain_text("The schedule could not start it: No more.")
     assert len(old) == 1
-    expect(items.nth(1)).to_contain_text("2 selected users")
-    expect(items.nth(1)).to_contain_text("Belongs toBo")
-    expect(items.nth(1).get_by_role("link")).to_have_attribute("href", f"#{ID.format(1)}")
-    expect(items.nth(1).get_by_role("button")).to_have_text(["Delete"])
-    expect(items.nth(2)).to_contain_text("Last runNone")
-    items.nth(1).get_by_role("button").click()
+    expect(items.nth(2)).to_contain_text("2 selected users")
+    expect(items.nth(2)).to_contain_text("Belongs toBo")
+    expect(items.nth(2).get_by_role("link")).to_have_attribute("href", f"#{ID.format(1)}")
+    expect(items.nth(2).get_by_role("button")).to_have_text(["Delete"])
+    expect(items.nth(1)).to_contain_text("Last runNone")
+    items.nth(2).get_by_role("button").click()
     page.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
     expect(page.locator("#saved [role=status]").first).to_have_text("a was deleted")
     assert deleted[0].endswith("/a?owner=2")
