@@ -60,7 +60,7 @@ def _is_true(changes: Changes, row: Mapping[str, Any]) -> bool:
 
 def _bare(cell: str) -> str:
     """Without apostrophes, of which the guard against formulas adds some, and without a workbook's escapes."""
-    return unescape(cell).replace("'", "")
+    return str(unescape(cell)).replace("'", "")
 
 
 def in_results(changes: Changes, results: Mapping[str, Any]) -> list[str]:
