@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import charts, effort, report
-from benchmarks.parts import batches, changes, cold, compare, cpu, formats, history, instance, load, scale
+from benchmarks.parts import batches, changes, cold, columns, compare, cpu, formats, history, instance, load, scale
 from benchmarks.progress import Progress
 
 PARTS = {
@@ -21,6 +21,7 @@ PARTS = {
     "history": history,
     "cold": cold,
     "batches": batches,
+    "columns": columns,
     "load": load,
 }
 

@@ -24,6 +24,9 @@ class Effort:
     history_ranges: tuple[int, ...] = (500, 1000, 2000)
     batch_users: int = 100_000
     batch_latency_ms: int = 300
+    column_latency_ms: int = 100
+    column_users: tuple[int, int, int, int] = (1_000_000, 200_000, 280_000, 100_000)
+    """With managers, with licenses, with the registration report, with authentication columns."""
     loads: tuple[tuple[int, int], ...] = ((50, 20_000), (1000, 2_000))
     """Exports at once, and the users of each."""
 
@@ -43,5 +46,6 @@ QUICK = Effort(
     history_users=4_000,
     history_ranges=(50, 100, 200),
     batch_users=2_000,
+    column_users=(20_000, 20_000, 20_000, 10_000),
     loads=((10, 10_000), (50, 1_000)),
 )

@@ -24,10 +24,10 @@ class Tenant:
 
 
 @contextmanager
-def running(users: int, latency_ms: float = 0, shape: str = "normal") -> Iterator[Tenant]:
+def running(users: int, latency_ms: float = 0, shape: str = "normal", *options: str) -> Iterator[Tenant]:
     """Starts it, and ends it at the end."""
     command = [sys.executable, "-m", "local.tenant", "--users", str(users), "--latency-ms", str(latency_ms)]
-    command += ["--shape", shape, "--parent-pid", str(os.getpid())]
+    command += ["--shape", shape, *options, "--parent-pid", str(os.getpid())]
     with TemporaryDirectory(prefix="benchmark-tenant-") as folder:
         log = Path(folder) / "log"
         with log.open("wb") as file:

@@ -23,6 +23,10 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--latency-ms", type=float, default=0.0, help="latency per page and per batch")
     parser.add_argument("--units", type=float, help="resource units per 10 s (Graph: 3500, 5000 or 8000)")
     parser.add_argument("--method-limit", type=float, help="requests for authentication methods per 10 s (Graph: 5)")
+    parser.add_argument(
+        "--registered", type=float, default=1.0, help="share of users who may have more methods than a password"
+    )
+    parser.add_argument("--expand-page", type=int, help="most users of a page with $expand")
     parser.add_argument("--sign-in-limit", type=float, help="requests with signInActivity per minute (Graph: 10)")
     parser.add_argument(
         "--method-errors", type=float, default=0.0, help="share of users whose methods answer 403, 404 or 500"
@@ -53,6 +57,8 @@ async def run(options: argparse.Namespace) -> None:
         shape=options.shape,
         units=options.units,
         method_limit=options.method_limit,
+        registered=options.registered,
+        expand_page=options.expand_page,
         sign_in_limit=options.sign_in_limit,
         permissions=options.permissions,
         premium=not options.no_premium,

@@ -19,7 +19,7 @@ from typing import Any
 
 from local.tenant.cultures import CULTURES
 from local.tenant.metadata import EXTENSIONS, PROPERTIES, is_list
-from local.tenant.people import Persona, personas
+from local.tenant.people import PASSWORD_ALONE, Persona, personas
 
 User = dict[str, Any]
 Shape = tuple[tuple[str, ...], frozenset[str]]  # of a row: what is selected, and what of it is hidden
@@ -48,6 +48,7 @@ class Directory:
     created: "array[int]"  # milliseconds since 1970; meaningless below `nulls`
     bits: "array[int]"
     upns: list[str]
+    registered: float = 1.0  # the share who may have registered more than a password
     deleted_at: int | None = None  # of a bin: its users were deleted in the 30 days before
     edited: dict[int, User | None] = field(default_factory=dict)  # None: deleted since
     cache: dict[Any, Any] = field(default_factory=dict)  # what listing.py remembers about filters
@@ -277,6 +278,8 @@ def methods_text(directory: Directory, position: int) -> str:
     """The JSON array of a user's authentication methods."""
     if position >= len(directory):
         return "[]"
+    if (directory.bits[position] >> 11) % 1000 >= directory.registered * 1000:
+        return PASSWORD_ALONE
     return directory.kinds[directory.bits[position] & 2047].methods % facts(directory, position)
 
 

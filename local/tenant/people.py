@@ -294,18 +294,18 @@ PHONE_IDS = {
 }
 EMAIL_ID = "3ddfcfc8-9383-446f-83cc-3ab9be4be18f"
 PASSWORD_ID = "28c10230-6103-485e-b985-444c60001490"  # noqa: S105 - the fixed id of the method, no secret
+_PASSWORD = {
+    "@odata.type": "#microsoft.graph.passwordAuthenticationMethod",
+    "id": PASSWORD_ID,
+    "password": None,
+    "createdDateTime": None,
+}
+PASSWORD_ALONE = json.dumps([_PASSWORD])
 
 
 def _methods(rng: random.Random, here: Culture, kind: str) -> str:
     """The sign-in methods of a persona, as the `value` of `/authentication/methods`."""
-    methods: list[dict[str, object]] = [
-        {
-            "@odata.type": "#microsoft.graph.passwordAuthenticationMethod",
-            "id": PASSWORD_ID,
-            "password": None,
-            "createdDateTime": None,
-        }
-    ]
+    methods: list[dict[str, object]] = [dict(_PASSWORD)]
     numbers = {"mobile": "+31 6%(d4)s%(d4)s", "alternateMobile": "+1 206555%(d4)s", "office": "+1 425555%(d4)sx%(d3)s"}
     for phone, share in (("mobile", 0.6), ("alternateMobile", 0.15), ("office", 0.1)):
         if rng.random() < share:

@@ -40,7 +40,8 @@ class Tenant:
     signInActivity per `sign_in_window` seconds (None: no limit). `permissions` are those of tokens that name none
     themselves; `deny` names those that are missing of all: "authentication" and "signin" for what opens these.
     `premium` False: no P1 licence. `cloud` names a national one, whose users lack some properties (metadata.ABSENT).
-    `method_errors` is the share of users whose methods answer 403, 404 or 500. `fractions` hides milliseconds behind
+    `method_errors` is the share of users whose methods answer 403, 404 or 500; `registered` the share who may have
+    more methods than a password. `fractions` hides milliseconds behind
     the creation times. `batch_text` says how a plain number (`/users/$count`) comes back within a batch, as no
     document says it: "number" or "base64". Unknown too: `expand_page`, the most users of a page with $expand;
     `expand_eventual`, what becomes of $expand in an advanced query ("taken", "refused", "ignored"); `hidden_members`,
@@ -59,6 +60,7 @@ class Tenant:
     deny: tuple[str, ...] = ()
     premium: bool = True
     method_errors: float = 0.0
+    registered: float = 1.0
     fractions: bool = False
     batch_text: str = "number"
     cloud: str = ""
@@ -78,6 +80,7 @@ class Tenant:
         self.faults.seed = self.seed
         undated = "createdDateTime" in self.absent
         self.directory = make_directory(self.users, self.seed, self.shape, self.fractions, undated=undated)
+        self.directory.registered = self.registered
         self.bin = make_directory(self.users // 100, self.seed, salt=1000)
         self.bin.deleted_at = int(time.time())
         self.buckets = {

@@ -31,6 +31,8 @@ SCOPES = (
     'must be "all" (as by default), {"deleted": true}, {"group": ID} or {"administrativeUnit": ID}, with an object id'
 )
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+FILTER_SHOWN = 200
+"""Characters of a filter in the list: they travel in a blob's metadata, of which there are 8 KiB at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,16 @@ class ExportRequest:
     """The name of the saved export that this is a run of."""
     fingerprint: str = field(default="", compare=False)
     """Of the body as JSON: the order of keys, and spaces, don't matter."""
+
+    def asked(self) -> dict[str, Any]:
+        """What a list tells requests apart by: how many users are selected, or scope and filter, shortened."""
+        if self.old:
+            return {"old": self.old, "new": self.new}
+        if self.users:
+            return {"users": len(self.users)}
+        cut = self.filter[:FILTER_SHOWN]
+        scope: dict[str, Any] = {} if self.scope == ALL else {"scope": self.scope.shown()}
+        return scope | ({"filter": cut if cut == self.filter else f"{cut} …"} if self.filter else {})
 
 
 def parse(body: bytes, settings: Settings, now: datetime, *, authentication: bool = True) -> ExportRequest:

@@ -58,6 +58,8 @@ class Saved(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     last_run: Run | None = None
     problem: str = ""
     """Why the schedule could not start it the last time."""
+    asked: dict[str, Any] = {}
+    """What the list shows of the request."""
 
     def next_time(self) -> datetime | None:
         """When the schedule wants it next, in UTC; this may be over."""
@@ -66,13 +68,14 @@ class Saved(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
         where = schedules.zone(self.time_zone)
         return schedules.next_time(schedules.parse(self.schedule), where, datetime.fromisoformat(self.after))
 
-    def shown(self) -> Json:
-        """As the API shows it, without the request."""
+    def shown(self, caller: Caller) -> Json:
+        """As the API shows it to this caller, without the request."""
         found: Json = msgspec.to_builtins(self)
         following = self.next_time()
         optional = {"timeZone": self.time_zone, "nextRunDateTime": stamp(following)} if following else {}
-        hidden = {"readsAuthentication", "after"}
-        return {name: value for name, value in found.items() if name not in hidden} | optional
+        hidden = {"readsAuthentication", "after", "asked"}
+        own = {"own": self.owner["id"] == caller.id}
+        return {name: value for name, value in found.items() if name not in hidden} | optional | own
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +136,11 @@ async def put(on: Operations, name: str, body: bytes, caller: Caller) -> tuple[J
         compare=timetable.compare,
         file_name=wanted.file_name if given.get("fileName") else "",
         last_run=before.last_run if before else None,
+        asked=wanted.asked(),
     )
     content = {key: value for key, value in given.items() if key not in saving.PROPERTIES}
     await blobs.write(on.storage, saved_name(caller.id, name), msgspec.json.encode(content), msgspec.to_builtins(saved))
-    return _shown(saved, content), before is None
+    return _shown(saved, content, caller), before is None
 
 
 async def get(on: Operations, name: str, owner: str, caller: Caller) -> Json:
@@ -145,13 +149,13 @@ async def get(on: Operations, name: str, owner: str, caller: Caller) -> Json:
     content = await blobs.read(on.storage, found.blob)
     if content is None:
         raise _not_found()
-    return _shown(found.saved, msgspec.json.decode(content))
+    return _shown(found.saved, msgspec.json.decode(content), caller)
 
 
 async def list_all(on: Operations, caller: Caller) -> Json:
     """`{"value": [...]}`: those that the caller may see, without their requests."""
     found = await stored(on.storage, SAVED if caller.administrator else saved_name(caller.id))
-    return {"value": [each.saved.shown() for each in found]}
+    return {"value": [each.saved.shown(caller) | {"asked": each.saved.asked} for each in found]}
 
 
 async def delete(on: Operations, name: str, owner: str, caller: Caller) -> None:
@@ -198,8 +202,8 @@ def _not_found() -> ProblemError:
     return ProblemError(404, "Not found", "There is no such saved export, or it is not yours.")
 
 
-def _shown(saved: Saved, content: Mapping[str, Any]) -> Json:
+def _shown(saved: Saved, content: Mapping[str, Any], caller: Caller) -> Json:
     """With the request as it was sent; of the callback only the host."""
     callback = content.get("callbackUrl")
     host = {"callbackHost": urlsplit(callback).hostname} if callback else {}
-    return saved.shown() | {name: content[name] for name in content if name != "callbackUrl"} | host
+    return saved.shown(caller) | {name: content[name] for name in content if name != "callbackUrl"} | host

@@ -25,12 +25,8 @@ from shared.compare.workflow import COMPARE
 from shared.export.context import COMPARISON, Record, find_record
 from shared.export.messages import Json
 from shared.export.workflow import EXPORT
-from shared.graph.scopes import ALL
 from shared.storage import blobs
 from shared.storage.names import callback_name, deleted_name, key_name, place_name, record_name, users_name, work_name
-
-FILTER_SHOWN = 200
-"""Characters of a filter in the list: they travel in a blob's metadata, of which there are 8 KiB at most."""
 
 
 async def start(operations: Operations, request: ExportRequest, caller: Caller, idempotency_key: str = "") -> str:
@@ -115,7 +111,7 @@ async def _write(operations: Operations, request: ExportRequest, caller: Caller,
         await blobs.write(operations.storage, users_name(record.id, record.attempt), msgspec.json.encode(request.users))
     summary: Json = {"fileName": record.file_name, "createdDateTime": record.created_date_time}
     summary |= {"format": record.format, "compress": record.compress}
-    summary |= {"requestedBy": record.requested_by, "asked": _asked(record)}
+    summary |= {"requestedBy": record.requested_by, "asked": request.asked()}
     summary |= {"saved": record.saved} if record.saved else {}
     summary |= {"type": record.type} if record.type == COMPARISON else {}
     await blobs.write_once(operations.storage, record_name(export_id), msgspec.json.encode(record), summary)
@@ -144,14 +140,3 @@ def record_of(request: ExportRequest, caller: Caller, export_id: str, now: datet
         old=request.old,
         new=request.new,
     )
-
-
-def _asked(record: Record) -> Json:
-    """What the list tells exports apart by: how many users are selected, or scope and filter, shortened."""
-    if record.old:
-        return {"old": record.old, "new": record.new}
-    if record.users:
-        return {"users": record.users}
-    cut = record.filter[:FILTER_SHOWN]
-    scope: Json = {} if record.scope == ALL else {"scope": record.scope.shown()}
-    return scope | ({"filter": cut if cut == record.filter else f"{cut} …"} if record.filter else {})

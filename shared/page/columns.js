@@ -6,6 +6,7 @@ import { aboutColumn, has, t } from "./words.js";
 
 let columns = [];
 let sets = {};
+let order = []; // Of the columns of a saved export: the file keeps it.
 let boxes = new Map(); // header -> its checkbox
 
 export const loaded = () => columns.length > 0;
@@ -117,10 +118,26 @@ function check(headers) {
 // What the request says: a set's name, a list, or nothing while the columns could not be loaded.
 export function read(set) {
   if (set) return set;
-  return loaded() ? [...chosen(), ...ofTenant()] : undefined;
+  if (!loaded()) return undefined;
+  const names = [...chosen(), ...ofTenant()];
+  return [...order.filter((name) => names.includes(name)), ...names.filter((name) => !order.includes(name))];
+}
+
+// Chooses what a request has: a set's name, also alone in a list, or names. Nothing: the default set.
+export function fill(wanted) {
+  if (!wanted) return;
+  const names = [wanted].flat();
+  const set = names.length === 1 && names[0] in sets ? names[0] : "";
+  // By its attribute: the value of all radio buttons of a name can't be set to nothing.
+  find("form").querySelector(`[name=columns][value="${CSS.escape(set)}"]`).checked = true;
+  if (set) return;
+  order = names;
+  check(names);
+  find("tenant-columns").value = names.filter((name) => !boxes.has(name)).join(", ");
 }
 
 export function reset() {
+  order = [];
   check([]);
   find("columns-search").value = "";
   search();

@@ -21,13 +21,15 @@ export function showErrors(form, errors) {
     byField.set(field, [...(byField.get(field) ?? []), error.detail]);
   }
   for (const [field, details] of byField) if (field) showAtField(field, details);
-  find("form-note").textContent = errors.length ? t("form.corrections", { count: errors.length }) : "";
+  find("form-note").textContent = errors.length ? correctionsText(errors.length) : "";
   const first = form.querySelector("[aria-invalid]");
   first?.focus();
   first?.closest(".field").scrollIntoView({ block: "nearest" });
   form.querySelector(".error")?.scrollIntoView({ block: "nearest" });
   return errors.length > 0 && !byField.has(undefined);
 }
+
+const correctionsText = (count) => (find("save").checked ? t("save.corrections", { count }) : t("form.corrections", { count }));
 
 function showAtField(field, details) {
   const more = details.length - SHOWN_PROBLEMS;

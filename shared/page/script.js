@@ -1,10 +1,11 @@
-// The page: what its address names is shown. `#new` is the form, `#{id}` the details of one export; `?status=` and
+// The page: what its address names is shown. `#new` is the form, `#saved` the saved exports, `#{id}` the details of one export; `?status=` and
 // `?name=` are what the list is narrowed to.
 
 import * as compare from "./compare.js";
 import { announce, find, keepFocus } from "./dom.js";
 import * as details from "./details.js";
 import * as list from "./list.js";
+import * as saved from "./saved.js";
 import * as start from "./start.js";
 import { fillTexts, t, zone } from "./words.js";
 
@@ -18,6 +19,8 @@ async function follow() {
   const id = opened();
   if (location.hash === "#new" && list.mayExport()) start.open();
   else start.close();
+  if (location.hash === "#saved" && list.mayExport()) saved.open();
+  else saved.close();
   if (!id) return details.close();
   details.begin(id, list.known(id));
   const problem = await list.update(id);
@@ -33,10 +36,12 @@ for (const dialog of document.querySelectorAll("dialog")) {
   dialog.addEventListener("close", () => {
     if (dialog.id === "confirm") return;
     const id = opened();
-    if (dialog.id === "start" ? location.hash === "#new" : id) history.replaceState(null, "", location.pathname + location.search);
+    const own = { start: location.hash === "#new", saved: location.hash === "#saved", details: id };
+    if (own[dialog.id]) history.replaceState(null, "", location.pathname + location.search);
     list.showTitle();
     const lost = document.activeElement === document.body || dialog.contains(document.activeElement);
-    if (lost) (list.linkOf(id) ?? (dialog.id === "start" && !find("commands").hidden ? find("new") : find("list"))).focus();
+    const opener = { start: find("new"), saved: find("open-saved") }[dialog.id];
+    if (lost) (list.linkOf(id) ?? (opener && !find("commands").hidden ? opener : find("list"))).focus();
   });
 }
 
@@ -56,9 +61,27 @@ details.setUp({
   },
   again: started,
 });
-start.setUp({ started });
+start.setUp({
+  started,
+  saved: (name) => {
+    location.hash = "saved";
+    announce(t("said.saved", { name }));
+  },
+});
+saved.setUp({
+  started,
+  edit: async (found) => {
+    await start.fill(found);
+    location.hash = "new";
+  },
+});
 compare.setUp({ started });
-list.setUp({ refused: start.close });
+list.setUp({
+  refused: () => {
+    start.close();
+    saved.close();
+  },
+});
 window.addEventListener("hashchange", follow);
 follow();
 list.begin();

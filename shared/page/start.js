@@ -1,4 +1,4 @@
-// The form that starts an export. A problem that the API reports is shown at its field, found by its JSON pointer.
+// The form that starts an export, or saves its request. A problem that the API reports is shown at its field, found by its JSON pointer.
 
 import { call, showProblem } from "./api.js";
 import * as columns from "./columns.js";
@@ -7,21 +7,25 @@ import { showErrors } from "./fielderrors.js";
 import * as filters from "./filters.js";
 import * as peruser from "./peruser.js";
 import { previewOf } from "./preview.js";
+import * as save from "./save.js";
 import { t } from "./words.js";
 import * as users from "./userlist.js";
 
 const form = find("form");
 const dialog = find("start");
 const chosen = (name) => form.elements[name].value;
-let report = {}; // `started(id)`: an export was started.
+let report = {}; // `started(id)`: an export was started; `saved(name)`: its request was saved.
 let lastTry = { body: "", key: "" };
 
 export function setUp(callbacks) {
   report = callbacks;
   filters.setUp();
+  save.setUp();
   users.setUp((detail) => showErrors(form, detail ? [{ pointer: "/users", detail }] : []));
   form.addEventListener("change", showParts);
   find("preview").addEventListener("click", showPreview);
+  // What was being edited must not become part of a new export.
+  dialog.addEventListener("close", () => save.editing() && reset());
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     submit();
@@ -36,9 +40,10 @@ export async function open() {
 export const close = () => dialog.open && dialog.close();
 
 function showParts() {
-  for (const part of form.querySelectorAll("[data-scope]")) part.hidden = part.dataset.scope !== chosen("scope");
+  for (const part of form.querySelectorAll("[data-scope]")) part.hidden = !part.dataset.scope.split(" ").includes(chosen("scope"));
   for (const part of form.querySelectorAll("[data-formats]")) part.hidden = !part.dataset.formats.split(" ").includes(chosen("format"));
   find("columns").hidden = chosen("columns") !== "";
+  save.showParts();
   peruser.update(perUserRequest);
 }
 
@@ -64,10 +69,33 @@ function reset() {
   form.reset();
   filters.reset();
   users.reset();
+  save.reset();
   find("preview-result").hidden = true;
   if (columns.loaded()) columns.reset();
   showErrors(form, []);
   showProblem(find("form-problem"), null);
+  showParts();
+}
+
+// Fills the form with a saved export.
+export async function fill(saved) {
+  // Without the columns that there are, what is saved would lose its own.
+  if (!columns.loaded()) await columns.load();
+  reset();
+  const { scope, users: selected, filter } = saved;
+  const only = scope?.group ? "group" : scope?.administrativeUnit ? "unit" : scope?.deleted ? "deleted" : filter ? "filter" : "all";
+  form.elements.scope.value = selected ? "users" : only;
+  find("group-id").value = scope?.group ?? "";
+  find("unit-id").value = scope?.administrativeUnit ?? "";
+  find("odata").value = filter ?? "";
+  if (selected) users.fill(selected);
+  columns.fill(saved.columns);
+  find("file-name").value = saved.fileName ?? "";
+  find("format").value = saved.format ?? "csv";
+  find("separator").value = saved.separator ?? ",";
+  find("compress").checked = saved.compress === true;
+  find("excel").checked = saved.excel !== false;
+  save.fill(saved);
   showParts();
 }
 
@@ -77,7 +105,8 @@ function request() {
   if (format === "csv" && chosen("separator") !== ",") body.separator = chosen("separator");
   if (format !== "xlsx" && find("compress").checked) body.compress = true;
   if (find("file-name").value.trim()) body.fileName = find("file-name").value;
-  if (chosen("scope") === "filter") body.filter = find("odata").value;
+  const also = ["group", "unit", "deleted"].includes(chosen("scope")) && find("odata").value.trim();
+  if (chosen("scope") === "filter" || also) body.filter = find("odata").value;
   if (chosen("scope") === "users") body.users = users.read();
   if (chosen("scope") === "group") body.scope = { group: find("group-id").value.trim() };
   if (chosen("scope") === "unit") body.scope = { administrativeUnit: find("unit-id").value.trim() };
@@ -100,9 +129,13 @@ function problemsOf(body) {
 async function submit() {
   if (isBusy(find("submit"))) return;
   const wanted = request();
-  const problems = problemsOf(wanted);
+  const problems = [...problemsOf(wanted), ...save.problems()];
   if (problems.length) {
     showErrors(form, problems);
+    return;
+  }
+  if (save.wanted()) {
+    await keep(wanted);
     return;
   }
   const body = JSON.stringify(wanted);
@@ -116,6 +149,22 @@ async function submit() {
     reset();
     dialog.close();
     await report.started(id);
+  } catch (problem) {
+    showRefusal(problem);
+  } finally {
+    setBusy(find("submit"), false);
+    if (dialog.open) keepFocus(find("submit"));
+  }
+}
+
+async function keep(wanted) {
+  const name = find("save-name").value;
+  setBusy(find("submit"), true);
+  try {
+    if (!(await save.put(wanted))) return;
+    reset();
+    dialog.close();
+    report.saved(name);
   } catch (problem) {
     showRefusal(problem);
   } finally {

@@ -78,6 +78,11 @@ function askQuietly(question) {
   focused?.focus();
 }
 
+export function fill(users) {
+  find("users").value = users.join("\n");
+  count();
+}
+
 export const read = () => parseUsers(find("users").value).users;
 export const asks = () => !find("users-question").hidden && !find("users-column").value;
 

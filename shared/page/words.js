@@ -9,6 +9,7 @@ const PLURALS = new Intl.PluralRules(locale);
 const NUMBERS = new Intl.NumberFormat(locale);
 const DATES = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
 const HOURS = new Intl.DateTimeFormat(locale, { timeStyle: "short" });
+const WEEKDAYS = new Intl.DateTimeFormat(locale, { weekday: "long" });
 const LISTS = new Intl.ListFormat(locale, { type: "conjunction" });
 
 // The text with its {values}. One with plurals is chosen by `count`.
@@ -43,6 +44,8 @@ export const number = (value) => (value === null || value === undefined ? "–" 
 export const percent = (part) => new Intl.NumberFormat(locale, { style: "percent" }).format(Math.floor(part * 100) / 100);
 export const listed = (words) => LISTS.format(words);
 
+// The name of a day of the week; Sunday is 0.
+export const weekday = (day) => WEEKDAYS.format(new Date(2023, 0, 1 + Number(day)));
 export const hour = (date) => HOURS.format(date);
 export const timeText = (date) => DATES.format(date);
 

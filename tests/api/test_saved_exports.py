@@ -38,6 +38,21 @@ def test_what_is_saved_is_shown_with_its_next_run_and_without_the_callbacks_secr
     assert "a-secret" not in app.log()
 
 
+def test_the_list_tells_what_each_asks_for_and_whose_it_is(app: Api) -> None:
+    name = uuid4().hex
+    save(app, name, users=["ann@contoso.com", "bo@contoso.com"])
+    save(app, f"{name}-filter", filter=f"displayName eq '{'x' * 300}'")
+    save(app, f"{name}-all")
+    found = {each["name"]: each for each in app.get("/api/saved-exports").json()["value"]}
+    assert found[name]["asked"] == {"users": 2}
+    assert len(found[f"{name}-filter"]["asked"]["filter"]) == 202
+    assert found[f"{name}-all"]["asked"] == {}
+    assert app.get(f"/api/saved-exports/{name}").json()["own"] is True
+    assert "asked" not in app.get(f"/api/saved-exports/{name}").json()
+    seen = app.as_caller(administrator(uuid4().hex)).get("/api/saved-exports").json()["value"]
+    assert {each["own"] for each in seen if each["name"].startswith(name)} == {False}
+
+
 def test_a_put_replaces_and_a_delete_removes(app: Api) -> None:
     assert save(app, "a", filter="accountEnabled eq true").status_code == 201
     replaced = save(app, "a")

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from local.serve import Serving
 from tests.browser.test_comparisons import COMPARISON
+from tests.browser.test_saved import saved
 from tests.browser.test_states import answer, listed, running
 
 AXE = Path(__file__).parents[2] / "local" / "node_modules" / "axe-core" / "axe.min.js"
@@ -26,6 +27,13 @@ ENDED = listed(
     errors=[{**ERROR, "requestId": "7d1"}, *[{**ERROR, "code": "Request_ResourceNotFound", "column": "a, b"}] * 5],
     warnings=[{"code": "CountDiffers", "reason": "Graph counted another number."}],
     download={"csv": "https://example.com/", "results": "https://example.com/", "expiresOn": ""},
+)
+SAVED = saved(
+    "guests",
+    schedule="0,30 6 * * 1",
+    nextRunDateTime="2026-03-02T06:00:00Z",
+    lastRun={"id": ENDED["id"], "plannedDateTime": "2026-03-01T06:00:00Z"},
+    problem="Not now.",
 )
 CANCELLED = {**running(2), "cancelRequested": True}
 
@@ -50,6 +58,22 @@ def refused(status: int) -> Callable[[Page], None]:
         answer(page, "**/api/exports?*", {"title": "No", "detail": "Not now."}, status)
 
     return prepare
+
+
+def saved_list(*found: dict[str, Any]) -> Callable[[Page], None]:
+    def prepare(page: Page) -> None:
+        list_of(ENDED)(page)
+        answer(page, "**/api/exports/*", ENDED)
+        answer(page, "**/api/saved-exports", {"value": list(found)})
+
+    return prepare
+
+
+def save_wrongly(page: Page) -> None:
+    expect(page.get_by_role("radio", name="documented")).to_be_checked()
+    page.get_by_role("checkbox", name="Save these settings").check()
+    page.get_by_label("Schedule").select_option("Own expression (NCRONTAB)")
+    page.get_by_role("button", name="Save", exact=True).click()
 
 
 def one_by_one(page: Page) -> None:
@@ -88,6 +112,9 @@ STATES: dict[str, tuple[Callable[[Page], None], str, Callable[[Page], None], str
     "cancelled": (details_of(CANCELLED), f"#{CANCELLED['id']}", nothing, "#details .chip"),
     "question": (details_of(running(2)), f"#{running(2)['id']}", ask_to_cancel, "#confirm"),
     "errors": (details_of(ENDED), f"#{ENDED['id']}", nothing, "#details .errors"),
+    "saved": (saved_list(SAVED, saved("b", own=False)), "#saved", nothing, "#saved-list li"),
+    "saved, none": (saved_list(), "#saved", nothing, "#saved-empty"),
+    "saving, refused": (list_of(), "#new", save_wrongly, ".error"),
     "form": (list_of(), "#new", nothing, "#sets label"),
     "form, all parts": (list_of(), "#new", one_by_one, "#groups"),
     "form, refused": (list_of(), "#new", wrong, ".error"),

@@ -14,7 +14,7 @@ from shared.files.columns import COLUMN_SETS, COLUMNS
 
 FOLDER = Path(page.__file__).parent
 OPERATING = FOLDER.parents[1] / "docs" / "operating.md"
-BY_VALUE = ("status.", "empty.", "format.", "group.", "set.", "cost.")
+BY_VALUE = ("status.", "empty.", "format.", "group.", "set.", "cost.", "when.")
 """Texts whose key ends with a value."""
 TWICE = re.compile(r'"((?:errors|users)\.\w+)"')
 """Keys that are chosen before they are given to t()."""
