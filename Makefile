@@ -1,7 +1,7 @@
 # Every target does its own set-up: a virtual environment in .venv and Azurite in local/node_modules.
 PYTHON ?= python3
 USERS ?= 20000
-ROUNDS ?= 39
+ROUNDS ?= 45
 VENV := .venv
 BIN := $(VENV)/bin
 

@@ -11,7 +11,7 @@ from shared.api.problems import ProblemError
 from shared.api.progress import is_running
 from shared.export.context import find_record
 from shared.storage import blobs
-from shared.storage.names import KEYS, RUNNING, deleted_name, order, place_name, record_name, work_name
+from shared.storage.names import KEYS, RUNNING, WORK, deleted_name, order, place_name, record_name, work_name
 
 
 async def delete(operations: Operations, export_id: str, caller: Caller) -> None:
@@ -88,6 +88,8 @@ async def _discard_left_over(operations: Operations) -> None:
     """Discards blocks staged for exports that have ended, however young: killed activities leave some."""
     there = {name async for name in blobs.names(operations.storage, "")}
     async for blob in blobs.listing(operations.storage, uncommitted=True):
-        running = blob.name in there or is_running(await operations.durable.get_status(blob.name.split("/")[0]))
+        running = blob.name in there or is_running(
+            await operations.durable.get_status(blob.name.removeprefix(WORK).split("/")[0])
+        )
         if not running:
             await blobs.discard_uncommitted(operations.storage, blob.name)

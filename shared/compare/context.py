@@ -68,6 +68,8 @@ class Execution:
     record: Record
     looked: float
     written: list[str] = field(default_factory=list)
+    staged: set[str] = field(default_factory=set)
+    """Blobs under work/ that have blocks, and are not committed yet."""
 
     async def go_on(self) -> bool:
         """Whether it is time to note how far it is. Raises Unwanted when the comparison has ended."""
@@ -94,6 +96,8 @@ class Execution:
 
     async def leave(self) -> Ended:
         """What an execution returns whose comparison has ended; takes away what it has written."""
+        for name in self.staged:
+            await blobs.erase(self.edges.storage, name)
         return await clean.leave(self.edges, self.record, self.written)
 
 

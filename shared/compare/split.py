@@ -68,6 +68,7 @@ class _Parts:
         self.waiting[at].clear()
         self.sizes[at] = 0
         self.blocks[at] += 1
+        self.run.staged.add(self._name(at))
         async with self.places:
             await blobs.stage(self.run.edges.storage, self._name(at), f"{number:05d}", data)
 
@@ -76,6 +77,7 @@ class _Parts:
             blocks = [f"{number:05d}" for number in range(self.blocks[at])]
             async with self.places:
                 await blobs.commit(self.run.edges.storage, self._name(at), blocks, "application/jsonl")
+            self.run.staged.discard(self._name(at))
             self.run.written.append(self._name(at))
 
     def _name(self, at: int) -> str:

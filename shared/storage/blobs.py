@@ -1,5 +1,6 @@
 """The edge to Blob Storage: blocks, commits, small files, listings and links."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -223,12 +224,18 @@ async def discard_uncommitted(storage: Storage, name: str) -> None:
         return
 
 
+ERASED_AT_ONCE = 16
+
+
 async def delete_all(storage: Storage, prefix: str) -> None:
-    """Removes every blob whose name begins so."""
+    """Removes every blob whose name begins so, also those that a killed execution has staged and never committed."""
     found = [name async for name in names(storage, prefix)]
     for start in range(0, len(found), DELETE_BATCH):
         # A blob that no longer exists is not a failure: this may run a second time.
         await storage.container.delete_blobs(*found[start : start + DELETE_BATCH], raise_on_any_failure=False)
+    staged = [blob.name async for blob in listing(storage, prefix, uncommitted=True)]
+    for start in range(0, len(staged), ERASED_AT_ONCE):
+        await asyncio.gather(*(erase(storage, name) for name in staged[start : start + ERASED_AT_ONCE]))
 
 
 async def listing(

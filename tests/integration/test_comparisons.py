@@ -15,6 +15,7 @@ import pytest
 from local.tenant import Tenant, create_user, delete_user, update_user
 from shared.compare import activities as comparing
 from shared.compare import prepare
+from shared.compare.context import Execution
 from shared.compare.messages import PrepareTask
 from shared.export.context import Edges, read_record
 from shared.export.messages import received, sent
@@ -122,6 +123,11 @@ def in_parts(rows: int, *, then: Any = None) -> Any:
     return run
 
 
+async def left_of(edges: Edges, found: Comparison) -> list[str]:
+    """What only a running comparison needs, also what is staged and not committed."""
+    return [each.name async for each in blobs.listing(edges.storage, work_name(found.id, ""), uncommitted=True)]
+
+
 def changes(found: Comparison) -> dict[str, str]:
     rows = rows_of(found.file)
     assert len({row["objectId"] for row in rows}) == len(rows)
@@ -190,7 +196,7 @@ async def test_in_parts_and_with_each_activity_twice_it_is_the_same(connected: C
         assert changes(found) == told
         assert len({task["parts"][0] for name, task, _ in context.calls if name == "compare"}) > 1
         # Nothing that only a running comparison needs is left, whoever came too late.
-        assert [name async for name in blobs.names(edges.storage, work_name(found.id, ""))] == []
+        assert await left_of(edges, found) == []
 
 
 async def test_nothing_has_changed_when_nothing_has(connected: Connect) -> None:
@@ -371,7 +377,33 @@ async def test_a_cancel_ends_it_at_any_step_and_leaves_nothing(connected: Connec
         found = await run_comparison(edges, first, second, context=Context(edges, {}, in_parts(20, then=then)))
         check_results(found.results, "Cancelled")
         assert found.file is None
-        assert [name async for name in blobs.names(edges.storage, work_name(found.id, ""))] == []
+        assert await left_of(edges, found) == []
+
+
+async def test_what_a_killed_split_has_staged_does_not_outlive_the_comparison(connected: Connect) -> None:
+    async with two_exports(connected) as (edges, first, second, told):
+
+        async def then(_: Edges, name: str, task: Any) -> None:
+            if name == "split":
+                # It has begun, and died before it could commit the part.
+                part = work_name(task["id"], f"part-{task['export']}-of-the-dead-00000")
+                await blobs.stage(edges.storage, part, "00000", b'["id","a@example.com"]')
+
+        found = await run_comparison(edges, first, second, context=Context(edges, {}, in_parts(20, then=then)))
+        assert changes(found) == told
+        assert await left_of(edges, found) == []
+
+
+async def test_a_split_that_outlives_its_comparison_takes_away_what_it_has_staged(connected: Connect) -> None:
+    async with two_exports(connected) as (edges, first, second, _):
+        found = await run_comparison(edges, first, second)
+        record = await read_record(edges.storage, found.id)
+        run = Execution(edges, record, 0.0)
+        part = work_name(found.id, "part-zombie-00000")
+        run.staged.add(part)
+        await blobs.stage(edges.storage, part, "00000", b'["id","a@example.com"]')
+        await run.leave()
+        assert await left_of(edges, found) == []
 
 
 @pytest.mark.parametrize("chance", range(4))

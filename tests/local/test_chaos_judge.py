@@ -10,6 +10,7 @@ from typing import Any
 import openpyxl
 import pytest
 
+from local.chaos.changes import FIRST, Change, Changes
 from local.chaos.judge import Evidence, judge
 
 ID = "fe5dfa5b-e442-8f2c-86ae-0a496638fec8"
@@ -37,7 +38,7 @@ COMPLETED = Evidence(
     users=USERS,
     columns=HEADER,
     code=200,
-    shown=RESULTS | {"download": LINKS},
+    shown=RESULTS | {"type": "export", "download": LINKS},
     file=CSV,
     results=RESULTS,
     blobs=(f"{ID}/request.json", f"{ID}/results.json", f"{ID}/users.csv"),
@@ -163,3 +164,48 @@ def test_a_file_that_can_not_be_read_is_a_violation() -> None:
     broken = with_file(as_workbook(("u1", "Ann"))[:-9])
     name = {"file": broken.shown["file"] | {"name": "users.xlsx"}}
     assert any("can't be read" in each for each in judge(replace(broken, shown=broken.shown | name)))
+
+
+CHANGED_HEADER = (*FIRST, "city", "city (old)")
+CHANGES = Changes(
+    told={
+        "u1": Change("removed", "Delft", ""),
+        "u2": Change("added", "", "Gouda"),
+        "u3": Change("changed", "Breda", "=Ede"),
+    },
+    unchanged=7,
+    reasons=frozenset({"deleted"}),
+)
+REMOVED = ("removed", "deleted", "u1", "a@x", "a@x", "", "", "Delft")
+ADDED = ("added", "", "u2", "b@x", "", "", "Gouda", "")
+CHANGED = ("changed", "", "u3", "c@x", "c@x", "city", "'=Ede", "Breda")
+
+
+def compared(*rows: tuple[str, ...], **counts: int) -> Evidence:
+    file = "".join(",".join(row) + "\r\n" for row in (CHANGED_HEADER, *rows)).encode("utf-8-sig")
+    counted = {"added": 1, "removed": 1, "changed": 1, "unchanged": 7, "errors": 0, **counts}
+    about = {"name": "users.csv", "rows": 3, "bytes": len(file)}
+    results = RESULTS | {"type": "comparison", "counts": counted, "file": about}
+    return replace(COMPLETED, file=file, results=results, shown=results | {"download": LINKS}, changes=CHANGES)
+
+
+def test_a_comparison_that_says_what_has_changed_is_no_violation() -> None:
+    assert judge(compared(REMOVED, ADDED, CHANGED)) == []
+
+
+@pytest.mark.parametrize(
+    ("seen", "violation"),
+    [
+        (compared(REMOVED, ADDED), "1 changes are missing from the file"),
+        (compared(REMOVED, ADDED, CHANGED, CHANGED), "1 users are in the file more than once"),
+        (compared(REMOVED, ADDED, CHANGED, (*ADDED[:2], "u4", *ADDED[3:])), "1 users in the file have not changed"),
+        (compared(REMOVED, ADDED, (*CHANGED[:7], "Delft")), "1 rows say something else of the user"),
+        (compared(REMOVED, ADDED, (*CHANGED[:5], "city; mail", *CHANGED[6:])), "1 rows say something else of the user"),
+        (compared((REMOVED[0], "unknown", *REMOVED[2:]), ADDED, CHANGED), "1 rows say something else of the user"),
+        (compared(REMOVED, ADDED, CHANGED[:-1]), "1 rows have not as many cells as the header"),
+        (compared(REMOVED, ADDED, CHANGED, unchanged=6), "the results count {'added': 1"),
+        (replace(compared(REMOVED, ADDED, CHANGED), file=CSV), "the header is ['objectId'"),
+    ],
+)
+def test_a_comparison_that_says_anything_else_is_found(seen: Evidence, violation: str) -> None:
+    assert any(violation in found for found in judge(seen)), judge(seen)
