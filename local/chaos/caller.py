@@ -1,5 +1,6 @@
 """The caller of the API: as patient as a Logic App. What breaks off or gets no proper answer is sent again."""
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,9 +9,11 @@ import httpx
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import BlobServiceClient
 
+from local.chaos.changes import Changes
 from local.chaos.judge import Evidence, Json
 from local.chaos.kinds import SCOPES
 from local.chaos.stage import Stage, StageError
+from shared.storage.names import ENDED
 
 PAUSE_SECONDS = 0.1
 CONTAINER = "exports"
@@ -80,7 +83,14 @@ def _all_ended(stage: Stage, export_id: str) -> bool:
 
 
 def evidence(
-    stage: Stage, deadline: float, export_id: str, users: Sequence[str], columns: str, *, cancelled: bool = False
+    stage: Stage,
+    deadline: float,
+    export_id: str,
+    users: Sequence[str],
+    columns: str,
+    *,
+    cancelled: bool = False,
+    changes: Changes | None = None,
 ) -> Evidence:
     """All there is to see of an export of these users and this set of columns."""
     answer = ask(stage, deadline, "GET", f"/api/exports/{export_id}")
@@ -102,12 +112,28 @@ def evidence(
         open_work=stage.engine.open_work(export_id),
         listed=tuple(entry for entry in listed if entry["id"] == export_id),
         cancelled=cancelled,
+        changes=changes,
     )
 
 
 def _is_of_deleted(shown: Json) -> bool:
     """A set of columns has one more then."""
     return (shown.get("request") or {}).get("scope") == {"deleted": True}
+
+
+def tenant_users(stage: Stage, deadline: float) -> list[Json]:
+    """All users of the simulated tenant as they are now."""
+    answer = _send(deadline, "GET", lambda: f"{stage.serving.graph}/_tenant/users").raise_for_status()
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def change_tenant(stage: Stage, deadline: float, order: Json) -> None:
+    _send(deadline, "POST", lambda: f"{stage.serving.graph}/_tenant/change", json=order).raise_for_status()
+
+
+def has_marks(stage: Stage) -> bool:
+    """Whether a run of a saved export has ended, and the timer has not followed up."""
+    return any(name.startswith(ENDED) for name in _names(stage))
 
 
 def tenant_ids(stage: Stage, deadline: float, scope: str = "all") -> list[str]:

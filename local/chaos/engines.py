@@ -15,24 +15,26 @@ from local.chaos.kinds import ENDED, PLANNING, POSTING, PUBLISHING, READING
 from local.durable_store import RUNNING
 from local.extension import NotReadyError, written_binding
 
-EXPORT = "export_users"
-LAST_STEPS = frozenset({"publish", "notify", "clean"})
+EXPORT, COMPARISON = "export_users", "compare_exports"
+LAST_STEPS = frozenset({"publish", "publish_comparison", "notify", "clean"})
 ANSWER_SECONDS = 120.0
 LOOK_SECONDS = 0.1
 
 
 class Engine(Protocol):
-    """`look_seconds`: how often it may be asked. `end_seconds`: how long an export may take that is hit again and
-    again."""
+    """`watched`: the orchestration whose first instance is struck. `look_seconds`: how often the engine may be asked.
+    `end_seconds`: how long an export may take that is hit again and again.
+    """
 
+    watched: str
     look_seconds: float
     end_seconds: float
 
     def phase(self) -> int:
-        """How far the first export is."""
+        """How far the first of the watched is."""
 
-    def exports(self) -> list[str]:
-        """The ids of all exports, oldest first."""
+    def ids(self, name: str) -> list[str]:
+        """The ids of all exports or of all comparisons, oldest first."""
 
     def instances(self, export_id: str) -> dict[str, str]:
         """The export's orchestration, with the engine's status."""
@@ -46,12 +48,13 @@ class Local:
     """SQLite. Durable's own retries take up to four pauses of 15 s for an activity, and there are a few in a row."""
 
     db: sqlite3.Connection
+    watched: str = EXPORT
     look_seconds: float = 0.005
     end_seconds: float = 300.0
 
     def phase(self) -> int:
         row = self.db.execute(
-            "SELECT id, status FROM instances WHERE name = ? ORDER BY created LIMIT 1", (EXPORT,)
+            "SELECT id, status FROM instances WHERE name = ? ORDER BY created LIMIT 1", (self.watched,)
         ).fetchone()
         if row is None:
             return POSTING
@@ -66,8 +69,8 @@ class Local:
         ).fetchone()
         return READING if planned else PLANNING
 
-    def exports(self) -> list[str]:
-        rows = self.db.execute("SELECT id FROM instances WHERE name = ? ORDER BY created", (EXPORT,))
+    def ids(self, name: str) -> list[str]:
+        rows = self.db.execute("SELECT id FROM instances WHERE name = ? ORDER BY created", (name,))
         return [row["id"] for row in rows]
 
     def instances(self, export_id: str) -> dict[str, str]:
@@ -88,6 +91,7 @@ class Extension:
     """Over HTTP, as the SDK's client asks. What a dead host has taken is invisible for a minute, each time."""
 
     data: Path
+    watched: str = EXPORT
     look_seconds: float = LOOK_SECONDS
     end_seconds: float = 900.0
     last: int = POSTING
@@ -96,7 +100,8 @@ class Extension:
         """While nobody answers: as it was."""
         try:
             found = self._ask("instances/", top="100")
-            self.last = self._phase_of(_exports(found)[0]) if _exports(found) else POSTING
+            named = _named(found, self.watched)
+            self.last = self._phase_of(named[0]) if named else POSTING
         except (httpx.HTTPError, NotReadyError):
             time.sleep(LOOK_SECONDS)
         return self.last
@@ -110,8 +115,8 @@ class Extension:
             return PUBLISHING
         return READING if instance["customStatus"] else PLANNING
 
-    def exports(self) -> list[str]:
-        return [each["instanceId"] for each in _exports(self._ask_patiently())]
+    def ids(self, name: str) -> list[str]:
+        return [each["instanceId"] for each in _named(self._ask_patiently(), name)]
 
     def instances(self, export_id: str) -> dict[str, str]:
         found = self._ask_patiently()
@@ -143,7 +148,7 @@ class Extension:
         return answer.json()
 
 
-def _exports(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def _named(found: Iterable[dict[str, Any]], name: str) -> list[dict[str, Any]]:
     # Of those of one second the newest id comes first.
     ended = sorted(found, key=lambda each: each["instanceId"], reverse=True)
-    return sorted((each for each in ended if each["name"] == EXPORT), key=lambda each: each["createdTime"])
+    return sorted((each for each in ended if each["name"] == name), key=lambda each: each["createdTime"])

@@ -11,14 +11,16 @@ from typing import Any
 
 import openpyxl
 
+from local.chaos import changes
+from local.chaos.changes import Changes
 from shared.storage.names import kept_users_name
 
 Json = dict[str, Any]
 
 GOOD = frozenset({"Completed", "CompletedWithErrors"})
 BAD = frozenset({"Failed", "Cancelled"})
-ONLY_SHOWN = frozenset({"download", "error", "advice"})
-"""What the answer has and results.json may not have: links, why there is no file, what codes mean."""
+ONLY_SHOWN = frozenset({"download", "error", "advice", "type"})
+"""What the answer has and results.json may not have: links, why there is no file, what codes mean, what it is."""
 ENGINE_ENDED = frozenset({"Completed", "Failed", "Terminated"})
 
 
@@ -47,6 +49,8 @@ class Evidence:
     """Its entries in `GET /api/exports`."""
     cancelled: bool = False
     """Someone has asked to cancel it."""
+    changes: Changes | None = None
+    """Of a comparison: what it must say."""
 
 
 def judge(seen: Evidence) -> list[str]:
@@ -85,6 +89,8 @@ def _file(seen: Evidence) -> list[str]:
         header, *rows = _table(str(seen.shown["file"]["name"]), seen.file) or [[]]
     except Exception as problem:
         return [f"the file can't be read: {type(problem).__name__}: {problem}"]
+    if seen.changes:
+        return changes.in_file(seen.changes, header, rows)
     if tuple(header) != seen.columns:
         return [f"the header is {header}"]
     if ragged := sum(len(row) != len(header) for row in rows):
@@ -121,8 +127,9 @@ def _results(seen: Evidence) -> list[str]:
         return ["the link to the results gives nothing"]
     found = [] if _same(seen) else ["results.json is not what GET shows"]
     users, file = len(seen.users), seen.results["file"] or {}
-    exported = seen.results["counts"]["exported"]
-    if (file.get("rows"), exported) != (users, users):
+    if seen.changes:
+        found += changes.in_results(seen.changes, seen.results)
+    elif (file.get("rows"), exported := seen.results["counts"]["exported"]) != (users, users):
         found.append(f"the results count {file.get('rows')} rows of {users} users and {exported} as exported")
     if file.get("bytes") != len(seen.file or b""):
         found.append(f"the results say {file.get('bytes')} bytes and the file has {len(seen.file or b'')}")

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from local.tenant.membership import DEEP, EVERYONE, UNIT
 
-ENGINE = "engine"
+ENGINE, COMPARISON, SAVED = "engine", "comparison", "saved"
+COMPARING = frozenset({COMPARISON, SAVED})
+"""Kinds of rounds in which two exports are compared, and the comparison is what is hit."""
 TARGETS = ("worker", "workers", "host", "azurite", "tenant", "serve", "everything")
 """What is killed; on Microsoft's extension also ENGINE, one of its hosts.
 
@@ -125,6 +127,21 @@ def _post(rng: random.Random, _: tuple[str, ...]) -> list[Blow]:
     ]
 
 
+def _comparison(rng: random.Random, targets: tuple[str, ...]) -> list[Blow]:
+    """One to three, while the files are found, split, compared or published; sometimes a person cancels."""
+    also = (STOP, STOP_TO_END, CANCEL, POST_AGAIN)
+    phases = (POSTING, PLANNING, READING, READING, READING, PUBLISHING)
+    first = _blow(rng, rng.choice(phases), 0.6, targets)
+    return [first, *(_blow(rng, rng.choice(phases), 0.6, (*targets, *also)) for _ in range(rng.randrange(3)))]
+
+
+def _saved(rng: random.Random, _: tuple[str, ...]) -> list[Blow]:
+    """While the timer starts what is due, then while the runs are compared. The tenant must not forget its changes."""
+    targets = ("host", "host", "worker", "workers", "azurite")
+    due = [_blow(rng, POSTING, 1.5, targets) for _ in range(rng.randint(1, 2))]
+    return [*due, _blow(rng, rng.choice((PLANNING, READING)), 0.6, targets)]
+
+
 KINDS: dict[str, tuple[str, Draw]] = {
     "worker": ("a worker, one to three times", _kills(3, "worker")),
     "workers": ("all workers, once or twice", _kills(2, "workers")),
@@ -140,6 +157,8 @@ KINDS: dict[str, tuple[str, Draw]] = {
     "zombie": ("nothing: a worker is stopped until others have its work, then goes on", _zombie),
     "cancel": ("any of these, and a person cancels", _cancel),
     "post": ("what takes the POST, which is then repeated with its key", _post),
+    COMPARISON: ("any of these while two exports are compared", _comparison),
+    SAVED: ("what runs the timer: a schedule starts a saved export, which is compared", _saved),
 }
 
 
@@ -156,6 +175,9 @@ def draw(kind: str, seed: int, durable_host: str = "") -> Round:
     # After all else, so that a seed gives the blows that it has always given.
     file, compress = rng.choice((("csv", False), ("csv", True), ("xlsx", False), ("xlsx", False), ("jsonl", True)))
     scope = rng.choice(("all", "all", *SCOPES))
+    if kind in COMPARING:
+        # Two exports come first, which are not hit.
+        users, range_users, columns, scope, latency_ms = 2500 + users % 200, 500, "profile", "all", 20
     return Round(
         kind=kind,
         seed=seed,

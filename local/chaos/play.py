@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from local.chaos import caller, kinds
+from local.chaos import caller, compared, kinds
+from local.chaos.engines import COMPARISON, EXPORT
 from local.chaos.judge import GOOD, Evidence, judge
 from local.chaos.kinds import PHASES, SCOPES, Blow, Round
 from local.chaos.stage import Stage, StageError, built, go_on, kill, stop
@@ -61,7 +62,10 @@ def play(played: Round, data: Path) -> Played:
         blows=tuple(blows),
         violations=tuple(violations),
     )
-    note = {"played": asdict(found), "seen": [asdict(replace(each, users=(), file=None)) for each in seen]}
+    note = {
+        "played": asdict(found),
+        "seen": [asdict(replace(each, users=(), file=None, changes=None)) for each in seen],
+    }
     (data / "round.json").write_text(json.dumps(note, indent=1))
     return found
 
@@ -72,6 +76,8 @@ def _first_export(
     """Fills what is given; returns the seconds that the first export took."""
     deadline = time.monotonic() + stage.engine.end_seconds
     asked: list[Future[str]] = []
+    played = stage.round
+    stage.pair = compared.prepare(stage, deadline) if played.kind in kinds.COMPARING else None
     first = threads.submit(_export, stage, deadline)
     for blow in stage.round.blows:
         _strike(stage, blow, first, threads, asked, deadline, blows)
@@ -79,23 +85,31 @@ def _first_export(
     for pid in list(stage.stopped):
         go_on(stage, pid)
     cancelled = any(blow.what == kinds.CANCEL for blow in stage.round.blows)
-    asked.append(threads.submit(_post, stage, deadline))
+    if played.kind != kinds.SAVED:
+        asked.append(threads.submit(_post, stage, deadline))
     others = {future.result() for future in asked} - {export_id}
     if others:
         violations.append(f"the same Idempotency-Key gave other exports: {sorted(others)}")
 
     deadline = time.monotonic() + stage.engine.end_seconds
     users = caller.tenant_ids(stage, deadline)
-    meant = caller.tenant_ids(stage, deadline, stage.round.scope)
+    meant = caller.tenant_ids(stage, deadline, played.scope)
     fresh_id = caller.post(stage, deadline, FRESH_KEY, "profile", users[:FRESH_USERS])
     caller.wait_for_end(stage, deadline, fresh_id)
     for each in (export_id, fresh_id):
         caller.settle(stage, deadline, each)
-    seen.append(caller.evidence(stage, deadline, export_id, meant, stage.round.columns, cancelled=cancelled))
+    changes = stage.pair.changes if stage.pair else None
+    seen.append(
+        caller.evidence(stage, deadline, export_id, meant, played.columns, cancelled=cancelled, changes=changes)
+    )
     seen.append(caller.evidence(stage, deadline, fresh_id, users[:FRESH_USERS], "profile"))
-    if strange := set(stage.engine.exports()) - {export_id, fresh_id}:
+    known = {export_id, fresh_id} | ({stage.pair.old, stage.pair.new} if stage.pair else set())
+    if strange := {*stage.engine.ids(EXPORT), *stage.engine.ids(COMPARISON)} - known:
         violations.append(f"exports that no POST has answered for: {sorted(strange)}")
     violations += judge(seen[0])
+    if stage.pair and played.kind == kinds.SAVED:
+        run = caller.evidence(stage, deadline, stage.pair.new, stage.pair.users, compared.COLUMNS)
+        violations += [f"the run that the schedule has started: {each}" for each in judge(run)]
     violations += [f"a fresh export afterwards: {each}" for each in judge(seen[1])]
     if seen[1].shown.get("status") not in GOOD:
         violations.append(f"a fresh export afterwards ended {seen[1].shown}")
@@ -104,12 +118,16 @@ def _first_export(
 
 def _post(stage: Stage, deadline: float) -> str:
     played = stage.round
+    if stage.pair:
+        return compared.post(stage, deadline, KEY, stage.pair)
     more: dict[str, Any] = {"format": played.format, "compress": played.compress, "scope": SCOPES[played.scope]}
     return caller.post(stage, deadline, KEY, played.columns, **more)
 
 
 def _export(stage: Stage, deadline: float) -> tuple[str, float]:
     started = time.monotonic()
+    if stage.pair and stage.round.kind == kinds.SAVED:
+        return compared.followed(stage, deadline, stage.pair), time.monotonic() - started
     export_id = _post(stage, deadline)
     caller.wait_for_end(stage, deadline, export_id)
     return export_id, time.monotonic() - started
@@ -144,6 +162,6 @@ def _strike(
 
 def _cancel(stage: Stage, deadline: float) -> str:
     """Of the one export that there is: cancels it and returns its id."""
-    export_id = stage.engine.exports()[0]
+    export_id = stage.engine.ids(stage.engine.watched)[0]
     caller.cancel(stage, deadline, export_id)
     return export_id

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from local import serve
 from local.chaos import engines
-from local.chaos.engines import Engine
-from local.chaos.kinds import ENDED, Round
+from local.chaos.changes import Changes
+from local.chaos.engines import COMPARISON, EXPORT, Engine
+from local.chaos.kinds import COMPARING, ENDED, Round
 from local.durable_store import connect
 from local.serve import Serving
 
@@ -30,6 +31,16 @@ class StageError(Exception):
 
 
 @dataclass(slots=True)
+class Pair:
+    """Two exports and what a comparison of them must say. `users`: the ids of the newer one's users."""
+
+    old: str
+    new: str
+    changes: Changes
+    users: list[str]
+
+
+@dataclass(slots=True)
 class Stage:
     """The running `serve`; `killed` counts processes that a kill -9 has hit."""
 
@@ -40,6 +51,7 @@ class Stage:
     engine: Engine
     killed: int = 0
     stopped: list[int] = field(default_factory=list)
+    pair: Pair | None = None
 
 
 @contextmanager
@@ -51,14 +63,17 @@ def built(data: Path, played: Round) -> Iterator[Stage]:
 
 
 def _engine(data: Path, played: Round, stack: ExitStack) -> Engine:
+    watched = COMPARISON if played.kind in COMPARING else EXPORT
     if played.durable_host:
-        return engines.Extension(data)
-    return engines.Local(stack.enter_context(contextlib.closing(connect(data / "durable.db"))))
+        return engines.Extension(data, watched)
+    return engines.Local(stack.enter_context(contextlib.closing(connect(data / "durable.db"))), watched)
 
 
 def _launch(data: Path, played: Round) -> contextlib.AbstractContextManager[Serving]:
     arguments = ["--users", str(played.users), "--seed", str(played.seed), "--shape", played.shape]
     arguments += ["--latency-ms", str(played.latency_ms), "--workers", str(WORKERS), "--lease", str(LEASE_SECONDS)]
+    if played.kind in COMPARING:
+        arguments += ["--app", "local.chaos.small_parts:app"]
     if played.durable_host:
         arguments += ["--durable-host", played.durable_host, "--durable-hosts", "2" if two_hosts() else "1"]
     environment = {"EXPORT_RANGE_USERS": str(played.range_users), "EXPORT_PARALLEL": str(played.parallel)}

@@ -194,8 +194,12 @@ async def test_what_is_no_outage_is_not_told_as_one(serving: Serving) -> None:
             await answered(routes.start_export, at(serving, url), InMemory())
 
 
+WITHOUT_DATA = {"/openapi.json", "/swagger.json", "/bulk-operations", "/bulk-operations/{file}"}
+
+
 def test_every_route_that_needs_a_sign_in_documents_it() -> None:
     for path, item in CONTRACT["paths"].items():
         for method, described in item.items():
-            if method != "parameters" and "401" in described["responses"]:
+            # The contract and the page hold no data: App Service alone wants a sign-in there.
+            if method != "parameters" and "401" in described["responses"] and path not in WITHOUT_DATA:
                 assert "503" in described["responses"], (method, path)

@@ -82,7 +82,7 @@ def api(
 
 
 def write_traces(traces: Path, folder: Path, api: Api) -> None:
-    """A file for each export that is still there, named as its file, with a turn in each line."""
+    """A file for each export or comparison that is still there, named as its file, with a turn in each line."""
     folder.mkdir(parents=True, exist_ok=True)
     for export in api.listed(top=200)["value"]:
         turns = [_turn(file) for file in sorted((traces / export["id"]).glob("*-context.json"))]

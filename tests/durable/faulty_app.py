@@ -1,4 +1,4 @@
-"""The app for tests: its activities fail as the name of an export's file says.
+"""The app for tests: its activities fail as the name of an export's or comparison's file says.
 
 `plan-1 export-5` lets the first call of `plan` raise and the first five of `export`. With `rounds` in it the clock of
 `export` runs so fast that each range takes a round. `hold-1` lets `export` wait in its second round until somebody
@@ -21,6 +21,7 @@ import azure.durable_functions as df
 from azure.storage.blob import BlobServiceClient
 
 import function_app
+from shared.compare import workflow as comparison
 from shared.export import activities, workflow
 from shared.export import notify as notify_activity
 from shared.export.context import read_plan
@@ -29,6 +30,7 @@ from shared.export.messages import NotifyTask, received, sent
 LARGE = 200_000
 SPEED = 5000
 HELD_SECONDS = 30
+REPLACED = frozenset({workflow.EXPORT, comparison.COMPARE})
 _calls: Counter[tuple[str, str]] = Counter()
 
 
@@ -101,8 +103,16 @@ _more = df.DFApp()
 
 @_more.orchestration_trigger(context_name="context", orchestration=workflow.EXPORT)
 def export_users(context: df.DurableOrchestrationContext) -> Generator[Any, Any, Any]:
-    retry = df.RetryOptions(int(os.environ.get("RETRY_MS", "15000")), 5)
-    return (yield from workflow.export_workflow(context, retry))
+    return (yield from workflow.export_workflow(context, _retry()))
+
+
+@_more.orchestration_trigger(context_name="context", orchestration=comparison.COMPARE)
+def compare_exports(context: df.DurableOrchestrationContext) -> Generator[Any, Any, Any]:
+    return (yield from comparison.comparison_workflow(context, _retry()))
+
+
+def _retry() -> df.RetryOptions:
+    return df.RetryOptions(int(os.environ.get("RETRY_MS", "15000")), 5)
 
 
 @_more.orchestration_trigger(context_name="context")
@@ -118,6 +128,6 @@ def repeat(task: Any) -> Any:
 
 
 app = FaultyApp(
-    [_changed(each) for each in function_app.app.get_functions() if each.get_function_name() != workflow.EXPORT]
+    [_changed(each) for each in function_app.app.get_functions() if each.get_function_name() not in REPLACED]
     + list(_more.get_functions())
 )

@@ -1,5 +1,7 @@
-"""Exports on Microsoft's own Durable extension, from the POST to the files."""
+"""Exports and comparisons on Microsoft's own Durable extension, from the POST to the files."""
 
+import csv
+import io
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -117,6 +119,39 @@ def test_after_a_deletion_nothing_is_left_in_tables_queues_and_blobs_but_the_mar
 def _entries(index: str) -> list[Any]:
     """What is in the tables, queues and containers of one of Azurite's services."""
     return [entry for collection in json.loads(index)["collections"] for entry in collection["data"]]
+
+
+def compare(api: Api, old: Any, new: Any, **more: Any) -> httpx.Response:
+    answer = api.send("POST", "/api/comparisons", json={"old": old["id"], "new": new["id"], **more})
+    assert answer.status_code == 202, answer.text
+    return end(api, answer.json()["id"])
+
+
+@pytest.fixture(scope="module")
+def two(api: Api) -> tuple[Any, Any]:
+    """Two exports: of the first nine users, and of ten without the first two."""
+    users = sorted(ids(api))
+    return run(api, users=users[:9]), run(api, users=users[2:12])
+
+
+def test_two_exports_are_compared_to_the_end(api: Api, two: tuple[Any, Any]) -> None:
+    found = compare(api, *two, fileName="compared").json()
+    assert found["status"] == "Completed", found
+    rows = csv.DictReader(io.StringIO(csv_of(found).decode("utf-8-sig"), newline=""))
+    users = sorted(ids(api))
+    assert sorted((row["objectId"], row["change"], row["removedBecause"]) for row in rows) == [
+        *((user, "removed", "notInExport") for user in users[:2]),
+        *((user, "added", "") for user in users[9:12]),
+    ]
+
+
+def test_a_step_of_a_comparison_that_always_fails_is_its_reason(api: Api, two: tuple[Any, Any]) -> None:
+    failed = compare(api, *two, fileName="compare-5")
+    assert (failed.status_code, failed.json()["status"]) == (500, "Failed")
+    (error,) = failed.json()["errors"]
+    assert error["code"] == "ActivityFailed"
+    assert error["reason"] == "The step compare failed each time it was tried: OSError: call 5 of compare fails."
+    assert "csv" not in failed.json()["download"]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,8 +1,8 @@
-"""What Microsoft's own Durable extension (3.19.0) sent to the orchestrator in whole exports, turn by turn.
+"""What Microsoft's own Durable extension (3.19.0) sent to the orchestrators, turn by turn.
 
-traces/*.jsonl: an export a file, a turn a line, with the context that the extension sent and the orchestrator's answer.
-`Details`, which hold stack traces, were cut. `pytest tests/durable/test_extension.py --record-traces FOLDER` records
-new ones, and TRACES names another folder to replay.
+traces/*.jsonl: an export or a comparison a file, a turn a line, with the context that the extension sent and the
+orchestrator's answer. `Details`, which hold stack traces, were cut. `pytest tests/durable/test_extension.py
+--record-traces FOLDER` records new ones, and TRACES names another folder to replay.
 """
 
 import json
@@ -21,6 +21,8 @@ from local import durable, durable_tasks, durable_turn
 from local.durable_replay import replay
 from local.durable_store import connect, seconds
 from local.durable_turn import SCHEDULING, STATE_LABEL
+from shared.compare.workflow import COMPARE
+from shared.export.workflow import EXPORT
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:azure.functions df_loads was called:DeprecationWarning"),
@@ -31,7 +33,7 @@ Json = dict[str, Any]
 FOLDER = Path(os.environ.get("TRACES") or Path(__file__).parent / "traces")
 FILES = sorted(FOLDER.glob("*.jsonl"))
 TRACES = [pytest.param([json.loads(line) for line in file.read_text().splitlines()], id=file.stem) for file in FILES]
-ORCHESTRATORS = {"export_users": function_app.export_users}
+ORCHESTRATORS = {EXPORT: function_app.export_users, COMPARE: function_app.compare_exports}
 WORDS = frozenset({"reason", "requestId"})
 """What is said to people may change."""
 

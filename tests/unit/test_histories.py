@@ -1,4 +1,4 @@
-"""What an older version has begun, this one ends: recorded histories of real exports replay, from every point.
+"""What an older version has begun, this one ends: recorded histories replay, from every point.
 
 A failure here says that an orchestrator asks for other things, or in another order, than it did. Exports that run
 while this is deployed would fail. docs/reliability.md, "Versions", tells what to do instead.
@@ -14,6 +14,7 @@ from azure.durable_functions.models.history import HistoryEventType as EventType
 
 import function_app
 from local.durable_turn import SCHEDULING, Claim, Outcome, run
+from shared.compare.workflow import COMPARE
 from shared.export.workflow import EXPORT
 
 pytestmark = [
@@ -22,7 +23,7 @@ pytestmark = [
 ]
 
 FILES = sorted((Path(__file__).parent / "histories").glob("*.json"))
-ORCHESTRATORS = {EXPORT: function_app.export_users}
+ORCHESTRATORS = {EXPORT: function_app.export_users, COMPARE: function_app.compare_exports}
 RECORDED = [(file.stem, instance) for file in FILES for instance in json.loads(file.read_text())]
 INSTANCES = [pytest.param(instance, id=name) for name, instance in RECORDED]
 Event = dict[str, Any]
@@ -56,9 +57,10 @@ def asked(event: Event) -> tuple[int, str | None, str | None]:
     return event["EventType"], event.get("Name"), event.get("InstanceId")
 
 
-def test_every_way_that_an_export_can_go_is_recorded() -> None:
+def test_every_way_that_exports_and_comparisons_can_go_is_recorded() -> None:
     names = {event.get("Name") for _, each in RECORDED for event in each["history"]}
     assert {"plan", "export", "check", "publish", "notify", "clean", "Cancel"} <= names
+    assert {"prepare_comparison", "split", "list_deleted", "compare", "publish_comparison"} <= names
     kinds = {event["EventType"] for _, each in RECORDED for event in each["history"]}
     assert {EventType.TIMER_FIRED, EventType.TASK_FAILED, EventType.EVENT_RAISED} <= kinds
 

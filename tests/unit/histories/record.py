@@ -1,8 +1,8 @@
-"""Records histories of real exports on the local engine: `python -m tests.unit.histories.record VERSION`.
+"""Records histories of real exports and comparisons: `python -m tests.unit.histories.record VERSION [comparisons]`.
 
-Each file is one export: its orchestration with its history, which holds numbers and ids only, as every history does.
-Recorded once for a version of the orchestrator and then kept: what an older version has begun, a newer one must be
-able to end (docs/reliability.md, Versions).
+They run on the local engine; with `comparisons` exports are not recorded anew. Each file is one orchestration with its
+history, which holds numbers and ids only, as every history does. Recorded once for a version of the orchestrator and
+then kept: what an older version has begun, a newer one must be able to end (docs/reliability.md, Versions).
 """
 
 import json
@@ -19,12 +19,20 @@ from local.serve import Serving, launch
 from tests.waiting import wait
 
 HERE = Path(__file__).parent
-ENVIRONMENT = {"EXPORT_RANGE_USERS": "20", "EXPORT_PARALLEL": "3", "EXPORT_CALLBACK_HOSTS": "127.0.0.1"}
+CALLBACK = {"EXPORT_CALLBACK_HOSTS": "127.0.0.1"}
+ENVIRONMENT = {"EXPORT_RANGE_USERS": "20", "EXPORT_PARALLEL": "3", **CALLBACK}
 SECONDS = 300.0
+COMPARED = 45_000
 
 
-def main(version: str) -> None:
-    """Writes one file for each way that an export can go."""
+def main(version: str, *only: str) -> None:
+    """Writes one file for each way that an export or a comparison can go."""
+    if "comparisons" not in only:
+        _exports(version)
+    _comparisons(version)
+
+
+def _exports(version: str) -> None:
     arguments: dict[str, tuple[str, ...]] = {"normal": (), "null90": ("--shape", "null90")}
     with tempfile.TemporaryDirectory() as folder:
         for shape, more in arguments.items():
@@ -39,13 +47,37 @@ def main(version: str) -> None:
                     ways |= {"callback": {"callbackUrl": "https://127.0.0.1/"}, "cancelled": {}}
                 for way, request in ways.items():
                     export_id = _run(serving, {"columns": "profile", **request}, cancel=way == "cancelled")
-                    file = HERE / f"{version}-{shape}-{way}.json"
-                    file.write_text(json.dumps(_recorded(serving.data, export_id), indent=1) + "\n")
+                    _write(serving.data, export_id, f"{version}-{shape}-{way}")
 
 
-def _run(serving: Serving, request: dict[str, Any], *, cancel: bool) -> str:
+def _comparisons(version: str) -> None:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        launch(Path(folder), "--users", str(COMPARED), environment=CALLBACK) as serving,
+    ):
+        # More users than one part takes: several activities compare.
+        columns = ["objectId", "displayName"]
+        old, new = [_run(serving, {"columns": columns, "filter": asked}) for asked in ("", "accountEnabled eq true")]
+        ways: dict[str, dict[str, Any]] = {
+            "completed": {},
+            "callback": {"callbackUrl": "https://127.0.0.1/"},
+            "cancelled": {},
+        }
+        for way, request in ways.items():
+            asked = {"old": old, "new": new, **request}
+            comparison = _run(serving, asked, path="comparisons", cancel=way == "cancelled")
+            _write(serving.data, comparison, f"{version}-comparison-{way}")
+
+
+def _write(data: Path, export_id: str, name: str) -> None:
+    (HERE / f"{name}.json").write_text(json.dumps(_recorded(data, export_id), indent=1) + "\n")
+
+
+def _run(serving: Serving, request: dict[str, Any], *, path: str = "exports", cancel: bool = False) -> str:
     url = f"{serving.url}/api/exports"
-    export_id: str = httpx.post(url, json=request).raise_for_status().json()["id"]
+    request = {name: value for name, value in request.items() if value}
+    started = httpx.post(f"{serving.url}/api/{path}", json=request)
+    export_id: str = started.raise_for_status().json()["id"]
     if cancel:
         wait(lambda: httpx.get(f"{url}/{export_id}").json().get("progress", {}).get("ranges"), "ranges", SECONDS)
         httpx.post(f"{url}/{export_id}/cancel").raise_for_status()
@@ -62,4 +94,4 @@ def _recorded(data: Path, export_id: str) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
