@@ -69,6 +69,7 @@ function reset() {
   form.reset();
   filters.reset();
   users.reset();
+  find("filter-field").dataset.scope = "filter";
   save.reset();
   find("preview-result").hidden = true;
   if (columns.loaded()) columns.reset();
@@ -88,6 +89,8 @@ export async function fill(saved) {
   find("group-id").value = scope?.group ?? "";
   find("unit-id").value = scope?.administrativeUnit ?? "";
   find("odata").value = filter ?? "";
+  // Only the API saves a filter together with a scope: it must not get lost here.
+  if (scope && filter) find("filter-field").dataset.scope = "filter group unit deleted";
   if (selected) users.fill(selected);
   columns.fill(saved.columns);
   find("file-name").value = saved.fileName ?? "";
@@ -105,8 +108,7 @@ function request() {
   if (format === "csv" && chosen("separator") !== ",") body.separator = chosen("separator");
   if (format !== "xlsx" && find("compress").checked) body.compress = true;
   if (find("file-name").value.trim()) body.fileName = find("file-name").value;
-  const also = ["group", "unit", "deleted"].includes(chosen("scope")) && find("odata").value.trim();
-  if (chosen("scope") === "filter" || also) body.filter = find("odata").value;
+  if (chosen("scope") === "filter" || (!find("filter-field").hidden && find("odata").value.trim())) body.filter = find("odata").value;
   if (chosen("scope") === "users") body.users = users.read();
   if (chosen("scope") === "group") body.scope = { group: find("group-id").value.trim() };
   if (chosen("scope") === "unit") body.scope = { administrativeUnit: find("unit-id").value.trim() };
