@@ -148,7 +148,7 @@ GUARDS = (
     Guard(
         "a CSV that is cut off is not read as a whole one",
         "shared/files/reading.py",
-        'if data and not data.endswith(b"\r\n"):',
+        r'if data and not data.endswith(b"\r\n"):',
         "if False:",
         f"{UNIT}test_reading.py::test_a_file_that_is_cut_off_or_has_other_columns_is_broken",
     ),
