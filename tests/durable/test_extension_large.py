@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.durable.conftest import extension
 from tests.integration.truth import check_ids
 from tests.waiting import wait
 
 
+# A minute or more on two cores; messages above 45 KiB are tested in every run (test_extension).
+@pytest.mark.long
 def test_four_hundred_ranges_in_two_hundred_lanes_come_to_their_end(program: str, tmp_path: Path) -> None:
     settings = {"EXPORT_RANGE_USERS": "3", "EXPORT_PARALLEL": "200", "AZURITE_FORGETFUL": "1"}
     with extension(tmp_path, program, "--users", "1500", **settings) as api:
