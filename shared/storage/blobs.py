@@ -21,6 +21,8 @@ BLOCK_BYTES = 512 * 1024
 """A range being read holds so much, and the sockets as much again. Larger ones cost memory, smaller ones CPU."""
 MAX_BLOCKS = 50_000
 """Of one blob, as Azure has it."""
+ERASED = {"erased": "true"}
+"""Metadata of a blob that is just being erased."""
 DELETE_BATCH = 256
 _CLOCK_SKEW = timedelta(minutes=15)
 """A link is valid from some minutes ago: the clocks of the app and of the storage are not the same."""
@@ -166,7 +168,12 @@ async def read(storage: Storage, name: str, most: int | None = None) -> bytes | 
 
 
 async def exists(storage: Storage, name: str) -> bool:
-    return bool(await storage.container.get_blob_client(name).exists())
+    from azure.core.exceptions import ResourceNotFoundError
+
+    try:
+        return not _is_erased(await storage.container.get_blob_client(name).get_blob_properties())
+    except ResourceNotFoundError:
+        return False
 
 
 async def delete(storage: Storage, name: str) -> None:
@@ -183,13 +190,14 @@ async def erase(storage: Storage, name: str) -> None:
     """Removes a blob with everything that was ever staged for it; nothing there is fine.
 
     Delete Blob does not see a blob that has only uncommitted blocks, and they could still be committed and read for a
-    week. An empty block list discards them all.
+    week. An empty block list discards them all. It makes a blob, which is there until it is deleted: the mark keeps it
+    from being taken for one that was written, such as results without a status.
     https://learn.microsoft.com/rest/api/storageservices/put-block-list
     """
     from azure.core.exceptions import ResourceNotFoundError
 
     try:
-        await storage.container.get_blob_client(name).commit_block_list([])
+        await storage.container.get_blob_client(name).commit_block_list([], metadata=ERASED)
     except ResourceNotFoundError:
         return  # No such container.
     await delete(storage, name)
@@ -243,7 +251,7 @@ async def listing(
 ) -> "AsyncIterator[BlobProperties]":
     """The blobs whose names begin so, in the order of their names; the storage is asked for `at_once` at a time.
 
-    `uncommitted`: also those that have only blocks that were never committed.
+    `uncommitted`: also those that have only blocks that were never committed, or are just being erased.
     """
     from azure.core.exceptions import ResourceNotFoundError
 
@@ -251,7 +259,8 @@ async def listing(
     pages = storage.container.list_blobs(name_starts_with=prefix, include=include, results_per_page=at_once)
     try:
         async for blob in pages:
-            yield blob
+            if uncommitted or not _is_erased(blob):
+                yield blob
     except ResourceNotFoundError:
         return
 
@@ -265,6 +274,10 @@ async def names(storage: Storage, prefix: str) -> "AsyncIterator[str]":
             yield name
     except ResourceNotFoundError:
         return
+
+
+def _is_erased(blob: "BlobProperties") -> bool:
+    return ERASED.items() <= (blob.metadata or {}).items()
 
 
 def summary_of(blob: "BlobProperties") -> Any:

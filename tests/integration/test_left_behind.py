@@ -1,15 +1,18 @@
 """Of a failed, cancelled or removed export nothing is left, not even blocks that were never committed."""
 
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from azure.storage.blob import BlobServiceClient
 
 from local.tenant import Tenant
+from shared.api.progress import running_of
 from shared.export import activities
 from shared.export.context import Edges
 from shared.storage import blobs
-from shared.storage.names import file_name, results_name, work_name
+from shared.storage.names import file_name, progress_name, results_name, work_name
 from tests.integration.runner import Context, before_pages, run_export, watch
 
 ENV = {"EXPORT_RANGE_USERS": "1000", "EXPORT_PARALLEL": "1"}
@@ -119,3 +122,22 @@ async def test_blocks_that_were_discarded_can_not_be_committed(connected: Any, r
             await blobs.commit(edges.storage, "1/a", ["p"], "text/csv")
         await remove(edges.storage, "1/none")
         assert [blob.name async for blob in blobs.listing(edges.storage, uncommitted=True)] == ["1/other"]
+
+
+async def test_results_that_are_just_being_erased_are_not_there(connected: Any) -> None:
+    """An activity of a cancelled export discards what it has staged while a person asks how far the export is."""
+    async with connected(Tenant(users=9)) as edges:
+        export_id = "f0000000-0000-0000-0000-000000000000"
+        name = results_name(export_id)
+        await blobs.write(edges.storage, progress_name(export_id, 0), b"", {"rows": 5, "done": False})
+        # The first half of `erase`: a blob is there until it is deleted.
+        blob = edges.storage.container.get_blob_client(name)
+        await blob.commit_block_list([], metadata=blobs.ERASED)
+        status = SimpleNamespace(custom_status={"expected": 9, "ranges": 1})
+        now = datetime(2026, 1, 1, tzinfo=UTC)
+        found = await running_of(edges.storage, export_id, "2026-01-01T00:00:00Z", status, now)
+        assert found["progress"]["exported"] == 5
+        assert not await blobs.exists(edges.storage, name)
+        assert await left(edges, export_id) == ["progress-0000000", "results.json"]
+        await blobs.erase(edges.storage, name)
+        assert await left(edges, export_id) == ["progress-0000000"]
