@@ -238,8 +238,8 @@ GUARDS = (
     ),
     Guard(
         "orchestrators ask for the same as when an export began",
-        "shared/export/workflow.py",
-        '    yield from _clean(context, retry, CleanTask(export.id))\n    return {"status": published.status}\n',
+        "shared/export/ending.py",
+        '    yield from clean(context, retry, CleanTask(export_id))\n    return {"status": published.status}\n',
         '    return {"status": published.status}\n',
         f"{UNIT}test_histories.py",
     ),

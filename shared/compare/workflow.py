@@ -12,10 +12,7 @@ A person's cancel reaches the activities through the storage: within seconds the
 """
 
 from collections.abc import Generator
-from contextlib import suppress
 from typing import Any
-
-import msgspec
 
 from shared.compare.messages import (
     Compared,
@@ -28,14 +25,11 @@ from shared.compare.messages import (
     Split,
     SplitTask,
 )
+from shared.export import ending
 from shared.export.failures import failure
 from shared.export.messages import (
     CleanTask,
-    Failure,
     Json,
-    Notified,
-    NotifyTask,
-    Published,
     Unreadable,
     received,
     sent,
@@ -65,23 +59,13 @@ def comparison_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
     except Exception as problem:
         task.failed = failure("prepare_comparison", problem)
     if prepared.over:
-        yield from _clean(context, retry, CleanTask(task.id))
+        yield from ending.clean(context, retry, CleanTask(task.id))
         return {"status": "Over"}
     if not task.has_ended:
         # To watch it counts as two parts more: the exports that are split.
         context.set_custom_status({"expected": prepared.rows, "ranges": (prepared.parts or 0) + 2})
         yield from _compare(context, retry, task, prepared)
-    try:
-        result = yield context.call_activity_with_retry("publish_comparison", retry, sent(task))
-        published = received(result, Published)
-    except Exception as problem:
-        # Running activities must see that it is over. And a file without results must not exist.
-        yield from _clean(context, retry, CleanTask(task.id, unpublish=True))
-        return {"status": "Failed", "failed": sent(failure("publish_comparison", problem))}
-    if published.notify:
-        yield from _notify(context, retry, task)
-    yield from _clean(context, retry, CleanTask(task.id))
-    return {"status": published.status}
+    return (yield from ending.end(context, retry, "publish_comparison", task, task.id, task.warnings))
 
 
 def _prepared(result: Any) -> Prepared:
@@ -149,23 +133,3 @@ def _end(task: ComparisonTask, more: Prepared | Split | Compared) -> None:
         task.failed = more.failed
     if more.cancelled:
         task.cancelled = True
-
-
-def _clean(context: Any, retry: Any, task: CleanTask) -> Turns:
-    """When this fails, the blobs are removed with the comparison, or at the end of the retention."""
-    with suppress(Exception):
-        yield context.call_activity_with_retry("clean", retry, sent(task))
-
-
-def _notify(context: Any, retry: Any, task: ComparisonTask) -> Turns:
-    """Calls the callback. When that fails, the comparison does not: the results get a warning."""
-    try:
-        result = yield context.call_activity_with_retry("notify", retry, sent(NotifyTask(task.id)))
-        warning = received(result, Notified).warning
-    except Exception as problem:
-        warning = Failure("CallbackFailed", failure("notify", problem).reason)
-    if warning:
-        again = msgspec.structs.replace(task, warnings=[*task.warnings, sent(warning)])
-        # When that fails the first results stay, which are true but for the warning.
-        with suppress(Exception):
-            yield context.call_activity_with_retry("publish_comparison", retry, sent(again))

@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.export.context import Edges, Plan, Record
 from shared.storage import blobs
-from shared.storage.names import plan_name
+from shared.storage.names import cancelled_name, plan_name
 
 SEGMENT_SECONDS = 120.0
 """After about so long an activity ends and another goes on, so that none outlives a Functions time-out."""
@@ -28,6 +28,37 @@ class Execution:
     looked: float
     id: str = field(default_factory=lambda: secrets.token_hex(6))
     written: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Watch:
+    """How long an execution of `report` goes on: it reads before the lanes do."""
+
+    edges: Edges
+    export_id: str
+    started: float
+    looked: float
+    now: float
+    """At the last look."""
+
+
+def watch(edges: Edges, export_id: str) -> Watch:
+    now = edges.clock()
+    return Watch(edges, export_id, started=now, looked=now, now=now)
+
+
+def is_late(watched: Watch) -> bool:
+    """Whether another execution has to go on."""
+    return watched.now - watched.started > SEGMENT_SECONDS
+
+
+async def is_cancelled(watched: Watch) -> bool:
+    """Whether a person has cancelled; looked up every few seconds."""
+    watched.now = watched.edges.clock()
+    if watched.now - watched.looked <= LOOK_SECONDS:
+        return False
+    watched.looked = watched.now
+    return await blobs.exists(watched.edges.storage, cancelled_name(watched.export_id))
 
 
 class Unwanted(Exception):

@@ -20,7 +20,7 @@ import msgspec
 
 from shared.errors import ChainBroken, ExportError, GraphError, Transient
 from shared.export.context import Edges, Record, failure_of, read_record
-from shared.export.execution import LOOK_SECONDS, MAX_RESTARTS, SEGMENT_SECONDS
+from shared.export.execution import MAX_RESTARTS, is_cancelled, is_late, watch
 from shared.export.messages import Reported, Staged
 from shared.files.columns import SIGN_IN
 from shared.graph import pages, scopes
@@ -28,7 +28,7 @@ from shared.graph.client import Graph
 from shared.graph.pages import Advance, Query
 from shared.ranges.keys import SIZE, key_of, split
 from shared.storage import blobs
-from shared.storage.names import cancelled_name, ids_name, members_name
+from shared.storage.names import ids_name, members_name
 
 NAME = "members-"
 """What the states of `report` begin with while it reads members."""
@@ -141,7 +141,7 @@ async def read_all(edges: Edges, export_id: str, state: str) -> Reported:
 
 async def _read_segment(edges: Edges, record: Record, state: _State) -> Reported:
     keys, link, counted = set(split(state.keys)), None, state.counted
-    started = looked = edges.clock()
+    watched = watch(edges, record.id)
     advance = Advance(None, barren=state.barren)
     try:
         async for page in pages.chain(edges.graph, query_of(record), state.link):
@@ -149,12 +149,9 @@ async def _read_segment(edges: Edges, record: Record, state: _State) -> Reported
             keys.update(key_of(user.id) for user in page.value)
             if link:
                 advance.page(len(keys) - known)
-            now = edges.clock()
-            if now - looked > LOOK_SECONDS:
-                looked = now
-                if await blobs.exists(edges.storage, cancelled_name(record.id)):
-                    return Reported(cancelled=True)
-            if link and now - started > SEGMENT_SECONDS:
+            if await is_cancelled(watched):
+                return Reported(cancelled=True)
+            if link and is_late(watched):
                 break
     except ChainBroken:
         if state.restarts >= MAX_RESTARTS:

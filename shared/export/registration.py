@@ -13,7 +13,7 @@ import msgspec
 from shared.errors import ChainBroken, ExportError, Transient
 from shared.export import members
 from shared.export.context import Edges, ended, failure_of, read_plan, read_record
-from shared.export.execution import LOOK_SECONDS, MAX_RESTARTS, SEGMENT_SECONDS
+from shared.export.execution import MAX_RESTARTS, is_cancelled, is_late, watch
 from shared.export.messages import Json, Reported, ReportTask
 from shared.files.columns import REGISTRATION, columns_of
 from shared.graph import lists
@@ -21,7 +21,7 @@ from shared.graph.registration import PATH, Details, registration_of
 from shared.graph.user_parts import Registration
 from shared.ranges.keys import SIZE, key_of
 from shared.storage import blobs
-from shared.storage.names import cancelled_name, report_name
+from shared.storage.names import report_name
 
 PARTS = 16
 _BEGIN = "begin"
@@ -119,8 +119,7 @@ def _entry(problem: ExportError, headers: list[str]) -> Json:
 async def _read(edges: Edges, task: ReportTask) -> Reported:
     state, execution = await _state(edges, task), secrets.token_hex(6)
     numbers = {msgspec.json.encode(answer): at for at, answer in enumerate(state.answers)}
-    rows, started = bytearray(), edges.clock()
-    looked, link = started, None
+    rows, watched, link = bytearray(), watch(edges, task.id), None
     try:
         async for page, link in lists.read(edges.graph, f"{PATH}?$top=999", Details, state.link):
             for each in page:
@@ -129,12 +128,9 @@ async def _read(edges: Edges, task: ReportTask) -> Reported:
                 if number == len(state.answers):
                     state.answers.append(answer)
                 rows += key_of(each.id) + number.to_bytes(4)
-            now = edges.clock()
-            if now - looked > LOOK_SECONDS:
-                looked = now
-                if await blobs.exists(edges.storage, cancelled_name(task.id)):
-                    return Reported(cancelled=True)
-            if link and now - started > SEGMENT_SECONDS:
+            if await is_cancelled(watched):
+                return Reported(cancelled=True)
+            if link and is_late(watched):
                 break
     except ChainBroken:
         if state.restarts >= MAX_RESTARTS:

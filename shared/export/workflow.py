@@ -20,13 +20,13 @@ through it: no users, no tokens, no links.
 
 from collections import Counter
 from collections.abc import Generator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 
+from shared.export import ending
 from shared.export.failures import failure
 from shared.export.messages import (
     Checked,
@@ -36,11 +36,8 @@ from shared.export.messages import (
     ExportTask,
     Failure,
     Json,
-    Notified,
-    NotifyTask,
     Planned,
     PlanTask,
-    Published,
     PublishTask,
     Remaining,
     Reported,
@@ -87,24 +84,14 @@ def export_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
     except Exception as problem:
         export.failed = failure("plan", problem)
     if planned.over:
-        yield from _clean(context, retry, CleanTask(export.id))
+        yield from ending.clean(context, retry, CleanTask(export.id))
         return {"status": "Over"}
     context.set_custom_status({"expected": export.expected, "ranges": export.ranges})
     if planned.report and not export.has_ended:
         yield from _report(context, retry, export)
     if not export.has_ended:
         yield from _export(context, export, planned)
-    try:
-        result = yield context.call_activity_with_retry("publish", retry, sent(export))
-        published = received(result, Published)
-    except Exception as problem:
-        # Running activities must see that the export is over. And a file without results must not exist.
-        yield from _clean(context, retry, CleanTask(export.id, unpublish=True))
-        return {"status": "Failed", "failed": sent(failure("publish", problem))}
-    if published.notify:
-        yield from _notify(context, retry, export)
-    yield from _clean(context, retry, CleanTask(export.id))
-    return {"status": published.status}
+    return (yield from ending.end(context, retry, "publish", export, export.id, export.warnings))
 
 
 def _report(context: Any, retry: Any, export: PublishTask) -> Turns:
@@ -169,26 +156,6 @@ def _add_plan(export: PublishTask, planned: Planned) -> None:
     export.ranges, export.expected = planned.ranges or 0, planned.expected
     export.found, export.warnings = planned.found, planned.warnings
     _count(export, planned)
-
-
-def _clean(context: Any, retry: Any, task: CleanTask) -> Turns:
-    """When this fails, the blobs are removed with the export, or at the end of the retention."""
-    with suppress(Exception):
-        yield context.call_activity_with_retry("clean", retry, sent(task))
-
-
-def _notify(context: Any, retry: Any, export: PublishTask) -> Turns:
-    """Calls the callback. When that fails, the export does not: the results are written again, with a warning."""
-    try:
-        result = yield context.call_activity_with_retry("notify", retry, sent(NotifyTask(export.id)))
-        warning = received(result, Notified).warning
-    except Exception as problem:
-        warning = Failure("CallbackFailed", failure("notify", problem).reason)
-    if warning:
-        again = msgspec.structs.replace(export, warnings=[*export.warnings, sent(warning)])
-        # When that fails the first results stay, which are true but for the warning.
-        with suppress(Exception):
-            yield context.call_activity_with_retry("publish", retry, sent(again))
 
 
 @dataclass(slots=True)

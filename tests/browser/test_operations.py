@@ -206,3 +206,12 @@ def test_the_whole_way_goes_without_a_mouse(watched: Watched) -> None:
     expect(panel).to_be_hidden()
     expect(link).to_be_focused()
     assert page.url.endswith("/api/bulk-operations")
+
+
+def test_a_link_to_an_export_is_copied(watched: Watched, serving: Serving) -> None:
+    export_id = post(serving, columns=["objectId"])
+    watched.page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=serving.url)
+    page = watched.open(f"#{export_id}")
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == f"{serving.url}/api/bulk-operations#{export_id}"

@@ -13,6 +13,7 @@ import pytest
 from local.serve import Serving
 from tests.api.api_client import CONTRACT
 from tests.clients.conftest import USERS, run
+from tests.json_texts import texts
 
 Json = dict[str, Any]
 DOCS = Path(__file__).parents[2] / "docs"
@@ -35,17 +36,6 @@ def block(language: str) -> str:
 def recipe(name: str) -> Json:
     found: Json = json.loads((RECIPES / name).read_text())
     return found
-
-
-def texts(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for each in value.values():
-            yield from texts(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from texts(each)
-    elif isinstance(value, str):
-        yield value
 
 
 def test_the_one_for_python_reads_every_user(serving: Serving) -> None:

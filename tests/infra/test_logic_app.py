@@ -8,6 +8,7 @@ from typing import Any
 
 from shared.files.results import STATUSES
 from tests.infra import bicep
+from tests.json_texts import texts
 
 Json = dict[str, Any]
 FOLDER = Path(__file__).parents[2] / "infra/logic-app"
@@ -23,17 +24,6 @@ def levels(actions: Json) -> Iterator[Json]:
         for inner in (action.get("actions"), action.get("else", {}).get("actions")):
             if inner:
                 yield from levels(inner)
-
-
-def texts(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for each in value.values():
-            yield from texts(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from texts(each)
-    elif isinstance(value, str):
-        yield value
 
 
 ACTIONS = {name: action for level in levels(DEFINITION["actions"]) for name, action in level.items()}
