@@ -1,12 +1,13 @@
 // The saved exports: what each asks for, when it runs next, what its last run gave, and its commands.
 
-import { call, showProblem } from "./api.js";
+import { Problem, call, showProblem } from "./api.js";
 import { announce, confirm, element, find, icon, isBusy, keepFocus, setBusy } from "./dom.js";
-import { asked, statusChip, time } from "./operation.js";
+import { asked, isRunning, statusChip, time } from "./operation.js";
 import { inWords } from "./schedule.js";
 import { t } from "./words.js";
 
 const NEWEST = 200; // Operations among which the last runs are looked for.
+const POLL = 2_000;
 const LOOKED_UP = 50; // Older last runs that are asked for: an administrator may see thousands of saved exports.
 const dialog = find("saved");
 // `started(id)`: an export was started; `edit(saved)`: the form is to be filled with this one.
@@ -39,6 +40,7 @@ async function load() {
     find("saved-list").replaceChildren(...all.map((saved, at) => entry(saved, runs[at])));
     find("saved-empty").hidden = all.length > 0;
     announce(t("saved.count", { count: all.length }));
+    setTimeout(follow, POLL, load, runs.filter((run) => run && isRunning(run)));
   } catch (problem) {
     if (load === loads) showProblem(find("saved-problem"), problem, loadAgain);
   } finally {
@@ -50,6 +52,19 @@ async function load() {
 async function loadAgain() {
   find("saved-title").focus();
   await load();
+}
+
+// Asks for the runs that have not ended, until the list is loaded again or the dialog is closed.
+async function follow(load, running) {
+  if (load !== loads || !dialog.open || !running.length) return;
+  const next = [];
+  for (const run of running) {
+    const seen = document.hidden ? run : await call("GET", `exports/${run.id}`).catch((problem) => problem);
+    if (seen.status === 404 || seen.status === 410) continue;
+    if (seen instanceof Problem || isRunning(seen)) next.push(run);
+    if (!(seen instanceof Problem)) find("saved-list").querySelector(`a.run[href="#${run.id}"]`)?.replaceChildren(...stateOf(seen));
+  }
+  setTimeout(follow, POLL, load, next);
 }
 
 // Its newest run among the newest operations.
@@ -96,9 +111,11 @@ function entry(saved, run) {
 
 // Its status and time; of one that was not looked up the planned time.
 function lastOf({ lastRun }, run) {
-  if (run) return element("a", { class: "run", href: `#${run.id}` }, statusChip(run), time(run.createdDateTime));
+  if (run) return element("a", { class: "run", href: `#${run.id}` }, ...stateOf(run));
   return run === undefined && lastRun ? element("a", { class: "run", href: `#${lastRun.id}` }, time(lastRun.plannedDateTime)) : t("saved.never");
 }
+
+const stateOf = (run) => [statusChip(run), time(run.createdDateTime)];
 
 function facts(pairs) {
   const list = element("dl", { class: "facts" });

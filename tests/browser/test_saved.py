@@ -254,6 +254,29 @@ def test_last_run_and_problem_are_told_and_anothers_can_only_be_deleted(watched:
     assert deleted[0].endswith("/a?owner=2")
 
 
+def test_a_last_run_is_followed_until_it_has_ended(watched: Watched) -> None:
+    page = watched.page
+    answer(
+        page,
+        "**/api/exports?*",
+        {"value": [listed(1, status="InProgress", request={"saved": "a"}, requestedBy={"id": "1"})]},
+    )
+    answer(page, "**/api/saved-exports", {"value": [saved("a")]})
+    watched.refusals.add(503)
+    watched.open("#saved")
+    link = card(page, "a").get_by_role("link")
+    expect(link).to_contain_text("In progress")
+    link.focus()
+    asked = f"**/api/exports/{ID.format(1)}"
+    answer(page, asked, {"title": "Away"}, 503)
+    with page.expect_response(asked):
+        pass
+    expect(link).to_contain_text("In progress")
+    answer(page, asked, listed(1))
+    expect(link).to_contain_text("Completed")
+    expect(link).to_be_focused()
+
+
 def test_of_very_many_the_own_come_first_and_few_old_runs_are_asked_for(watched: Watched) -> None:
     page = watched.page
     run = {"id": ID.format(9), "plannedDateTime": "2026-03-01T10:00:00Z"}
