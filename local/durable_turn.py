@@ -4,8 +4,8 @@
 2. `run`: history + OrchestratorStarted + the messages' events go to the orchestrator as the JSON that the
    extension sends; the JSON that comes back is replayed as the extension does (durable_replay.py).
 3. `commit`: events, new activities and timers, the instance's state, and the removal of the messages are one
-   transaction. When the claim is gone (terminated, or another worker took it over
-   because this one seemed dead) nothing is written, and the turn has not happened.
+   transaction. When the claim is gone (another worker took it over because this one seemed dead), nothing is
+   written, and the turn has not happened.
 """
 
 import functools
@@ -19,7 +19,7 @@ from typing import Any
 
 from azure.durable_functions.models.history import HistoryEventType as EventType
 
-from local import durable, durable_events
+from local import durable_events
 from local.durable_replay import OrchestrationError, Replay, Scheduled, replay
 from local.durable_store import Event, now, put_message, transaction
 
@@ -155,7 +155,7 @@ def context_json(claimed: Claim, news: list[Event]) -> str:
     """The text that the extension sends to the orchestration trigger. Stored events are joined as they are."""
     fresh = [json.dumps(event | {"IsPlayed": False}) for event in news]
     rest = {
-        "input": orchestrator_input(claimed.row["input"]),
+        "input": json.loads(claimed.row["input"]),
         "instanceId": claimed.row["id"],
         "isReplaying": bool(claimed.history),
         "parentInstanceId": None,
@@ -165,14 +165,6 @@ def context_json(claimed: Claim, news: list[Event]) -> str:
         **SETTINGS,
     }
     return '{"history":[' + ",".join(claimed.history + fresh) + "]," + json.dumps(rest)[1:]
-
-
-def orchestrator_input(input_json: str | None) -> str | None:
-    """The JSON text for `context.get_input()`: what the SDK's client sent stands in a JSON string."""
-    if input_json is None:
-        return None
-    value = json.loads(input_json)
-    return value if isinstance(value, str) else input_json
 
 
 def commit(db: sqlite3.Connection, claimed: Claim, outcome: Outcome) -> bool:
@@ -201,14 +193,22 @@ def _settle(db: sqlite3.Connection, row: sqlite3.Row, outcome: Outcome, fresh: l
     """End the instance, or schedule what it asks for."""
     state = outcome.state
     if outcome.replay.finished and state.get("error"):
-        message = f"Orchestrator function '{row['name']}' failed: {state['error']}"
-        durable.end(db, row, "Failed", json.dumps(message))
+        _end(db, row, "Failed", f"Orchestrator function '{row['name']}' failed: {state['error']}")
     elif outcome.replay.finished and state.get("isDone"):
-        output = state.get("output")
-        durable.end(db, row, "Completed", None if output is None else json.dumps(output))
+        _end(db, row, "Completed", state.get("output"))
     else:
         for each in fresh:
             _schedule(db, row, each)
+
+
+def _end(db: sqlite3.Connection, row: sqlite3.Row, status: str, output: Any) -> None:
+    """An instance's last step: its result, and nothing that waits for it.
+
+    Activities that it has asked for still run, as in Azure: their messages lie in a queue of their own.
+    """
+    text = None if output is None else json.dumps(output)
+    db.execute("UPDATE instances SET status = ?, output = ? WHERE id = ?", (status, text, row["id"]))
+    db.execute("DELETE FROM messages WHERE instance = ?", (row["id"],))
 
 
 def _append_history(db: sqlite3.Connection, instance: str, number: int, events: list[Event]) -> None:
@@ -231,7 +231,7 @@ def _scheduling_event(item: Scheduled) -> Event:
 def _schedule(db: sqlite3.Connection, row: sqlite3.Row, item: Scheduled) -> None:
     if item.kind == EventType.TIMER_CREATED:
         fired = durable_events.timer_fired(item.id, item.fire_at)
-        put_message(db, row["id"], row["execution"], fired, item.fire_at)
+        put_message(db, row["id"], fired, item.fire_at)
         return
     values = (row["id"], row["execution"], item.id, item.action["functionName"], item.action.get("input"), now())
     db.execute("INSERT INTO tasks (instance, execution, task, name, input, created) VALUES (?, ?, ?, ?, ?, ?)", values)
