@@ -29,12 +29,12 @@ from local.extension import NotReadyError, written_binding
 from local.host_functions import App, Function
 from local.host_timers import run_timers
 from local.processes import die_with_parent, serve_until_stopped
+from local.serve import PAGE
 from local.this_machine import only_this_machine
 
 log = logging.getLogger("local.host")
 
 MAX_BODY_BYTES = 100 * 1024 * 1024
-PAGE = "/api/bulk-operations"
 LOOPBACK_ONLY = (durable_http.PREFIX, "/admin", identity.PATH)
 
 
