@@ -1,8 +1,8 @@
 """The engine as a client sees it: start an orchestration, look at it, send it an event, and purge it.
 
-Each function is one transaction on the store (durable_store.py). Turns are run by durable_turn.py and
-activities are handed out by durable_tasks.py, both in worker processes. Names and statuses are those of the
-Durable extension's HTTP API, which durable_http.py serves on top of this module.
+Each function is one transaction on the store (durable_store.py). In worker processes, instances are handed out for
+their turns by durable_claims.py, and activities by durable_tasks.py. Names and statuses are those of the Durable
+extension's HTTP API, which durable_http.py serves on top of this module.
 """
 
 import json

@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from local import durable_tasks, durable_turn, host_functions
+from local import durable_claims, durable_tasks, durable_turn, host_functions
 from local.durable_store import connect, heartbeat, release
 from local.host_functions import App
 from local.processes import die_with_parent
@@ -97,7 +97,7 @@ async def _look_for_work(worker: Worker) -> None:
 def _take(worker: Worker) -> bool:
     """Claim what there is and start it; True when there was something."""
     found = False
-    if worker.turn is None and (claimed := durable_turn.claim(worker.db, worker.id)) is not None:
+    if worker.turn is None and (claimed := durable_claims.claim(worker.db, worker.id)) is not None:
         found = True
         worker.turn = asyncio.create_task(_run_turn(worker, claimed))
     room = worker.concurrency - len(worker.running)
@@ -115,7 +115,7 @@ async def _run_turn(worker: Worker, claimed: durable_turn.Claim) -> None:
     except Exception:
         log.exception("A turn of %s was not run; it will be again.", claimed.row["id"])
         await asyncio.sleep(1)
-        durable_turn.give_back(worker.db, claimed)
+        durable_claims.give_back(worker.db, claimed)
     finally:
         worker.turn, worker.dirty = None, True
 
@@ -124,7 +124,7 @@ def _turn(worker: Worker, claimed: durable_turn.Claim) -> None:
     function = worker.app.orchestrators.get(claimed.row["name"])
     outcome = durable_turn.run(claimed, function.call if function else None)
     with contextlib.closing(connect(worker.store)) as db:
-        durable_turn.commit(db, claimed, outcome)
+        durable_claims.commit(db, claimed, outcome)
     if error := outcome.state.get("error"):
         log.error("Orchestrator %s of %s failed: %s", claimed.row["name"], claimed.row["id"], error)
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from azure.durable_functions.models.history import HistoryEventType as EventType
 
-from local import durable, durable_tasks, durable_turn
+from local import durable, durable_claims, durable_tasks, durable_turn
 from local.durable_replay import replay
 from local.durable_store import connect, seconds
 from local.durable_turn import SCHEDULING, STATE_LABEL
@@ -107,7 +107,7 @@ def test_the_local_engine_sends_the_fields_types_and_order_of_the_extension(
     for turn in trace:
         for event in news(turn["context"]):
             deliver(db, first["instanceId"], event)
-        claimed = durable_turn.claim(db, "worker")
+        claimed = durable_claims.claim(db, "worker")
         assert claimed is not None
         sent: list[str] = []
 
@@ -115,7 +115,7 @@ def test_the_local_engine_sends_the_fields_types_and_order_of_the_extension(
             sent.append(context)
             return json.dumps(answer(turn))
 
-        durable_turn.commit(db, claimed, durable_turn.run(claimed, call))
+        durable_claims.commit(db, claimed, durable_turn.run(claimed, call))
         (text,) = sent
         assert shape(json.loads(text)) == shape(turn["context"])
 

@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 from aiohttp import web
 
-from local import azurite, durable, durable_http, durable_tasks, durable_turn, identity
+from local import azurite, durable, durable_claims, durable_http, durable_tasks, durable_turn, identity
 from local.durable_store import connect, heartbeat
 from local.tenant import Tenant, serve
 from tests.infra import deployment
@@ -181,14 +181,14 @@ class Host:
         with contextlib.closing(connect(self.store)) as db:
             heartbeat(db, "test", 600)
             while True:
-                turn = durable_turn.claim(db, "test")
+                turn = durable_claims.claim(db, "test")
                 tasks = durable_tasks.claim(db, "test", 0, 100)
                 if turn is None and not tasks:
                     return called
                 for name in [turn.row["name"]] if turn else []:
                     called[name] = called.get(name, 0) + 1
                 if turn:
-                    durable_turn.commit(db, turn, await self._turn(turn))
+                    durable_claims.commit(db, turn, await self._turn(turn))
                 for task in tasks:
                     called[task.name] = called.get(task.name, 0) + 1
                     result = await self.worker.invoke(task.name, ("task", "json", task.input))
