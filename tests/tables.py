@@ -14,12 +14,12 @@ BEGIN, END = "<!-- table: python -m tests.tables -->\n", "<!-- /table -->\n"
 
 
 def columns() -> str:
-    """A row for each column: what it is, its property in Graph where that has another name, what it costs and needs."""
+    """A row for each column: what it has, its property in Graph where that has another name, what it costs and needs."""
     rows = []
     for facts, group in groupby(COLUMNS.values(), _facts):
         names = [f"`{each.header}`" for each in group]
         rows.append((" to ".join(dict.fromkeys((names[0], names[-1]))), *facts))
-    return _table(("column", "", "in Graph", "cost", "permission"), rows)
+    return _table(("column", "what it has", "cost, permission"), rows)
 
 
 def codes() -> str:
@@ -42,9 +42,10 @@ def documented(file: Path) -> str:
     return f"{before}{BEGIN}\n{TABLES[file]()}\n{END}{rest.partition(END)[2]}"
 
 
-def _facts(column: Column) -> tuple[str, str, str, str]:
-    source = "" if column.source == column.header else f"`{column.source}`"
-    return column.description, source, column.cost.replace("none", ""), column.permission or ""
+def _facts(column: Column) -> tuple[str, str]:
+    source = "" if column.source == column.header else f" (`{column.source}`)"
+    needs = (column.cost.replace("none", ""), column.permission)
+    return f"{column.description}{source}", ", ".join(filter(None, needs))
 
 
 def _code(code: str) -> str:
