@@ -14,7 +14,7 @@ BEGIN, END = "<!-- table: python -m tests.tables -->\n", "<!-- /table -->\n"
 
 
 def columns() -> str:
-    """A row for each column: what it has, its property in Graph where that has another name, its cost and permission."""
+    """A row for each column: what it has, its property in Graph where the name differs, its cost and permission."""
     rows = []
     for facts, group in groupby(COLUMNS.values(), _facts):
         names = [f"`{each.header}`" for each in group]
