@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shared.export.plan import range_size
+from shared.export.sizes import range_size
 from shared.graph.pages import PAGE
 from shared.storage.blobs import BLOCK_BYTES
 

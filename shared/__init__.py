@@ -31,7 +31,7 @@ The words of the code, one for each thing:
     saved       a request under a name, perhaps with a schedule; its exports are its runs
     due         of a saved export: the time that its schedule has planned is over, and nothing has started
     comparison  what has changed between two exports: added, removed and changed users
-    part        of a comparison: the users whose objectIds fall into it; one of many that are compared on their own
+    partition   of a comparison: the users whose objectIds fall into it; one of many that are compared on their own
     limit       how many exports a caller may have running
     problem     what is wrong with a request; an error or a warning is what is wrong with an export
 """

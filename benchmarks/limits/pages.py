@@ -6,9 +6,9 @@ from typing import Any
 from azure.core.credentials import AccessToken
 
 from shared.export.context import Record
-from shared.export.plan import lanes_of, range_size
 from shared.export.queries import range_query
 from shared.export.questions import answers
+from shared.export.sizes import lanes_of, range_size
 from shared.files.columns import COLUMN_SETS
 from shared.graph import client, pages
 from shared.ranges import splitting

@@ -4,7 +4,7 @@ from benchmarks import export, truth
 from benchmarks.effort import Effort
 from benchmarks.figures import number, shown, spread, times
 from benchmarks.section import Section, Step
-from shared.export.plan import PER_USER_LANES
+from shared.export.sizes import PER_USER_LANES
 from shared.graph.batches import BATCH, BATCHES_AT_ONCE
 
 

@@ -8,7 +8,7 @@ end with every user exactly once, or with a clear failure.
     engines.py   what runs the orchestrations: the local engine, or Microsoft's extension
     caller.py    the caller of the API
     compared.py  two exports of two states of the tenant, for a comparison
-    small_parts.py  the app that these are played with
+    small_partitions.py  the app that these are played with
     judge.py     what is a violation
     changes.py   the same of a comparison's file
     table.py     the table in benchmarks/chaos.md

@@ -73,7 +73,7 @@ def _launch(data: Path, played: Round) -> contextlib.AbstractContextManager[Serv
     arguments = ["--users", str(played.users), "--seed", str(played.seed), "--shape", played.shape]
     arguments += ["--latency-ms", str(played.latency_ms), "--workers", str(WORKERS), "--lease", str(LEASE_SECONDS)]
     if played.kind in COMPARING:
-        arguments += ["--app", "local.chaos.small_parts:app"]
+        arguments += ["--app", "local.chaos.small_partitions:app"]
     if played.durable_host:
         arguments += ["--durable-host", played.durable_host, "--durable-hosts", "2" if two_hosts() else "1"]
     environment = {"EXPORT_RANGE_USERS": str(played.range_users), "EXPORT_PARALLEL": str(played.parallel)}

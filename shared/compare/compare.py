@@ -1,4 +1,4 @@
-"""The activity `compare`: compares some of the parts, one after the other, and stages their rows."""
+"""The activity `compare`: compares some of the partitions, one after the other, and stages their rows."""
 
 import itertools
 import operator
@@ -13,7 +13,7 @@ import msgspec
 from shared.compare import deleted
 from shared.compare.context import Execution, Plan, gone, read_plan
 from shared.compare.messages import Compared, CompareTask
-from shared.compare.split import errors_of, part_blob
+from shared.compare.split import errors_of, partition_name
 from shared.errors import ExportError
 from shared.export.context import Edges, failure_of, read_record
 from shared.export.messages import Json, Staged
@@ -22,12 +22,12 @@ from shared.files.column import Column
 from shared.files.comparison import Counts, Twice
 from shared.storage import blobs
 from shared.storage.blockwriter import BlockWriter, block_bytes
-from shared.storage.names import part_name, results_name, segments_name
+from shared.storage.names import prefix_name, results_name, segments_name
 
 ROWS = 1_000
 """That are formatted at a time."""
-FIRST_PART = 2
-"""The number of the first part among those who note how far they are: before it are the two exports."""
+FIRST_PARTITION = 2
+"""The number of the first partition among those who note how far they are: before it are the two exports."""
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ def columns_of(compared: list[str]) -> list[Column]:
 
 
 async def compare(edges: Edges, task: CompareTask) -> Compared:
-    """Compares these parts."""
+    """Compares these partitions."""
     record = await read_record(edges.storage, task.id)
     plan = await read_plan(edges.storage, record.id)
     if plan is None:
@@ -62,8 +62,8 @@ async def compare(edges: Edges, task: CompareTask) -> Compared:
     listed = await deleted.read_list(edges.storage, record.id, task.deleted)
     each = _Run(run, plan, task, columns_of(plan.compared), listed)
     try:
-        for part in task.parts:
-            await _part(each, part)
+        for partition in task.partitions:
+            await _partition(each, partition)
             await run.go_on()
         await run.still_wanted()
     except ExportError as problem:
@@ -87,8 +87,8 @@ async def compare(edges: Edges, task: CompareTask) -> Compared:
     )
 
 
-async def _part(each: _Run, part: int) -> None:
-    old, new = [await _lines(each, execution, part) for execution in (each.task.old, each.task.new)]
+async def _partition(each: _Run, partition: int) -> None:
+    old, new = [await _lines(each, execution, partition) for execution in (each.task.old, each.task.new)]
     try:
         joined = comparison.join(old, new)
     except Twice as problem:
@@ -99,31 +99,31 @@ async def _part(each: _Run, part: int) -> None:
     each.done.old += read[0]
     each.done.new += read[1]
     del old, new  # What is the same is not needed any more.
-    failed, entries = await _failed_cells(each, part)
+    failed, entries = await _failed_cells(each, partition)
     reasons: dict[bytes, str] = {}
     if joined.removed and each.deleted is not None:
-        most = max(deleted.MOST_ASKED // each.plan.parts, 1)
+        most = max(deleted.MOST_ASKED // each.plan.partitions, 1)
         reasons = await deleted.reasons(each.run.edges.graph, joined.removed, each.deleted, most)
     each.done.unknown += len(joined.removed) - len(reasons)
     rows = comparison.rows(joined, each.plan.compared, each.counts, errors=failed, reasons=reasons)
-    each.done.staged.append(await _stage(each, part, rows, entries))
-    await each.run.note(FIRST_PART + part, sum(read) // 2, done=True)
+    each.done.staged.append(await _stage(each, partition, rows, entries))
+    await each.run.note(FIRST_PARTITION + partition, sum(read) // 2, done=True)
 
 
-async def _lines(each: _Run, execution: str, part: int) -> list[bytes]:
-    """The lines of a part: none when the export has no user in it. (When one is lost, the sum of all tells.)"""
-    found = await blobs.read(each.run.edges.storage, part_blob(each.run.record.id, execution, part))
+async def _lines(each: _Run, execution: str, partition: int) -> list[bytes]:
+    """The lines of a partition: none when the export has no user in it. (When one is lost, the sum of all tells.)"""
+    found = await blobs.read(each.run.edges.storage, partition_name(each.run.record.id, execution, partition))
     return found.split(b"\n")[:-1] if found else []
 
 
-async def _failed_cells(each: _Run, part: int) -> tuple[dict[bytes, set[str]], list[Json]]:
+async def _failed_cells(each: _Run, partition: int) -> tuple[dict[bytes, set[str]], list[Json]]:
     """By key, the columns in which cells are left out; and the entries for the results."""
     failed: dict[bytes, set[str]] = {}
     names: dict[bytes, tuple[str, str]] = {}
     for side, execution in ((each.plan.old, each.task.old), (each.plan.new, each.task.new)):
         if not side.errors:
             continue
-        for line in await _lines(each, errors_of(execution), part):
+        for line in await _lines(each, errors_of(execution), partition):
             user, name, *columns = msgspec.json.decode(line, type=list[str])
             key = comparison.key_of(line)
             failed.setdefault(key, set()).update(columns)
@@ -139,9 +139,9 @@ def _entry(user: str, name: str, columns: list[str]) -> Json:
     return {**entry, "userPrincipalName": name} if name else entry
 
 
-async def _stage(each: _Run, part: int, rows: Iterator[list[str]], entries: list[Json]) -> Staged:
+async def _stage(each: _Run, partition: int, rows: Iterator[list[str]], entries: list[Json]) -> Staged:
     storage, record = each.run.edges.storage, each.run.record
-    file, name = record.chosen_format(), part_name(part, 0, each.id)
+    file, name = record.chosen_format(), prefix_name(partition, 0, each.id)
     enough = block_bytes(each.plan.old.rows + each.plan.new.rows)
     writer = BlockWriter(storage, record.file_blob(), name, enough, most_users=file.block_users)
     errors = BlockWriter(storage, results_name(record.id), name, enough, results.SEPARATOR)
@@ -167,7 +167,7 @@ async def _stage(each: _Run, part: int, rows: Iterator[list[str]], entries: list
         each.run.written.append(segments)
         await blobs.write(storage, segments, msgspec.msgpack.encode(writer.segments))
     return Staged(
-        range=part,
+        range=partition,
         segment=0,
         execution=each.id,
         blocks=writer.blocks,

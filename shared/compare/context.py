@@ -36,7 +36,7 @@ class Plan(msgspec.Struct, rename="camel"):
 
     old: Side
     new: Side
-    parts: int
+    partitions: int = msgspec.field(name="parts")
     compared: list[str]
     """The columns that both have and could read, without objectId."""
     unreadable: list[str]

@@ -13,17 +13,17 @@ class PrepareTask(msgspec.Struct):
 
 
 class Prepared(msgspec.Struct, omit_defaults=True):
-    """Of `prepare_comparison`. Without `parts` it says why there are none."""
+    """Of `prepare_comparison`. Without `partitions` it says why there are none."""
 
-    parts: int | None = None
-    """In how many parts the users are compared."""
+    partitions: int | None = msgspec.field(name="parts", default=None)
+    """In how many the users are compared."""
     lanes: int = 1
     """How many activities do so side by side."""
     rows: int = 0
     """Of both exports together."""
     warnings: list[Json] = []
-    found: list[Json] = []
-    """Errors that hold for all users: columns that are left out."""
+    errors: list[Json] = msgspec.field(name="found", default_factory=list)
+    """Those that hold for all users: columns that are left out."""
     failed: Failure | None = None
     cancelled: bool = False
     over: bool = False
@@ -38,7 +38,7 @@ class SplitTask(msgspec.Struct):
 
 
 class Split(msgspec.Struct, omit_defaults=True):
-    """Of `split`: under which execution's name the parts lie."""
+    """Of `split`: under which execution's name the partitions lie."""
 
     execution: str = ""
     rows: int = 0
@@ -62,10 +62,10 @@ class Deleted(msgspec.Struct, omit_defaults=True):
 
 
 class CompareTask(msgspec.Struct):
-    """For `compare`: some of the parts."""
+    """For `compare`: some of the partitions."""
 
     id: str
-    parts: list[int]
+    partitions: list[int] = msgspec.field(name="parts")
     old: str
     """The execution that has split the older export."""
     new: str
@@ -77,7 +77,7 @@ class Compared(msgspec.Struct, omit_defaults=True):
 
     staged: list[Staged] = []
     old: int = 0
-    """Rows of the older export in these parts."""
+    """Rows of the older export in these partitions."""
     new: int = 0
     added: int = 0
     removed: int = 0
@@ -96,7 +96,7 @@ class ComparisonTask(msgspec.Struct):
     """For `publish_comparison`: all that the orchestrator knows, collected from the beginning to the end."""
 
     id: str
-    found: list[Json] = []
+    errors: list[Json] = msgspec.field(name="found", default_factory=list)
     warnings: list[Json] = []
     staged: list[Staged] = []
     split: list[int] = []

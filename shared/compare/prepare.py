@@ -1,4 +1,4 @@
-"""The activity `prepare_comparison`: what of the two exports can be compared, and in how many parts."""
+"""The activity `prepare_comparison`: what of the two exports can be compared, and in how many partitions."""
 
 import time
 
@@ -18,25 +18,28 @@ from shared.storage.blobs import Storage
 from shared.storage.names import plan_name, results_name
 from shared.storage.pieces import BlobChanged
 
-PART_ROWS = 20_000
-"""Of the larger export: one part of both is in memory at a time, for each activity."""
-PART_BYTES = 24 * 1024 * 1024
-MAX_PARTS = 1_000
+PARTITION_ROWS = 20_000
+"""Of the larger export: one partition of both is in memory at a time, for each activity."""
+PARTITION_BYTES = 24 * 1024 * 1024
+MAX_PARTITIONS = 1_000
 INFLATED = 10
 """How many times as large the content of a compressed file is, about."""
 MAX_LANES = 8
-"""Activities that compare side by side: each holds a part."""
+"""Activities that compare side by side: each holds a partition."""
 ERRORS_READ = 1_000
 """Errors that hold for all users are the first of the results; there are never so many."""
 
 
-async def prepare(edges: Edges, task: PrepareTask, part_rows: int = PART_ROWS) -> Prepared:
-    """Finds the files, and says which columns are compared. `part_rows`: users of an export in a part, about."""
+async def prepare(edges: Edges, task: PrepareTask, partition_rows: int = PARTITION_ROWS) -> Prepared:
+    """Finds the files, and says which columns are compared.
+
+    `partition_rows`: users of an export in a partition, about.
+    """
     if await is_over(edges.storage, task.id):
         return Prepared(over=True)
     record = await read_record(edges.storage, task.id)
     try:
-        plan = await read_plan(edges.storage, record.id) or await _make(edges.storage, record, part_rows)
+        plan = await read_plan(edges.storage, record.id) or await _make(edges.storage, record, partition_rows)
     except ExportError as problem:
         return Prepared(failed=failure_of(problem))
     name = plan_name(record.id)
@@ -54,11 +57,11 @@ async def prepare(edges: Edges, task: PrepareTask, part_rows: int = PART_ROWS) -
     if found.cancelled:
         return Prepared(cancelled=True)
     return Prepared(
-        parts=plan.parts,
-        lanes=min(MAX_LANES, edges.settings.parallel, plan.parts),
+        partitions=plan.partitions,
+        lanes=min(MAX_LANES, edges.settings.parallel, plan.partitions),
         rows=plan.old.rows + plan.new.rows,
         warnings=_warnings(plan),
-        found=_left_out(plan),
+        errors=_left_out(plan),
     )
 
 
@@ -67,13 +70,13 @@ async def _ended(storage: Storage, comparison_id: str) -> Prepared:
     return Prepared(failed=end.failed, cancelled=end.cancelled)
 
 
-async def _make(storage: Storage, record: Record, part_rows: int) -> Plan:
+async def _make(storage: Storage, record: Record, partition_rows: int) -> Plan:
     (old, not_in_old), (new, not_in_new) = [await _side(storage, each) for each in (record.old, record.new)]
     columns = comparison.columns_of(old.columns, new.columns, not_in_old | not_in_new)
     return Plan(
         old=old,
         new=new,
-        parts=min(MAX_PARTS, max(_parts(old, part_rows), _parts(new, part_rows))),
+        partitions=min(MAX_PARTITIONS, max(_partitions(old, partition_rows), _partitions(new, partition_rows))),
         compared=list(columns.compared),
         unreadable=list(columns.unreadable),
         only_old=list(columns.only_old),
@@ -83,10 +86,10 @@ async def _make(storage: Storage, record: Record, part_rows: int) -> Plan:
     )
 
 
-def _parts(side: Side, part_rows: int) -> int:
+def _partitions(side: Side, partition_rows: int) -> int:
     deflated = side.compress or side.format == formats.XLSX
     plain = side.file.size * (INFLATED if deflated else 1)
-    return 1 + max(side.rows // part_rows, plain // PART_BYTES)
+    return 1 + max(side.rows // partition_rows, plain // PARTITION_BYTES)
 
 
 async def _side(storage: Storage, export_id: str) -> tuple[Side, set[str]]:

@@ -8,7 +8,7 @@ from shared.compare.context import Plan, gone, read_plan
 from shared.compare.messages import ComparisonTask
 from shared.export import verdict
 from shared.export.context import Edges, read_record
-from shared.export.messages import Failure, Json, Published, counted, sent
+from shared.export.messages import Failure, Json, Published, sent
 from shared.export.outcome import read_results
 from shared.export.publish import Outlived, publish_file, publish_results, told
 from shared.export.verdict import Totals
@@ -25,59 +25,48 @@ async def publish(edges: Edges, task: ComparisonTask) -> Published:
     plan = await read_plan(edges.storage, record.id)
     before = await read_results(edges.storage, record.id)
     if plan is None and before is None and (await gone(edges.storage, record.id)).cancelled:
-        # A person has cancelled after the last part was compared.
+        # A person has cancelled after the last partition was compared.
         task.cancelled = True
     task.staged.sort()
-    staged = _totals(task)
+    totals = verdict.totals(task.staged)
     file: Json | None = None
-    failed = None if task.cancelled else task.failed or _failure(plan, task, staged, before)
+    failed = None if task.cancelled else task.failed or _failure(plan, task, totals, before)
     if not failed and not task.cancelled:
         if plan is None:  # It was published, and a warning is added.
             file = before and before["file"]
         else:
             try:
-                file, failed = await publish_file(edges, record, columns_of(plan.compared), task.staged, staged)
+                file, failed = await publish_file(edges, record, columns_of(plan.compared), task.staged, totals)
             except Outlived:
                 return Published(before["status"] if before else results.FAILED, notify=False)
-    listed = task.staged if verdict.lists_errors(staged) and file else []
-    found = [*task.found, *([sent(failed)] if failed else [])]
-    errors = len(found) + sum(each.errors for each in listed)
-    status = verdict.status(failed, errors, cancelled=bool(task.cancelled))
+    listed = task.staged if verdict.lists_errors(totals) and file else []
+    errors = [*task.errors, *([sent(failed)] if failed else [])]
+    count = len(errors) + sum(each.errors for each in listed)
+    status = verdict.status(failed, count, cancelled=bool(task.cancelled))
     fields: Json = {
         "id": record.id,
         "type": record.type,
         "status": status,
-        **verdict.error(found[-1] if failed else None, cancelled=bool(task.cancelled)),
+        **verdict.error(errors[-1] if failed else None, cancelled=bool(task.cancelled)),
         "request": record.shown(),
         "requestedBy": record.requested_by,
         "createdDateTime": record.created_date_time,
         "completedDateTime": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "counts": {**{name: getattr(task, name) for name in COUNTS}, "errors": errors},
+        "counts": {**{name: getattr(task, name) for name in COUNTS}, "errors": count},
         "changedColumns": _by_column(task),
         "columns": before["columns"] if before and plan is None else _columns(plan),
         "file": file,
-        "warnings": [*told(record), *task.warnings, *_unknown(task), *(verdict.cut(staged.counted) if file else ())],
+        "warnings": [*told(record), *task.warnings, *_unknown(task), *(verdict.cut(totals.counted) if file else ())],
     }
-    await publish_results(edges, record, fields, found, listed)
+    await publish_results(edges, record, fields, errors, listed)
     text = "Comparison %s ended: %s (%d added, %d removed, %d changed, %d errors)"
-    logging.info(text, record.id, status, task.added, task.removed, task.changed, errors)
+    logging.info(text, record.id, status, task.added, task.removed, task.changed, count)
     # Delete the plan first: activities that still run then see that the comparison is over.
     await blobs.delete(edges.storage, plan_name(record.id))
     return Published(status, notify=bool(record.callback_host))
 
 
-def _totals(task: ComparisonTask) -> Totals:
-    return Totals(
-        rows=sum(each.rows for each in task.staged),
-        bytes=sum(each.bytes for each in task.staged),
-        blocks=sum(each.blocks for each in task.staged),
-        error_blocks=sum(each.error_blocks for each in task.staged),
-        errors=sum(each.errors for each in task.staged),
-        counted=counted(task.staged),
-    )
-
-
-def _failure(plan: Plan | None, task: ComparisonTask, staged: Totals, before: Json | None) -> Failure | None:
+def _failure(plan: Plan | None, task: ComparisonTask, totals: Totals, before: Json | None) -> Failure | None:
     """Why there can be no file: each user of both exports must have been compared, once."""
     if plan is None:
         if before and before["file"]:
@@ -90,11 +79,11 @@ def _failure(plan: Plan | None, task: ComparisonTask, staged: Totals, before: Js
         [plan.old.rows, plan.new.rows] == task.split == [task.old, task.new]
         and task.old == there + task.removed
         and task.new == there + task.added
-        and staged.rows == task.added + task.removed + task.changed
-        and [each.range for each in task.staged] == list(range(plan.parts))
+        and totals.rows == task.added + task.removed + task.changed
+        and [each.range for each in task.staged] == list(range(plan.partitions))
     )
     if whole:
-        return verdict.too_many_blocks(1 + staged.blocks)
+        return verdict.too_many_blocks(1 + totals.blocks)
     reason = (
         f"The exports have {plan.old.rows} and {plan.new.rows} users, and {task.old} and {task.new} were compared."
         " Nothing is published, because users would be missing. Start the comparison again."

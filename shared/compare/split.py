@@ -1,8 +1,8 @@
-"""The activity `split`: reads one of the two exports, and shares its users out to the parts by objectId.
+"""The activity `split`: reads one of the two exports, and shares its users out to the partitions by objectId.
 
-The file is read once, from its beginning to its end, and only as it was when the comparison was planned (ETag). A part
-lies in a blob of the comparison's work, in blocks of lines (`shared.files.comparison`). So does, for each part, whose
-cells the export could not read.
+The file is read once, from its beginning to its end, and only as it was when the comparison was planned (ETag). A
+partition lies in a blob of the comparison's work, in blocks of lines (`shared.files.comparison`). So does, for each
+partition, whose cells the export could not read.
 """
 
 import asyncio
@@ -26,14 +26,14 @@ from shared.storage.names import work_name
 from shared.storage.pieces import BlobChanged
 
 HELD = 32 * 1024 * 1024
-"""Bytes of all parts together that wait for being staged."""
+"""Bytes of all partitions together that wait for being staged."""
 LEAST = 64 * 1024
 AT_ONCE = 8
 
 
 @dataclass(slots=True)
-class _Parts:
-    """The lines of each part that are not staged yet, and how many blocks each has."""
+class _Partitions:
+    """The lines of each partition that are not staged yet, and how many blocks each has."""
 
     run: Execution
     execution: str
@@ -44,24 +44,24 @@ class _Parts:
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     def add(self, lines: list[bytes]) -> None:
-        parts = len(self.waiting)
+        partitions = len(self.waiting)
         for line in lines:
-            self.add_to(comparison.part_of(comparison.key_of(line), parts), line)
+            self.add_to(comparison.partition_of(comparison.key_of(line), partitions), line)
 
-    def add_to(self, part: int, line: bytes) -> None:
-        self.waiting[part].append(line)
-        self.sizes[part] += len(line)
+    def add_to(self, partition: int, line: bytes) -> None:
+        self.waiting[partition].append(line)
+        self.sizes[partition] += len(line)
 
     async def stage_full(self) -> None:
         await self._stage([at for at, size in enumerate(self.sizes) if size >= self.enough])
 
     async def commit(self) -> None:
-        """Makes a blob of each part that has lines."""
+        """Makes a blob of each partition that has lines."""
         await self._stage([at for at, lines in enumerate(self.waiting) if lines])
         await asyncio.gather(*map(self._commit, range(len(self.blocks))))
 
-    async def _stage(self, parts: list[int]) -> None:
-        await asyncio.gather(*map(self._stage_one, parts))
+    async def _stage(self, partitions: list[int]) -> None:
+        await asyncio.gather(*map(self._stage_one, partitions))
 
     async def _stage_one(self, at: int) -> None:
         data, number = b"\n".join([*self.waiting[at], b""]), self.blocks[at]
@@ -81,12 +81,12 @@ class _Parts:
             self.run.written.append(self._name(at))
 
     def _name(self, at: int) -> str:
-        return part_blob(self.run.record.id, self.execution, at)
+        return partition_name(self.run.record.id, self.execution, at)
 
 
-def part_blob(comparison_id: str, execution: str, part: int) -> str:
-    """The users of a part, of the export that this execution has split."""
-    return work_name(comparison_id, f"part-{execution}-{part:05d}")
+def partition_name(comparison_id: str, execution: str, partition: int) -> str:
+    """The users of a partition, of the export that this execution has split."""
+    return work_name(comparison_id, f"part-{execution}-{partition:05d}")
 
 
 def errors_of(execution: str) -> str:
@@ -95,7 +95,7 @@ def errors_of(execution: str) -> str:
 
 
 async def split(edges: Edges, task: SplitTask) -> Split:
-    """Shares the users of an export out to the parts."""
+    """Shares the users of an export out to the partitions."""
     record = await read_record(edges.storage, task.id)
     plan = await read_plan(edges.storage, record.id)
     if plan is None:
@@ -121,15 +121,15 @@ async def split(edges: Edges, task: SplitTask) -> Split:
 
 
 async def _split_rows(run: Execution, plan: Plan, side: Side, execution: str, number: int) -> int:
-    rows, parts, pick = 0, _parts(run, plan, execution), _picker(plan, side)
+    rows, partitions, pick = 0, _partitions(run, plan, execution), _picker(plan, side)
     try:
         async for some in _rows(run.edges.storage, side):
             rows += len(some)
-            parts.add(comparison.lines([pick(row) for row in some]))
-            await parts.stage_full()
+            partitions.add(comparison.lines([pick(row) for row in some]))
+            await partitions.stage_full()
             if await run.go_on():
                 await run.note(number, rows // 2, done=False)
-        await parts.commit()
+        await partitions.commit()
     except BlobChanged:
         reason = f"The file of export {side.id} was changed or deleted while it was compared. Nothing was published."
         raise ExportError("FileChanged", reason) from None
@@ -144,10 +144,10 @@ async def _split_rows(run: Execution, plan: Plan, side: Side, execution: str, nu
     return rows
 
 
-def _parts(run: Execution, plan: Plan, execution: str) -> _Parts:
-    enough = max(LEAST, min(blobs.BLOCK_BYTES, HELD // plan.parts))
-    none = [0] * plan.parts
-    return _Parts(run, execution, enough, [[] for _ in none], [*none], [*none])
+def _partitions(run: Execution, plan: Plan, execution: str) -> _Partitions:
+    enough = max(LEAST, min(blobs.BLOCK_BYTES, HELD // plan.partitions))
+    none = [0] * plan.partitions
+    return _Partitions(run, execution, enough, [[] for _ in none], [*none], [*none])
 
 
 async def _rows(storage: Storage, side: Side) -> AsyncIterator[Rows]:
@@ -211,7 +211,7 @@ def _without_name(take: Callable[[Row], Row]) -> Callable[[Row], Row]:
 
 async def _split_errors(run: Execution, plan: Plan, side: Side, execution: str) -> None:
     """Whose cells of compared columns the export could not read: lines of objectId, userPrincipalName, columns."""
-    parts = _parts(run, plan, errors_of(execution))
+    partitions = _partitions(run, plan, errors_of(execution))
     compared = {*plan.compared}
     ahead, begun, read = b"", False, 0
     try:
@@ -223,12 +223,12 @@ async def _split_errors(run: Execution, plan: Plan, side: Side, execution: str) 
                 for entry in found
                 if "user" in entry and (names := [name for name in _columns(entry) if name in compared])
             ]
-            parts.add(comparison.lines(named))
-            await parts.stage_full()
+            partitions.add(comparison.lines(named))
+            await partitions.stage_full()
             await run.go_on()
         if read != side.errors:
             raise Broken("it does not have the errors that it counts")
-        await parts.commit()
+        await partitions.commit()
     except BlobChanged:
         reason = f"The results of export {side.id} were changed or deleted while it was compared."
         raise ExportError("FileChanged", f"{reason} Nothing was published.") from None

@@ -1,9 +1,9 @@
-"""The orchestrator of a comparison: prepare, split both exports, compare in parts, publish.
+"""The orchestrator of a comparison: prepare, split both exports, compare in partitions, publish.
 
-1. `prepare_comparison` finds the two files, and says which columns are compared and in how many parts.
-2. `split` reads an export and shares its users out to the parts by objectId; one for each export, side by side, and
-   `list_deleted` reads who was deleted meanwhile.
-3. `compare` compares some of the parts; a few of these activities run side by side.
+1. `prepare_comparison` finds the two files, and says which columns are compared and in how many partitions.
+2. `split` reads an export and shares its users out to the partitions by objectId. One runs for each export, and beside
+   them `list_deleted` reads who was deleted meanwhile.
+3. `compare` compares some of the partitions; a few of these activities run side by side.
 4. `publish_comparison` commits what they have staged, or writes only the results when something failed or a person
    cancelled. `notify` and `clean` are those of an export.
 
@@ -54,7 +54,7 @@ def comparison_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
     try:
         result = yield context.call_activity_with_retry("prepare_comparison", retry, sent(PrepareTask(task.id)))
         prepared = _prepared(result)
-        task.found, task.warnings = prepared.found, prepared.warnings
+        task.errors, task.warnings = prepared.errors, prepared.warnings
         _end(task, prepared)
     except Exception as problem:
         task.failed = failure("prepare_comparison", problem)
@@ -62,8 +62,8 @@ def comparison_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
         yield from ending.clean(context, retry, CleanTask(task.id))
         return {"status": "Over"}
     if not task.has_ended:
-        # To watch it counts as two parts more: the exports that are split.
-        context.set_custom_status({"expected": prepared.rows, "ranges": (prepared.parts or 0) + 2})
+        # To watch it counts as two partitions more: the exports that are split.
+        context.set_custom_status({"expected": prepared.rows, "ranges": (prepared.partitions or 0) + 2})
         yield from _compare(context, retry, task, prepared)
     return (yield from ending.end(context, retry, "publish_comparison", task, task.id, task.warnings))
 
@@ -72,14 +72,14 @@ def _prepared(result: Any) -> Prepared:
     """What `prepare_comparison` has returned. Raises Unreadable when it fits neither a comparison nor its end."""
     prepared = received(result, Prepared)
     if not (prepared.failed or prepared.cancelled or prepared.over) and (
-        not prepared.parts or not 1 <= prepared.lanes <= prepared.parts
+        not prepared.partitions or not 1 <= prepared.lanes <= prepared.partitions
     ):
-        raise Unreadable(f"{prepared.parts} parts and {prepared.lanes} lanes")
+        raise Unreadable(f"{prepared.partitions} partitions and {prepared.lanes} lanes")
     return prepared
 
 
 def _compare(context: Any, retry: Any, task: ComparisonTask, prepared: Prepared) -> Turns:
-    parts = range(prepared.parts or 0)
+    partitions = range(prepared.partitions or 0)
     try:
         old, new, listed = yield context.task_all(
             [
@@ -101,7 +101,7 @@ def _compare(context: Any, retry: Any, task: ComparisonTask, prepared: Prepared)
     if task.has_ended:
         return
     try:
-        lanes = [[*parts[lane :: prepared.lanes]] for lane in range(prepared.lanes)]
+        lanes = [[*partitions[lane :: prepared.lanes]] for lane in range(prepared.lanes)]
         before, after = [each.execution for each in splits]
         asked = [CompareTask(task.id, lane, before, after, deleted.execution) for lane in lanes]
         results = yield context.task_all(

@@ -34,9 +34,9 @@ MEMBERS_MISSING = (
 )
 
 
-def by_name(part: Range) -> bool:
+def by_name(range_: Range) -> bool:
     """True for a range that a rename can move a user into or out of."""
-    return bool(part.prefixes or part.except_prefixes)
+    return bool(range_.prefixes or range_.except_prefixes)
 
 
 async def delta_link(connection: Graph) -> str:
@@ -58,35 +58,35 @@ async def delta_link(connection: Graph) -> str:
 async def check(edges: Edges, task: CheckTask) -> Checked:
     """Which ranges to read again."""
     record = await read_record(edges.storage, task.id)
-    made = await read_plan(edges.storage, record.id)
-    if made is None:
+    plan = await read_plan(edges.storage, record.id)
+    if plan is None:
         end = await ended(edges.storage, record.id)
         return Checked(failed=end.failed, cancelled=end.cancelled)
     if record.users:
-        return Checked(await selection.leave_doubles(edges.storage, record.id, task.parts))
+        return Checked(await selection.leave_doubles(edges.storage, record.id, task.staged))
     again: set[int] = set()
     try:
-        every = {at: from_dict(each) for at, each in enumerate(made.ranges)}
-        ranges = {at: part for at, part in every.items() if by_name(part)}
-        select = select_of((), made.unreadable)
-        renamed = await _renamed(edges.graph, made.delta_link, select) if made.delta_link else []
-        if made.sifted:
+        every = {at: from_dict(each) for at, each in enumerate(plan.ranges)}
+        ranges = {at: each for at, each in every.items() if by_name(each)}
+        select = select_of((), plan.unreadable)
+        renamed = await _renamed(edges.graph, plan.delta_link, select) if plan.delta_link else []
+        if plan.sifted:
             inside = await members.load(edges, record.id)
             renamed = [user for user in renamed if inside.place(key_of(user.id)) is not None]
-        parts = [part for part in task.parts if part.range in ranges]
-        found, twice = await _found_in(edges, record.id, parts, {key_of(user.id) for user in renamed})
+        staged = [each for each in task.staged if each.range in ranges]
+        found, twice = await _found_in(edges, record.id, staged, {key_of(user.id) for user in renamed})
         again.update(twice)
         for user in renamed:
-            belongs = {at for at, part in ranges.items() if _keeps(part, user)}
+            belongs = {at for at, each in ranges.items() if _keeps(each, user)}
             places = found[key_of(user.id)]
             # With a caller's filter it may not be meant at all: whoever is not there after a second reading is not.
             if places != belongs and not (record.filter and not places and task.reading):
                 again |= places | belongs
-        if made.sifted and not again:
-            missing = await _living(edges.graph, await members.absent(edges, record.id, task.parts), select)
+        if plan.sifted and not again:
+            missing = await _living(edges.graph, await members.absent(edges, record.id, task.staged), select)
             if missing and task.reading:
                 return Checked(failed=Failure("MembersMissing", MEMBERS_MISSING.format(len(missing))))
-            again = {at for user in missing for at, part in every.items() if _keeps(part, user)}
+            again = {at for user in missing for at, each in every.items() if _keeps(each, user)}
     except Transient:
         raise
     except ExportError as problem:
@@ -117,32 +117,32 @@ async def _living(connection: Graph, ids: list[str], select: tuple[str, ...]) ->
 
 
 async def _found_in(
-    edges: Edges, export_id: str, parts: list[Staged], wanted: set[bytes]
+    edges: Edges, export_id: str, staged: list[Staged], wanted: set[bytes]
 ) -> tuple[defaultdict[bytes, set[int]], set[int]]:
     """In which ranges the wanted were staged, and the ranges that have someone whom another has too."""
     places: defaultdict[bytes, set[int]] = defaultdict(set)
     seen, twice = set[bytes](), set[bytes]()
-    async for part, key in _keys(edges, export_id, parts):
+    async for each, key in _keys(edges, export_id, staged):
         if key in wanted:
-            places[key].add(part.range)
+            places[key].add(each.range)
         if not fresh(seen, key):
             twice.add(key)
     # Who was there first is not remembered: that would take five times the memory, for what hardly ever happens.
-    found = {part.range async for part, key in _keys(edges, export_id, parts if twice else []) if key in twice}
+    found = {each.range async for each, key in _keys(edges, export_id, staged if twice else []) if key in twice}
     return places, found
 
 
-async def _keys(edges: Edges, export_id: str, parts: list[Staged]) -> AsyncIterator[tuple[Staged, bytes]]:
-    for part in parts:
-        listed = await blobs.read(edges.storage, ids_name(export_id, part.prefix))
+async def _keys(edges: Edges, export_id: str, staged: list[Staged]) -> AsyncIterator[tuple[Staged, bytes]]:
+    for each in staged:
+        listed = await blobs.read(edges.storage, ids_name(export_id, each.prefix))
         if listed is None:
             raise ExportError("StateLost", "The list of users of a range is missing in the storage.")
         for key in split(listed):
-            yield part, key
+            yield each, key
 
 
-def _keeps(part: Range, user: User) -> bool:
+def _keeps(range_: Range, user: User) -> bool:
     try:
-        return keeps(part, user)
+        return keeps(range_, user)
     except ExportError:
         return False

@@ -111,8 +111,8 @@ class Plan(msgspec.Struct, rename="camel"):
     delta_link: str = ""
     """Gives the renames since the plan was made; empty when no range is by name."""
     expected: int | None = None
-    found: list[Json] = []
-    """Errors that hold for all users."""
+    errors: list[Json] = msgspec.field(name="found", default_factory=list)
+    """Those that hold for all users."""
     warnings: list[Json] = []
     began: float = 0.0
     """When planning began, in seconds since 1970."""

@@ -1,17 +1,20 @@
 """What the plan reads once for all users: names of products, directory roles."""
 
 from collections import defaultdict
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from shared.errors import GraphError, Transient
+from shared.export.context import Edges, Plan
 from shared.export.messages import Json
 from shared.files.columns import LICENSES, ROLES, Column
 from shared.files.product_names import PRODUCTS, read_csv
 from shared.graph import batches, lists
 from shared.graph.client import Graph
 from shared.graph.user_parts import Product
+from shared.storage import blobs
 
 Found = TypeVar("Found")
 
@@ -23,6 +26,9 @@ GROUP_MEMBERS, UNITS, LICENSE_NAMES, ROLE_NAMES = (
 )
 _ASSIGNMENTS = "/roleManagement/directory/roleAssignments?$expand=roleDefinition"
 _UNIT = "/administrativeUnits/"
+
+APP = Path(__file__).parents[2]
+"""The folder that is deployed."""
 
 
 class _Sku(msgspec.Struct, rename="camel"):
@@ -149,3 +155,19 @@ async def _members(
         else:
             members[group] = [each.id.lower() for each in found]
     return members, []
+
+
+async def license_names(edges: Edges, plan: Plan) -> bytes | None:
+    """Microsoft's CSV of product names, where a setting says where it is: a file of the app, or a blob."""
+    name = edges.settings.license_names
+    if not name:
+        return None
+    file = APP / name
+    data = file.read_bytes() if file.is_file() else await blobs.read(edges.storage, name)
+    try:
+        read_csv(data or b"")
+    except ValueError as problem:
+        reason = f"EXPORT_LICENSE_NAMES {name!r}: {problem}. Products have the names that the app itself knows."
+        plan.warnings.append({"code": "LicenseNamesUnreadable", "reason": reason})
+        return None
+    return data

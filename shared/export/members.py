@@ -196,14 +196,14 @@ async def load(edges: Edges, export_id: str) -> Members:
         return kept
 
 
-async def absent(edges: Edges, export_id: str, parts: list[Staged]) -> list[str]:
+async def absent(edges: Edges, export_id: str, staged: list[Staged]) -> list[str]:
     """The ids of the members whom no range has brought."""
     members = await load(edges, export_id)
-    if sum(part.rows for part in parts) == len(members):
+    if sum(each.rows for each in staged) == len(members):
         return []  # A range brings nobody twice, and no two ranges the same one.
     brought = bytearray(len(members))
-    for part in parts:
-        found = await blobs.read(edges.storage, ids_name(export_id, part.prefix))
+    for each in staged:
+        found = await blobs.read(edges.storage, ids_name(export_id, each.prefix))
         if found is None:
             raise ExportError("StateLost", "The list of users of a range is missing in the storage.")
         for place in map(members.place, split(found)):

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from shared.storage.names import part_name
+from shared.storage.names import prefix_name
 
 Json = dict[str, Any]
 Kind = TypeVar("Kind", bound=msgspec.Struct)
@@ -43,14 +43,14 @@ class Staged(msgspec.Struct, array_like=True, frozen=True, order=True):
     @property
     def prefix(self) -> str:
         """The beginning of the names of its blocks."""
-        return part_name(self.range, self.segment, self.execution)
+        return prefix_name(self.range, self.segment, self.execution)
 
 
 UNREGISTERED = "unregistered"
 """Users whom the registration report does not know."""
 ATTRIBUTED = "attributed"
 """Users with custom security attributes."""
-LEFT = "left"
+DEPARTED = "left"
 """Members of the group or unit who are gone from the tenant since they were listed."""
 PURGED = "purged"
 """Objects of users that are gone from the tenant."""
@@ -74,8 +74,8 @@ class Planned(msgspec.Struct, omit_defaults=True):
     """Users, as Graph counted them; None where it does not count."""
     check: list[int] = []
     """The ranges that renames can touch, which each lane reads first."""
-    found: list[Json] = []
-    """Errors that hold for all users: entries of the results' `errors`."""
+    errors: list[Json] = msgspec.field(name="found", default_factory=list)
+    """Those that hold for all users: entries of the results' `errors`."""
     warnings: list[Json] = []
     report: bool = False
     """Lists are to be read before the users: the registration report, the members of a large group."""
@@ -99,8 +99,8 @@ class Reported(msgspec.Struct, omit_defaults=True):
     """Of `report`. `state`: the blob from which it goes on; empty: there is nothing more to read."""
 
     state: str = ""
-    found: list[Json] = []
-    """Errors that hold for all users."""
+    errors: list[Json] = msgspec.field(name="found", default_factory=list)
+    """Those that hold for all users."""
     requests: int = 0
     retries: int = 0
     throttled: int = 0
@@ -132,10 +132,10 @@ class ExportTask(msgspec.Struct, omit_defaults=True):
 class Exported(msgspec.Struct, omit_defaults=True):
     """Of `export`."""
 
-    parts: list[Staged] = []
-    left: Remaining | None = None
+    staged: list[Staged] = msgspec.field(name="parts", default_factory=list)
+    remaining: Remaining | None = msgspec.field(name="left", default=None)
     void: int | None = None
-    """The range whose parts of earlier rounds no longer count, because it was begun again."""
+    """The range of which what earlier rounds have staged no longer counts, because it was begun again."""
     requests: int = 0
     retries: int = 0
     restarts: int = 0
@@ -148,7 +148,7 @@ class CheckTask(msgspec.Struct):
     """For `check`: what was staged of the ranges that renames can touch, and how often they were read before."""
 
     id: str
-    parts: list[Staged]
+    staged: list[Staged] = msgspec.field(name="parts")
     reading: int = 0
 
 
@@ -169,9 +169,9 @@ class PublishTask(msgspec.Struct):
     id: str
     ranges: int = 0
     expected: int | None = None
-    found: list[Json] = []
+    errors: list[Json] = msgspec.field(name="found", default_factory=list)
     warnings: list[Json] = []
-    parts: list[Staged] = []
+    staged: list[Staged] = msgspec.field(name="parts", default_factory=list)
     requests: int = 0
     retries: int = 0
     restarts: int = 0

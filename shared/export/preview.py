@@ -21,8 +21,8 @@ from shared.export import lookups, members, probes, scoped, selection
 from shared.export.context import Plan, Record
 from shared.export.enrichment import enrichers
 from shared.export.messages import Json
-from shared.export.plan import lanes_of
 from shared.export.queries import fits, has_sign_ins, range_query
+from shared.export.sizes import lanes_of
 from shared.files import csv_rows, formats
 from shared.files.columns import AUTHENTICATION, REGISTRATION, ROLES, Column, columns_of, relations_of, select_of
 from shared.graph import batches, pages, relations
@@ -208,8 +208,8 @@ async def _selected(
     graph: Graph, users: Sequence[str], query: Query, *, chosen: bool = True
 ) -> tuple[list[User], list[Json]]:
     some = msgspec.json.encode(users[:ROWS])
-    part = Range(kind="users", low=0, high=min(ROWS, len(users)), expected=None)
-    steps = [step async for step in selection.read(graph, some, part, query, chosen=chosen)]
+    range_ = Range(kind="users", low=0, high=min(ROWS, len(users)), expected=None)
+    steps = [step async for step in selection.read(graph, some, range_, query, chosen=chosen)]
     return [user for step in steps for user in step.users], [e for step in steps for e in step.errors]
 
 

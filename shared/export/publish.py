@@ -18,9 +18,9 @@ from shared.files.columns import Column, columns_of
 from shared.files.deflate import Segment
 from shared.files.xlsx import SHEET_USERS
 from shared.storage import blobs
-from shared.storage.names import block_name, part_name, plan_name, results_name, segments_name
+from shared.storage.names import block_name, plan_name, prefix_name, results_name, segments_name
 
-_OWN = part_name(0, 0, "publish".ljust(12, "-"))
+_OWN = prefix_name(0, 0, "publish".ljust(12, "-"))
 """The prefix of its own blocks: what comes before, between and after the rows, and before and after the errors."""
 _READ_AT_ONCE = 32
 """Small blobs: one after the other, those of 10,000 ranges would take minutes."""
@@ -38,44 +38,44 @@ async def publish(edges: Edges, task: PublishTask, sheet_users: int = SHEET_USER
     """
     record = await read_record(edges.storage, task.id)
     task = await costs.with_noted(edges.storage, task)
-    task.parts.sort()
-    staged = verdict.totals(task)
+    task.staged.sort()
+    totals = verdict.totals(task.staged)
     file: Json | None = None
-    failed = None if task.cancelled else verdict.failure(record, task, staged)
+    failed = None if task.cancelled else verdict.failure(record, task, totals)
     if not failed and not task.cancelled:
         try:
             columns = columns_of(record.columns)
-            file, failed = await publish_file(edges, record, columns, task.parts, staged, sheet_users)
+            file, failed = await publish_file(edges, record, columns, task.staged, totals, sheet_users)
         except Outlived:
             ended = await read_results(edges.storage, record.id, 0)
             return Published(ended["status"] if ended else results.FAILED, notify=False)
-    listed = task.parts if verdict.lists_errors(staged) else []
-    found = await words.put_back(edges.storage, record.id, [*task.found, *([sent(failed)] if failed else [])])
-    errors = len(found) + sum(each.errors for each in listed)
-    status = verdict.status(failed, errors, cancelled=bool(task.cancelled))
+    listed = task.staged if verdict.lists_errors(totals) else []
+    errors = await words.put_back(edges.storage, record.id, [*task.errors, *([sent(failed)] if failed else [])])
+    count = len(errors) + sum(each.errors for each in listed)
+    status = verdict.status(failed, count, cancelled=bool(task.cancelled))
     # Without a file this number only shows how far the export came, unfinished ranges included.
     noted = 0 if file else sum(note["rows"] for note in await progress(edges.storage, record.id))
     fields = {
         "id": record.id,
         "status": status,
-        **verdict.error(found[-1] if failed else None, cancelled=bool(task.cancelled)),
+        **verdict.error(errors[-1] if failed else None, cancelled=bool(task.cancelled)),
         "request": record.shown(),
         "requestedBy": record.requested_by,
         "createdDateTime": record.created_date_time,
         "completedDateTime": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "counts": {"exported": max(staged.rows, noted), "expected": task.expected, "errors": errors, **_costs(task)},
-        "rate": _rate(staged.rows, task, time.time() - await _began(edges, record)),
+        "counts": {"exported": max(totals.rows, noted), "expected": task.expected, "errors": count, **_costs(task)},
+        "rate": _rate(totals.rows, task, time.time() - await _began(edges, record)),
         "file": file,
         "warnings": [
             *told(record),
             *task.warnings,
-            *(verdict.warnings(record, task.expected, staged) if file else ()),
+            *(verdict.warnings(record, task.expected, totals) if file else ()),
         ],
     }
-    await publish_results(edges, record, fields, found, listed)
+    await publish_results(edges, record, fields, errors, listed)
     # The alerts read this line.
     text = "Export %s ended: %s (%d users, %d errors, %d requests, %d retries)"
-    logging.info(text, record.id, status, staged.rows, errors, task.requests, task.retries)
+    logging.info(text, record.id, status, totals.rows, count, task.requests, task.retries)
     # Delete the plan first: activities that still run then see that the export is over.
     await blobs.delete(edges.storage, plan_name(record.id))
     return Published(status, notify=bool(record.callback_host))
@@ -109,8 +109,8 @@ async def publish_file(
     edges: Edges,
     record: Record,
     columns: list[Column],
-    parts: list[Staged],
-    staged: verdict.Totals,
+    staged: list[Staged],
+    totals: verdict.Totals,
     sheet_users: int = SHEET_USERS,
 ) -> tuple[Json | None, Failure | None]:
     """Commits rows and what belongs around them, and checks that all bytes arrived; otherwise it removes the file.
@@ -118,16 +118,16 @@ async def publish_file(
     Raises Outlived.
     """
     name, file = record.file_blob(), record.chosen_format(sheet_users)
-    segments = await _segments(edges, record.id, parts) if file.deflated else [Segment(0, 0, 0, 0)] * staged.blocks
-    if file.deflated and sum(each.users for each in segments) != staged.rows:
+    segments = await _segments(edges, record.id, staged) if file.deflated else [Segment(0, 0, 0, 0)] * totals.blocks
+    if file.deflated and sum(each.users for each in segments) != totals.rows:
         if await blobs.exists(edges.storage, results_name(record.id)):
             raise Outlived
         reason = "What was noted of the blocks of the file can't be found; nothing was published."
         return None, Failure("FileIncomplete", reason)
     pieces = file.around(columns, segments)
-    if failed := verdict.too_many_blocks(len(pieces) + staged.blocks):
+    if failed := verdict.too_many_blocks(len(pieces) + totals.blocks):
         return None, failed
-    blocks = iter(block_name(each.prefix, block) for each in parts for block in range(each.blocks))
+    blocks = iter(block_name(each.prefix, block) for each in staged for block in range(each.blocks))
     ids: list[str] = []
     for number, (data, following) in enumerate(pieces):
         if data:
@@ -139,7 +139,7 @@ async def publish_file(
     except blobs.BlockMissing:
         reason = "The storage has lost a block that was staged for the file. Nothing was published."
         return None, Failure("FileIncomplete", reason)
-    expected = sum(len(data) for data, _ in pieces) + staged.bytes
+    expected = sum(len(data) for data, _ in pieces) + totals.bytes
     if size != expected:
         await blobs.delete(edges.storage, name)
         reason = f"After the commit the file had {size} bytes instead of {expected}, so it was removed."
@@ -147,38 +147,38 @@ async def publish_file(
     shown = record.shown()
     return {
         "name": record.file(),
-        "rows": staged.rows,
+        "rows": totals.rows,
         "bytes": size,
         "columns": [column.header for column in columns],
         "format": shown["format"],
         "separator": shown["separator"],
         "compressed": shown["compress"],
-        "guarded": verdict.counted_by(formats.GUARDED, staged.counted),
+        "guarded": verdict.counted_by(formats.GUARDED, totals.counted),
     }, None
 
 
-async def _segments(edges: Edges, export_id: str, parts: list[Staged]) -> list[Segment]:
+async def _segments(edges: Edges, export_id: str, staged: list[Staged]) -> list[Segment]:
     """What the executions have noted of their blocks, in the order of the blocks; short when something is lost."""
-    names = [segments_name(export_id, each.prefix) for each in parts if each.blocks]
-    found: list[Segment] = []
+    names = [segments_name(export_id, each.prefix) for each in staged if each.blocks]
+    segments: list[Segment] = []
     for first in range(0, len(names), _READ_AT_ONCE):
         some = (blobs.read(edges.storage, name) for name in names[first : first + _READ_AT_ONCE])
         for noted in await asyncio.gather(*some):
-            found += msgspec.msgpack.decode(noted, type=list[Segment]) if noted else ()
-    return found
+            segments += msgspec.msgpack.decode(noted, type=list[Segment]) if noted else ()
+    return segments
 
 
-async def publish_results(edges: Edges, record: Record, fields: Json, found: list[Json], parts: list[Staged]) -> None:
-    """Commits the results: fields, the errors found for all users, then those that the parts have staged."""
+async def publish_results(edges: Edges, record: Record, fields: Json, errors: list[Json], staged: list[Staged]) -> None:
+    """Commits the results: fields, the errors that hold for all users, then those of the users."""
     name = results_name(record.id)
-    head = results.head(fields) + results.lines(found)
+    head = results.head(fields) + results.lines(errors)
     await blobs.stage(edges.storage, name, block_name(_OWN, 0), head)
     await blobs.stage(edges.storage, name, block_name(_OWN, 1), results.TAIL)
     ids = [block_name(_OWN, 0)]
-    for each in parts:
+    for each in staged:
         for block in range(each.error_blocks):
             # Between two errors there is a comma, before the first none.
-            if found or len(ids) > 1:
+            if errors or len(ids) > 1:
                 ids.append(block_name(each.prefix, block, "s"))
             ids.append(block_name(each.prefix, block))
     summary: dict[str, Any] = {key: fields[key] for key in ("status", "completedDateTime", "counts", "file")}

@@ -14,7 +14,7 @@ from shared.ranges.ranges import Range, question
 def range_query(
     connection: Graph,
     record: Record,
-    part: Range,
+    range_: Range,
     *,
     advanced: bool,
     unreadable: Collection[str] = (),
@@ -27,13 +27,13 @@ def range_query(
     """
     select = select_of(columns_of(record.columns), unreadable)
     # Only `ge` and `le` on createdDateTime are sure to work in a default query together with another filter.
-    advanced = advanced or part.kind == "null" or bool(part.prefixes or part.except_prefixes)
+    advanced = advanced or range_.kind == "null" or bool(range_.prefixes or range_.except_prefixes)
     expand = relations.EXPANDS[related[0]] if related and (expands_advanced or not advanced) else ""
     path = record.scope.path if record.scope.deleted else pages.USERS
     asked = listed_filter(record)
     query = Query(select, asked, advanced, _top(record, select, advanced=advanced), path, expand=expand)
     room = pages.MAX_URL - len(pages.url_of(connection, query)) - len("&$filter=() and ()")
-    return replace(query, filter=odata.both(asked, question(part, room)))
+    return replace(query, filter=odata.both(asked, question(range_, room)))
 
 
 def listed_filter(record: Record) -> str:

@@ -19,11 +19,11 @@ from shared.ranges.sampling import told
 async def answers(graph: Graph, record: Record, questions: Sequence[Question], *, advanced: bool) -> Answers:
     """The answers in the order of the questions. `advanced`: the caller's filter wants that."""
 
-    def query(part: Range) -> pages.Query:
-        return range_query(graph, record, part, advanced=advanced)
+    def query(range_: Range) -> pages.Query:
+        return range_query(graph, record, range_, advanced=advanced)
 
     counted = [query(each) for each in questions if isinstance(each, Range)]
-    sampled = [query(each.part) for each in questions if isinstance(each, Sample)]
+    sampled = [query(each.range) for each in questions if isinstance(each, Sample)]
     counts, found = await asyncio.gather(
         _counts(graph, counted), asyncio.gather(*(_times(graph, each) for each in sampled))
     )

@@ -18,7 +18,7 @@ from shared.export import clean, selection
 from shared.export.context import Edges, Record, read_plan, read_record
 from shared.export.execution import MAX_RESTARTS, SEGMENT_SECONDS, Execution, goes_on, is_wanted, still_wanted
 from shared.export.messages import (
-    LEFT,
+    DEPARTED,
     ODD,
     PURGED,
     Exported,
@@ -71,7 +71,7 @@ async def _leave(edges: Edges, record: Record, written: list[str]) -> Exported:
 
 async def _lane(run: Execution, rest: Remaining) -> Exported:
     """Range by range, until none remains or the time is over."""
-    done = Exported(parts=[])
+    done = Exported()
     while rest.ranges:
         number = rest.ranges[0]
         try:
@@ -91,12 +91,12 @@ async def _lane(run: Execution, rest: Remaining) -> Exported:
             done.failed = Failure(problem.code, problem.reason, problem.request_id, number)
             return done
         else:
-            done.parts.append(staged)
+            done.staged.append(staged)
             if not rest.state:
                 rest = Remaining(rest.ranges[1:])
         if rest.state or run.edges.clock() - run.started > SEGMENT_SECONDS:
             break
-    done.left = rest if rest.ranges else None
+    done.remaining = rest if rest.ranges else None
     return done
 
 
@@ -137,7 +137,7 @@ async def _add(run: Execution, reading: Reading, step: Step) -> str | None:
     for name, holds in reading.noted:
         reading.counted[name] += sum(map(holds, fresh))
     reading.counted[PURGED] += purged
-    reading.counted[LEFT] += step.gone
+    reading.counted[DEPARTED] += step.gone
     reading.passed += passed
     if link and link == step.next:
         reading.advance.page(len(fresh) + passed, others, purged)
@@ -175,8 +175,7 @@ async def _steps(run: Execution, reading: Reading) -> AsyncIterator[Step]:
         listed = await blobs.read(edges.storage, name)
         if listed is None and not chosen:
             raise ExportError("StateLost", "The list of the members can't be found.")
-        part = reading.range
-        async for step in selection.read(edges.graph, listed or b"[]", part, query, start, chosen=chosen):
+        async for step in selection.read(edges.graph, listed or b"[]", reading.range, query, start, chosen=chosen):
             yield step
         return
     async for page in pages.chain(edges.graph, query, start):

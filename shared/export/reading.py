@@ -26,7 +26,7 @@ from shared.ranges.keys import SIZE
 from shared.ranges.ranges import Range, from_dict
 from shared.storage import blobs
 from shared.storage.blockwriter import BlockWriter, block_bytes
-from shared.storage.names import ids_name, part_name, progress_name, results_name, segments_name, work_name
+from shared.storage.names import ids_name, prefix_name, progress_name, results_name, segments_name, work_name
 
 
 class State(msgspec.Struct):
@@ -93,7 +93,7 @@ async def begin(run: Execution, number: int, saved: str) -> Reading:
     expanded = query.expand.partition("(")[0]
     report = await registration.load(run.edges, record.id) if run.plan.report else None
     left = await selection.left_to_others(run.edges.storage, record.id, number) if found.kind == "users" else b""
-    rows, errors = _writers(run, part_name(number, run.segment, run.id), state, file)
+    rows, errors = _writers(run, prefix_name(number, run.segment, run.id), state, file)
     came = len(state.seen) // SIZE - state.gone
     return Reading(
         number=number,
@@ -144,17 +144,17 @@ def _writers(run: Execution, name: str, state: State, file: Format) -> tuple[Blo
     return rows, errors
 
 
-def _query(run: Execution, part: Range) -> Query:
+def _query(run: Execution, range_: Range) -> Query:
     """What lists the range, with one of the relations that its columns want, where Graph takes that."""
     record, plan = run.record, run.plan
     related = relations_of(columns_of(record.columns), plan.unreadable)[:1]
-    if part.kind == "users":
+    if range_.kind == "users":
         select = select_of(columns_of(record.columns), plan.unreadable)
         return Query(select, expand=relations.EXPANDS[related[0]] if related else "")
     return range_query(
         run.edges.graph,
         record,
-        part,
+        range_,
         advanced=plan.advanced,
         unreadable=plan.unreadable,
         related=related,
@@ -174,7 +174,7 @@ def _noted(columns: list[Column], report: Report | None) -> tuple[tuple[str, Cal
 
 async def end(run: Execution, reading: Reading, link: str | None) -> tuple[Staged, str]:
     """Stages what remains, or keeps it for the execution that goes on."""
-    rows, errors, name = reading.rows, reading.errors, reading.rows.part
+    rows, errors, name = reading.rows, reading.errors, reading.rows.prefix
     if not link:
         await rows.stage()
         await errors.stage()

@@ -1,8 +1,8 @@
 """The activity `report`: reads the tenant's registration report once for an export; and how its lanes look users up.
 
 A row of it is a user's key and the number of what is registered: few different answers are shared by a million users,
-so that a row costs 20 bytes. Segment by segment the rows go to blobs; at the end they are dealt out to 16 parts by the
-first digit of the key, each sorted. A process holds them once, whatever number of lanes it reads.
+so that a row costs 20 bytes. Segment by segment the rows go to blobs. At the end they are dealt out to 16 partitions
+by the first digit of the key, each sorted. A process holds them once, whatever number of lanes it reads.
 """
 
 import secrets
@@ -23,7 +23,7 @@ from shared.ranges.keys import SIZE, key_of
 from shared.storage import blobs
 from shared.storage.names import report_name
 
-PARTS = 16
+PARTITIONS = 16
 _BEGIN = "begin"
 """A state: the members are read, and nothing of the report."""
 _ROW = SIZE + 4
@@ -48,21 +48,21 @@ class _State(msgspec.Struct):
 class Report:
     """The whole report: sorted rows by the first digit of their keys, and the answers that they point to."""
 
-    parts: tuple[bytes, ...]
+    partitions: tuple[bytes, ...]
     answers: list[Registration]
 
     def of(self, user_id: str) -> Registration | None:
         """What it says of a user; None when it does not know the user."""
         key = key_of(user_id)
-        part = self.parts[key[0] * PARTS >> 8]
-        low, high = 0, len(part) // _ROW
+        partition = self.partitions[key[0] * PARTITIONS >> 8]
+        low, high = 0, len(partition) // _ROW
         while low < high:
             middle = (low + high) // 2
-            if part[middle * _ROW : middle * _ROW + SIZE] < key:
+            if partition[middle * _ROW : middle * _ROW + SIZE] < key:
                 low = middle + 1
             else:
                 high = middle
-        found = part[low * _ROW : (low + 1) * _ROW]
+        found = partition[low * _ROW : (low + 1) * _ROW]
         return self.answers[int.from_bytes(found[SIZE:])] if found[:SIZE] == key else None
 
 
@@ -76,13 +76,13 @@ async def load(edges: Edges, export_id: str) -> Report | None:
         if found is None:
             return None
         noted = msgspec.json.decode(found, type=_Answers)
-        parts = [
-            await blobs.read(edges.storage, report_name(export_id, f"{noted.execution}-{part:x}"))
-            for part in range(PARTS)
+        partitions = [
+            await blobs.read(edges.storage, report_name(export_id, f"{noted.execution}-{partition:x}"))
+            for partition in range(PARTITIONS)
         ]
-        if None in parts:
-            raise ExportError("StateLost", "A part of the registration report can't be found.")
-        report = Report(tuple(part or b"" for part in parts), noted.answers)
+        if None in partitions:
+            raise ExportError("StateLost", "A partition of the registration report can't be found.")
+        report = Report(tuple(partition or b"" for partition in partitions), noted.answers)
         edges.kept[export_id] = report
         return report
 
@@ -108,7 +108,7 @@ async def report(edges: Edges, task: ReportTask) -> Reported:
         raise
     except ExportError as problem:
         headers = [column.header for column in columns_of(record.columns) if column.source == REGISTRATION]
-        return Reported(found=[_entry(problem, headers)] if headers else [])
+        return Reported(errors=[_entry(problem, headers)] if headers else [])
 
 
 def _entry(problem: ExportError, headers: list[str]) -> Json:
@@ -161,17 +161,17 @@ async def _state(edges: Edges, task: ReportTask) -> _State:
 
 
 async def _deal(edges: Edges, export_id: str, execution: str, state: _State) -> None:
-    """Writes the sorted parts, and notes that they are whole; of two executions the first counts."""
-    parts = [bytearray() for _ in range(PARTS)]
+    """Writes the sorted partitions, and notes that they are whole; of two executions the first counts."""
+    partitions = [bytearray() for _ in range(PARTITIONS)]
     for run in state.runs:
         rows = await blobs.read(edges.storage, report_name(export_id, run))
         if rows is None:
             raise ExportError("StateLost", "What was read of the registration report can't be found.")
         for at in range(0, len(rows), _ROW):
-            parts[rows[at] * PARTS >> 8] += rows[at : at + _ROW]
-    for number, part in enumerate(parts):
-        ordered = sorted(part[at : at + _ROW] for at in range(0, len(part), _ROW))
-        part.clear()
+            partitions[rows[at] * PARTITIONS >> 8] += rows[at : at + _ROW]
+    for number, partition in enumerate(partitions):
+        ordered = sorted(partition[at : at + _ROW] for at in range(0, len(partition), _ROW))
+        partition.clear()
         await blobs.write(edges.storage, report_name(export_id, f"{execution}-{number:x}"), b"".join(ordered))
     noted = msgspec.json.encode(_Answers(execution, state.answers))
     await blobs.write_once(edges.storage, report_name(export_id), noted)

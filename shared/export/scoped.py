@@ -63,8 +63,8 @@ async def deleted(graph: Graph, record: Record, columns: list[Column]) -> tuple[
     advanced = not await probes.takes_by_default(graph, record.filter, path)
     expected = await deleted_count(graph, record)
     unreadable = await probes.unreadable_properties(graph, columns, path)
-    part = Range(kind="all", expected=expected)
-    return Plan([part.as_dict()], advanced, unreadable=[], expected=expected), unreadable
+    range_ = Range(kind="all", expected=expected)
+    return Plan([range_.as_dict()], advanced, unreadable=[], expected=expected), unreadable
 
 
 async def deleted_count(graph: Graph, record: Record) -> int | None:

@@ -64,7 +64,7 @@ def slices(users: int) -> list[Range]:
 async def read(
     connection: Graph,
     listed: bytes,
-    part: Range,
+    range_: Range,
     query: Query,
     start: str = "",
     *,
@@ -75,8 +75,8 @@ async def read(
     `chosen`: a caller has chosen them, so that one who is not there is an error; a member has left since.
     """
     names = msgspec.json.decode(listed, type=list[str])
-    end = part.high or 0
-    for first in range(int(start or part.low or 0), end, STEP):
+    end = range_.high or 0
+    for first in range(int(start or range_.low or 0), end, STEP):
         step = names[first : min(first + STEP, end)]
         users, failed = await _read_step(connection, step, query)
         behind = first + len(step)
@@ -142,14 +142,14 @@ def address(name: str) -> str:
     return "/users('{}')".format(quote(name.replace("'", "''"), safe="@$'"))
 
 
-async def leave_doubles(storage: Storage, export_id: str, parts: list[Staged]) -> list[int]:
+async def leave_doubles(storage: Storage, export_id: str, staged: list[Staged]) -> list[int]:
     """Notes for each range whom an earlier one has too; returns the numbers of these ranges, to be read again."""
     keeper: dict[bytes, int] = {}
     doubles: defaultdict[int, bytes] = defaultdict(bytes)
-    for part in sorted(parts):
-        for key in keys.split(await blobs.read(storage, ids_name(export_id, part.prefix)) or b""):
-            if keeper.setdefault(key, part.range) != part.range:
-                doubles[part.range] += key
+    for each in sorted(staged):
+        for key in keys.split(await blobs.read(storage, ids_name(export_id, each.prefix)) or b""):
+            if keeper.setdefault(key, each.range) != each.range:
+                doubles[each.range] += key
     for number, found in doubles.items():
         left = found + await left_to_others(storage, export_id, number)
         await blobs.write(storage, elsewhere_name(export_id, number), left)

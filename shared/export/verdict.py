@@ -4,7 +4,18 @@ from collections import Counter
 from dataclasses import dataclass
 
 from shared.export.context import Record
-from shared.export.messages import ATTRIBUTED, LEFT, ODD, PURGED, UNREGISTERED, Failure, Json, PublishTask, counted
+from shared.export.messages import (
+    ATTRIBUTED,
+    DEPARTED,
+    ODD,
+    PURGED,
+    UNREGISTERED,
+    Failure,
+    Json,
+    PublishTask,
+    Staged,
+    counted,
+)
 from shared.files import results
 from shared.files.columns import ATTRIBUTES, columns_of
 from shared.files.formats import CUT
@@ -29,9 +40,8 @@ class Totals:
     counted: Counter[str]
 
 
-def totals(task: PublishTask) -> Totals:
+def totals(staged: list[Staged]) -> Totals:
     """What was staged in all."""
-    staged = task.parts
     return Totals(
         rows=sum(each.rows for each in staged),
         bytes=sum(each.bytes for each in staged),
@@ -42,9 +52,9 @@ def totals(task: PublishTask) -> Totals:
     )
 
 
-def failure(record: Record, task: PublishTask, staged: Totals) -> Failure | None:
+def failure(record: Record, task: PublishTask, totals: Totals) -> Failure | None:
     """Why there can be no file; None when there can."""
-    return task.failed or _too_many_blocks(staged) or _implausible(record, task.expected, staged)
+    return task.failed or _too_many_blocks(totals) or _implausible(record, task.expected, totals)
 
 
 def status(failed: Failure | None, errors: int, *, cancelled: bool) -> str:
@@ -64,38 +74,38 @@ def error(failed: Json | None, *, cancelled: bool) -> Json:
     return {"error": {"code": results.CANCELLED, "message": reason}} if cancelled else {}
 
 
-def lists_errors(staged: Totals) -> bool:
+def lists_errors(totals: Totals) -> bool:
     """False when the errors take more blocks than a blob has."""
-    return _error_blocks(staged) <= MAX_BLOCKS
+    return _error_blocks(totals) <= MAX_BLOCKS
 
 
-def warnings(record: Record, expected: int | None, staged: Totals) -> list[Json]:
+def warnings(record: Record, expected: int | None, totals: Totals) -> list[Json]:
     """Warnings about a file that is published."""
-    found, rows, purged = _odd(staged.counted) + cut(staged.counted), staged.rows, staged.counted[PURGED]
+    warned, rows, purged = _odd(totals.counted) + cut(totals.counted), totals.rows, totals.counted[PURGED]
     if purged:
         reason = (
             f"Graph also sent {purged} objects with nothing but an id and sign-ins. They belong to users who are gone"
             " from the tenant, and are not in the file."
         )
-        found.append({"code": "PurgedUsers", "reason": reason})
-    found += _noted(record, staged)
-    if left := staged.counted[LEFT]:
-        were = "1 member was" if left == 1 else f"{left} members were"
+        warned.append({"code": "PurgedUsers", "reason": reason})
+    warned += _noted(record, totals)
+    if departed := totals.counted[DEPARTED]:
+        were = "1 member was" if departed == 1 else f"{departed} members were"
         reason = f"{were} deleted from the tenant after the members were listed, and not in the file."
-        found.append({"code": "MembersLeft", "reason": reason})
+        warned.append({"code": "MembersLeft", "reason": reason})
     if record.users:
-        return found
+        return warned
     if expected is None:
         came = "1 user came" if rows == 1 else f"{rows} users came"
         reason = f"{came}. Graph gives no count here, so this number could not be checked."
-        found.append({"code": "CompletenessUnchecked", "reason": reason})
-    elif expected not in {rows, rows + purged, rows + left}:
+        warned.append({"code": "CompletenessUnchecked", "reason": reason})
+    elif expected not in {rows, rows + purged, rows + departed}:
         reason = (
             f"Graph counted {expected} users before and sent {rows}. Its count is not always up to date."
             " The file has every user that Graph sent, once."
         )
-        found.append({"code": "CountDiffers", "reason": reason})
-    return found
+        warned.append({"code": "CountDiffers", "reason": reason})
+    return warned
 
 
 def counted_by(kind: str, counts: Counter[str]) -> dict[str, int]:
@@ -103,28 +113,28 @@ def counted_by(kind: str, counts: Counter[str]) -> dict[str, int]:
     return {name.removeprefix(kind): count for name, count in sorted(counts.items()) if name.startswith(kind)}
 
 
-def _noted(record: Record, staged: Totals) -> list[Json]:
+def _noted(record: Record, totals: Totals) -> list[Json]:
     """Warnings about cells that are empty without an error."""
-    found: list[Json] = []
-    unknown = staged.counted[UNREGISTERED]
+    warned: list[Json] = []
+    unknown = totals.counted[UNREGISTERED]
     if unknown:
         reason = (
             f"The tenant's registration report does not know {unknown} of the users: disabled ones are not in it, and"
             " it is up to a day old. Their cells are empty, which does not mean no."
         )
-        found.append({"code": "RegistrationUnknown", "reason": reason})
+        warned.append({"code": "RegistrationUnknown", "reason": reason})
     names = [column.header for column in columns_of(record.columns) if column.source == ATTRIBUTES]
-    if names and staged.rows and not staged.counted[ATTRIBUTED]:
+    if names and totals.rows and not totals.counted[ATTRIBUTED]:
         reason = (
             f"No user has a value of {', '.join(names)}. Graph is silent where the app may not read custom security"
             " attributes: it needs CustomSecAttributeAssignment.Read.All."
         )
-        found.append({"code": "AttributesEmpty", "reason": reason})
-    return found
+        warned.append({"code": "AttributesEmpty", "reason": reason})
+    return warned
 
 
-def _too_many_blocks(staged: Totals) -> Failure | None:
-    return too_many_blocks(max(1 + staged.blocks, _error_blocks(staged)))
+def _too_many_blocks(totals: Totals) -> Failure | None:
+    return too_many_blocks(max(1 + totals.blocks, _error_blocks(totals)))
 
 
 def too_many_blocks(needed: int) -> Failure | None:
@@ -137,20 +147,20 @@ def too_many_blocks(needed: int) -> Failure | None:
     return Failure("TooManyBlocks", reason)
 
 
-def _error_blocks(staged: Totals) -> int:
+def _error_blocks(totals: Totals) -> int:
     """Of the results file: beginning, end, and each block of errors with its separator."""
-    return 2 + 2 * staged.error_blocks
+    return 2 + 2 * totals.error_blocks
 
 
-def _implausible(record: Record, expected: int | None, staged: Totals) -> Failure | None:
+def _implausible(record: Record, expected: int | None, totals: Totals) -> Failure | None:
     """Why Graph's count says that the rows are wrong; None when it does not.
 
     No document says whether Graph counts objects of purged users.
     """
-    rows = staged.rows
+    rows = totals.rows
     if record.users or expected is None or abs(expected - rows) <= PLAUSIBLE_USERS:
         return None
-    if rows + staged.counted[PURGED] + staged.counted[LEFT] < expected * PLAUSIBLE:
+    if rows + totals.counted[PURGED] + totals.counted[DEPARTED] < expected * PLAUSIBLE:
         reason = (
             f"Graph counted {expected} users and sent only {rows}. Nothing is published, because users would be"
             " missing. Start the export again. If that does not help, check the filter."

@@ -2,7 +2,7 @@
 
 1. `plan` splits the export into ranges and shares them out to lanes. Where columns want it, `report` then reads the
    tenant's registration report, which the lanes look users up in.
-2. `export` reads a lane's ranges, one after the other, and after about two minutes comes back with what is left. When
+2. `export` reads a lane's ranges, one after the other, and after about two minutes comes back with what remains. When
    all lanes have, the next round begins. As soon as those ranges are read that renames can touch, `check` says which
    to read again because users were renamed meanwhile.
 3. `publish` commits what the executions staged that the history names, or writes only the results when something
@@ -102,15 +102,15 @@ def _report(context: Any, retry: Any, export: PublishTask) -> Turns:
             result = yield context.call_activity_with_retry("report", retry, sent(ReportTask(export.id, state)))
             reported = received(result, Reported)
         except Exception as problem:
-            export.found = [*export.found, sent(failure("report", problem))]
+            export.errors = [*export.errors, sent(failure("report", problem))]
             return
-        export.found = [*export.found, *reported.found]
+        export.errors = [*export.errors, *reported.errors]
         _count(export, reported)
         state = reported.state
         if not state or export.has_ended:
             return
     reason = f"The registration report had no end after {MAX_REPORT_SEGMENTS} segments; its columns are empty."
-    export.found = [*export.found, sent(Failure("EndlessPages", reason))]
+    export.errors = [*export.errors, sent(Failure("EndlessPages", reason))]
 
 
 def export_id(context: Any) -> str:
@@ -154,7 +154,7 @@ def _planned(result: Any) -> Planned:
 
 def _add_plan(export: PublishTask, planned: Planned) -> None:
     export.ranges, export.expected = planned.ranges or 0, planned.expected
-    export.found, export.warnings = planned.found, planned.warnings
+    export.errors, export.warnings = planned.errors, planned.warnings
     _count(export, planned)
 
 
@@ -177,7 +177,7 @@ class _Rest:
 
     @property
     def check_is_due(self) -> bool:
-        """As soon as no lane has a range left that renames can touch."""
+        """As soon as no lane still has a range that renames can touch."""
         return self.unchecked and all(self.touched.isdisjoint(lane.ranges) for lane in self.lanes.values())
 
 
@@ -191,7 +191,7 @@ def _export(context: Any, export: PublishTask, planned: Planned) -> Turns:
         again = rest.again
         if not again or export.has_ended:
             return
-        export.parts = [staged for staged in export.parts if staged.range not in again]
+        export.staged = [staged for staged in export.staged if staged.range not in again]
         export.restarts += len(again)
         lanes = [again[lane :: len(lanes)] for lane in range(min(len(lanes), len(again)))]
         if number:
@@ -201,7 +201,7 @@ def _export(context: Any, export: PublishTask, planned: Planned) -> Turns:
 
 
 def _rounds(context: Any, cancel: Any, export: PublishTask, rest: _Rest) -> Turns:
-    """Rounds, until nothing is left, something has failed, or a person cancels."""
+    """Rounds, until nothing remains, something has failed, or a person cancels."""
     while rest.lanes or rest.unchecked:
         crashed = yield from _round(context, cancel, export, rest)
         if export.has_ended:
@@ -225,7 +225,7 @@ def _round(context: Any, cancel: Any, export: PublishTask, rest: _Rest) -> Gener
     crashed = checking = False
     while True:
         if rest.check_is_due and not checking:
-            staged = [each for each in export.parts if each.range in rest.touched]
+            staged = [each for each in export.staged if each.range in rest.touched]
             running[context.call_activity("check", sent(CheckTask(export.id, staged, rest.number)))] = CHECK
             checking = True
         if not running:
@@ -266,26 +266,26 @@ def _take(export: PublishTask, rest: _Rest, number: int, result: Any) -> bool:
 
 
 def _take_check(export: PublishTask, rest: _Rest, checked: Checked) -> None:
-    if not {*checked.again} <= {staged.range for staged in export.parts}:
+    if not {*checked.again} <= {staged.range for staged in export.staged}:
         raise Unreadable("ranges to read again that were not read")
     rest.unchecked, rest.again = False, list(dict.fromkeys(checked.again))
     _count(export, checked)
 
 
 def _take_lane(export: PublishTask, asked: list[int], lane: Exported) -> Remaining:
-    """Adds what a lane has staged, and gives what it has left. Raises Unreadable when a range is lost or twice."""
-    staged, remaining = [each.range for each in lane.parts], lane.left.ranges if lane.left else []
+    """Adds what a lane has staged, and gives what remains of it. Raises Unreadable when a range is lost or twice."""
+    staged, remaining = [each.range for each in lane.staged], lane.remaining.ranges if lane.remaining else []
     if len({*staged}) < len(staged) or len({*remaining}) < len(remaining):
         raise Unreadable("a range twice")
     if not {*staged, *remaining, *([] if lane.void is None else [lane.void])} <= {*asked}:
         raise Unreadable("a range that was not asked for")
-    still: list[Staged] = [each for each in export.parts if each.range != lane.void]
+    still: list[Staged] = [each for each in export.staged if each.range != lane.void]
     missing = {*asked} - {*remaining, *staged} - {each.range for each in still}
     if missing and not (lane.failed or lane.cancelled):
         raise Unreadable("nothing of a range that was asked for")
-    export.parts = still + lane.parts
+    export.staged = still + lane.staged
     _count(export, lane)
-    return lane.left or Remaining([])
+    return lane.remaining or Remaining([])
 
 
 def _count(export: PublishTask, more: Planned | Reported | Exported | Checked) -> None:

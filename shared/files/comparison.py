@@ -4,8 +4,8 @@ Each user who is in one export only, or whose cells differ, is one row of the co
 guard against formulas. A user travels as a line of JSON, `[objectId, userPrincipalName, cells of the compared
 columns]`: whose lines are equal has not changed, and most are not even decoded.
 
-To compare two large exports in little memory, share the lines of both out by `part_of`: the parts have nothing to do
-with each other, and only those of one part are held.
+To compare two large exports in little memory, share the lines of both out by `partition_of`: the partitions have
+nothing to do with each other, and only the lines of one are held.
 """
 
 import zlib
@@ -102,9 +102,9 @@ def key_of(line: bytes) -> bytes:
     return key
 
 
-def part_of(key: bytes, parts: int) -> int:
-    """Of so many parts, the one that this user belongs to: the same in both exports."""
-    return zlib.crc32(key) % parts
+def partition_of(key: bytes, partitions: int) -> int:
+    """Of so many partitions, the one that this user belongs to: the same in both exports."""
+    return zlib.crc32(key) % partitions
 
 
 def join(old: Iterable[bytes], new: Iterable[bytes]) -> Joined:

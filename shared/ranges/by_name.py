@@ -84,8 +84,8 @@ def split_by_name(base: Range, size: int, known: dict[str, int] | None = None) -
         counted = yield from ask([replace(base, prefixes=(text,)) for _, text in asked])
         if not counted:
             return None
-        for (each, text), part in zip(asked, counted, strict=True):
-            each.counts[text] = count_of(part)
+        for (each, text), range_ in zip(asked, counted, strict=True):
+            each.counts[text] = count_of(range_)
     split = {each.text for each in beginnings}
     owns = {each.text: each.own(size) for each in beginnings}
     leftovers = [
@@ -98,9 +98,9 @@ def split_by_name(base: Range, size: int, known: dict[str, int] | None = None) -
         for each in beginnings
     ]
     own = [(text, each.counts[text]) for each in beginnings for text in owns[each.text] if text not in split]
-    parts = [*_packed(base, own, size), *leftovers]
+    ranges = [*_packed(base, own, size), *leftovers]
     # Counted only to see whether Graph takes these filters at all.
-    return parts if known is not None else (yield from ask(parts))
+    return ranges if known is not None else (yield from ask(ranges))
 
 
 def _packed(base: Range, own: list[tuple[str, int]], size: int) -> list[Range]:

@@ -15,9 +15,9 @@ Times = list[int]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A question: when some users of this part were created."""
+    """A question: when some users of this range were created."""
 
-    part: Range
+    range: Range
 
 
 Question = Range | Sample
@@ -48,25 +48,25 @@ def together(*splittings: Splitting) -> Generator[Sequence[Question], Answers, l
         if not asked:
             return found
         counts = iter((yield list(itertools.chain.from_iterable(asked.values()))))
-        answers = {at: list(itertools.islice(counts, len(parts))) for at, parts in asked.items()}
+        answers = {at: list(itertools.islice(counts, len(ranges))) for at, ranges in asked.items()}
 
 
-def ask(parts: list[Range]) -> Splitting:
-    """The same parts with what Graph counts in them now, or None when it refuses one of the questions."""
-    return with_counts(parts, (yield closed(parts)))
+def ask(ranges: list[Range]) -> Splitting:
+    """The same ranges with what Graph counts in them now, or None when it refuses one of the questions."""
+    return with_counts(ranges, (yield closed(ranges)))
 
 
-def closed(parts: list[Range]) -> list[Range]:
-    """What to ask: a part keeps [low, high) and asks [low, high], so of whole seconds the last one is left out."""
-    return [part if part.high is None else replace(part, high=part.high - 1) for part in parts]
+def closed(ranges: list[Range]) -> list[Range]:
+    """What to ask: a range keeps [low, high) and asks [low, high], so of whole seconds the last one is left out."""
+    return [range_ if range_.high is None else replace(range_, high=range_.high - 1) for range_ in ranges]
 
 
-def with_counts(parts: list[Range], answers: Answers) -> list[Range] | None:
+def with_counts(ranges: list[Range], answers: Answers) -> list[Range] | None:
     counts = [answer for answer in answers if isinstance(answer, int)]
     if len(counts) < len(answers):
         return None
-    return [replace(part, expected=count) for part, count in zip(parts, counts, strict=True)]
+    return [replace(range_, expected=count) for range_, count in zip(ranges, counts, strict=True)]
 
 
-def count_of(part: Range) -> int:
-    return part.expected or 0
+def count_of(range_: Range) -> int:
+    return range_.expected or 0

@@ -21,17 +21,17 @@ def merge(slices: list[Range], size: int) -> list[Range]:
         # One range for all time has no border, and would ask for the users without createdDateTime as well.
         middle = len(slices) // 2
         merged = [functools.reduce(_joined, slices[:middle]), functools.reduce(_joined, slices[middle:])]
-    for at, (below, part) in enumerate(itertools.pairwise(merged)):
-        if is_burst(part, size) and seconds_of(below) > 2 and part.low is not None:
+    for at, (below, range_) in enumerate(itertools.pairwise(merged)):
+        if is_burst(range_, size) and seconds_of(below) > 2 and range_.low is not None:
             # Its neighbour below asks up to and including the border. One second lower, it does not read the whole
             # burst only to drop it.
-            merged[at : at + 2] = [replace(below, high=part.low - 1), replace(part, low=part.low - 1)]
+            merged[at : at + 2] = [replace(below, high=range_.low - 1), replace(range_, low=range_.low - 1)]
     return merged
 
 
 def groups(slices: list[Range], size: int) -> list[list[Range]]:
     """Neighbours that become one range: as many ranges as their users fill, the largest as small as it can be then."""
-    counts = [count_of(part) for part in slices if not is_burst(part, size)]
+    counts = [count_of(range_) for range_ in slices if not is_burst(range_, size)]
     # From some ranges on rather one less, each a little larger: one more would be read when all others have ended.
     places = math.ceil(sum(counts) / size) if sum(counts) < 8 * size else sum(counts) // size
     bursts = len(slices) - len(counts)
@@ -47,13 +47,13 @@ def _filled(slices: list[Range], most: int, size: int) -> list[list[Range]]:
     """Neighbours with at most so many users together; bursts alone."""
     groups: list[list[Range]] = []
     room = -1
-    for part in slices:
-        alone = is_burst(part, size)
-        if alone or room < count_of(part):
+    for range_ in slices:
+        alone = is_burst(range_, size)
+        if alone or room < count_of(range_):
             groups.append([])
             room = most
-        groups[-1].append(part)
-        room = -1 if alone else room - count_of(part)
+        groups[-1].append(range_)
+        room = -1 if alone else room - count_of(range_)
     return groups
 
 
@@ -65,11 +65,11 @@ def _joined(below: Range, above: Range) -> Range:
     return replace(below, high=above.high, expected=count_of(below) + count_of(above))
 
 
-def is_burst(part: Range, size: int) -> bool:
+def is_burst(range_: Range, size: int) -> bool:
     """More users than a range should have, and nothing left to cut but their names."""
-    return seconds_of(part) == 1 and count_of(part) > size
+    return seconds_of(range_) == 1 and count_of(range_) > size
 
 
-def seconds_of(part: Range) -> int:
-    low = FIRST_SECOND if part.low is None else part.low
-    return (_LAST_SECOND if part.high is None else part.high) - low
+def seconds_of(range_: Range) -> int:
+    low = FIRST_SECOND if range_.low is None else range_.low
+    return (_LAST_SECOND if range_.high is None else range_.high) - low

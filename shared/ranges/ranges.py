@@ -30,7 +30,7 @@ Kind = Literal["all", "time", "null", "users"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range:
-    """One part of the export. Times are whole seconds since 1970; None is open."""
+    """A part of the export. Times are whole seconds since 1970; None is open."""
 
     kind: Kind
     low: int | None = None
@@ -54,23 +54,23 @@ def from_dict(found: dict[str, Any]) -> Range:
     return msgspec.convert(found, Range)
 
 
-def question(part: Range, room: int = 10**6) -> str:
+def question(range_: Range, room: int = 10**6) -> str:
     """The `$filter` that asks for this range; empty for all users. A superset of what the range keeps.
 
     room: characters of a URL that the filter may have. As many of `except_prefixes` as fit are left to Graph, in their
     order; `keeps` drops the others' users. They are joined with `and`, because Graph takes 15 clauses with `or`.
     """
     clauses: list[str] = []
-    if part.kind == "null":
+    if range_.kind == "null":
         clauses.append("createdDateTime eq null")
-    if part.kind == "time":
-        clauses += [f"createdDateTime ge {literal(part.low)}"] if part.low is not None else []
-        clauses += [f"createdDateTime le {literal(part.high)}"] if part.high is not None else []
-    if part.prefixes:
-        starts = " or ".join(_starts_with(prefix) for prefix in part.prefixes)
-        clauses.append(f"({starts})" if len(part.prefixes) > 1 else starts)
+    if range_.kind == "time":
+        clauses += [f"createdDateTime ge {literal(range_.low)}"] if range_.low is not None else []
+        clauses += [f"createdDateTime le {literal(range_.high)}"] if range_.high is not None else []
+    if range_.prefixes:
+        starts = " or ".join(_starts_with(prefix) for prefix in range_.prefixes)
+        clauses.append(f"({starts})" if len(range_.prefixes) > 1 else starts)
     asked = " and ".join(clauses)
-    for prefix in part.except_prefixes:
+    for prefix in range_.except_prefixes:
         longer = f"{asked} and not({_starts_with(prefix)})" if asked else f"not({_starts_with(prefix)})"
         if len(odata.encoded(longer)) > room:
             break
@@ -78,31 +78,31 @@ def question(part: Range, room: int = 10**6) -> str:
     return asked
 
 
-def keeps(part: Range, user: User) -> bool:
+def keeps(range_: Range, user: User) -> bool:
     """True when the user belongs to this range and to no other.
 
     Raises ExportError (FilterIgnored) for a user that the range did not ask for by time, and ChainBroken for one that
     it did not ask for by userPrincipalName: that can be a rename at this moment, so the range is read again.
     """
     kept = True
-    if part.kind == "null" and user.created_date_time is not None:
-        raise _ignored(part, user)
-    if part.kind == "time":
+    if range_.kind == "null" and user.created_date_time is not None:
+        raise _ignored(range_, user)
+    if range_.kind == "time":
         created = _seconds(user)
-        if (part.low is not None and created < part.low) or (part.high is not None and created > part.high):
-            raise _ignored(part, user)
-        kept = part.high is None or created < part.high
-    if not part.prefixes and not part.except_prefixes:
+        if (range_.low is not None and created < range_.low) or (range_.high is not None and created > range_.high):
+            raise _ignored(range_, user)
+        kept = range_.high is None or created < range_.high
+    if not range_.prefixes and not range_.except_prefixes:
         return kept
     name = user.user_principal_name or ""
     # Graph alone knows how it takes a letter like the Turkish \u0130: as an "i" or not. Whom it sends to a beginning
     # belongs there; from the others only what surely has a range of its own is left out.
     small = name.translate(_SMALL_LETTERS)
-    if part.prefixes and not small.startswith(part.prefixes) and not name.lower().startswith(part.prefixes):
+    if range_.prefixes and not small.startswith(range_.prefixes) and not name.lower().startswith(range_.prefixes):
         raise ChainBroken(
             "FilterIgnored", "Graph sent a user whose userPrincipalName does not begin as the filter asked."
         )
-    return kept and not (part.except_prefixes and small.startswith(part.except_prefixes))
+    return kept and not (range_.except_prefixes and small.startswith(range_.except_prefixes))
 
 
 def literal(seconds: int) -> str:
@@ -125,9 +125,9 @@ def _seconds(user: User) -> float:
         raise ExportError("UnreadableAnswer", "Graph sent a createdDateTime that is no date and time.") from None
 
 
-def _ignored(part: Range, user: User) -> ExportError:
+def _ignored(range_: Range, user: User) -> ExportError:
     return ExportError(
         "FilterIgnored",
-        f"Graph was asked for users with {question(part, 200)} and sent one created {user.created_date_time}:"
+        f"Graph was asked for users with {question(range_, 200)} and sent one created {user.created_date_time}:"
         " it ignored the filter. Nothing is published, because users could be missing or doubled.",
     )

@@ -26,8 +26,8 @@ ENOUGH = 12
 
 def samples_of(crowded: list[Range]) -> list[Sample]:
     """What to ask of crowded slices: of a few, and not of those where no letter's users fit on a page."""
-    asked = closed([part for part in crowded if count_of(part) <= MOST_USERS][:MOST_SLICES])
-    return [Sample(replace(part, prefixes=(letter,) if letter else ())) for part in asked for letter in LETTERS]
+    asked = closed([range_ for range_ in crowded if count_of(range_) <= MOST_USERS][:MOST_SLICES])
+    return [Sample(replace(range_, prefixes=(letter,) if letter else ())) for range_ in asked for letter in LETTERS]
 
 
 def told(times: Times, *, whole: bool) -> Times | None:
@@ -36,16 +36,16 @@ def told(times: Times, *, whole: bool) -> Times | None:
     return times if whole or times not in (ordered, ordered[::-1]) else None
 
 
-def cut(part: Range, times: Sequence[int], grain: int) -> list[Range]:
-    """The part in pieces of about `grain` users by the sample; as it is where that has too few of its users.
+def cut(range_: Range, times: Sequence[int], grain: int) -> list[Range]:
+    """The range in pieces of about `grain` users by the sample; as it is where that has too few of its users.
 
     A second that alone has more becomes a piece by itself.
     """
-    low, high = part.low, part.high
+    low, high = range_.low, range_.high
     inside = [each for each in times if (low is None or low <= each) and (high is None or each < high)]
-    pieces = count_of(part) / max(grain, 1)
+    pieces = count_of(range_) / max(grain, 1)
     if pieces <= 1 or len(inside) < ENOUGH * pieces:
-        return [part]
+        return [range_]
     step, found = len(inside) / pieces, 0
     cuts: list[int] = []
     shares: list[int] = []
@@ -61,6 +61,6 @@ def cut(part: Range, times: Sequence[int], grain: int) -> list[Range]:
             found = 0
     shares.append(found)
     return [
-        replace(part, low=low, high=high, expected=round(count_of(part) * share / len(inside)))
+        replace(range_, low=low, high=high, expected=round(count_of(range_) * share / len(inside)))
         for (low, high), share in zip(itertools.pairwise([low, *cuts, high]), shares, strict=True)
     ]

@@ -55,7 +55,7 @@ def split(size_of: Callable[[int], int], now: int, names_above: int = 0) -> Plan
         return total, [Range(kind="all", expected=total)]
     counted = with_counts([null, *slices], counts[: 1 + len(slices)])
     named = with_counts(letters + forms, counts[1 + len(slices) :])
-    known = {part.prefixes[0]: count_of(part) for part in named[: len(letters)]} if named else None
+    known = {range_.prefixes[0]: count_of(range_) for range_ in named[: len(letters)]} if named else None
     return total, (yield from _split(counted, known, total, size, max(size, names_above)))
 
 
@@ -72,7 +72,7 @@ def split_by_name_only(size_of: Callable[[int], int]) -> Planning:
         return total, [everyone]
     if not named:
         return total, None
-    known = {part.prefixes[0]: count_of(part) for part in named[: len(letters)]}
+    known = {range_.prefixes[0]: count_of(range_) for range_ in named[: len(letters)]}
     return total, (yield from split_by_name(everyone, size, known))
 
 
@@ -100,9 +100,9 @@ def _split(
         return None
     ranges = merge(slices, size)
     # Time can no longer split them. Two seconds are a burst with its lowered border.
-    bursts = [part for part in ranges if seconds_of(part) <= 2 and count_of(part) > names_above]
-    names = dict(zip(bursts, (yield from together(*(split_by_name(part, size) for part in bursts))), strict=True))
-    return [*(piece for part in ranges for piece in names.get(part) or [part]), *(by_name or [null])]
+    bursts = [range_ for range_ in ranges if seconds_of(range_) <= 2 and count_of(range_) > names_above]
+    names = dict(zip(bursts, (yield from together(*(split_by_name(range_, size) for range_ in bursts))), strict=True))
+    return [*(piece for range_ in ranges for piece in names.get(range_) or [range_]), *(by_name or [null])]
 
 
 def _nothing() -> Splitting:
@@ -125,18 +125,20 @@ def _finer(slices: list[Range], size: int) -> Splitting:
     """The same time in slices that can be merged evenly; none has more than `size` users, or it is one second wide."""
     for level in range(MAX_LEVELS):
         coarse = dict.fromkeys(
-            part for part in slices if count_of(part) > max(size // GRAINS, 1) and seconds_of(part) > 1
+            range_ for range_ in slices if count_of(range_) > max(size // GRAINS, 1) and seconds_of(range_) > 1
         )
-        crowded = any(count_of(part) > size + size // GRAINS for part in coarse)
+        crowded = any(count_of(range_) > size + size // GRAINS for range_ in coarse)
         uneven = level < LEVELS_FOR_GRAINS and largest(groups(slices, size), size) > size + WORTH_A_LEVEL
         if not crowded and not (coarse and uneven):
             break
         # Once, and finely: a sample tells all or nothing, and a level costs more than some batches beside others.
-        far = [part for part in coarse if level == 0 and count_of(part) > size + size // GRAINS]
-        wanted = [max(_pieces(part, size), WAVE / len(far)) if part in far else _pieces(part, size) for part in coarse]
+        far = [range_ for range_ in coarse if level == 0 and count_of(range_) > size + size // GRAINS]
+        wanted = [
+            max(_pieces(range_, size), WAVE / len(far)) if range_ in far else _pieces(range_, size) for range_ in coarse
+        ]
         # At least as fine as one $batch allows: it costs a single round trip however full it is.
         finer = max(1.0, PROBES / sum(wanted))
-        pieces = [piece for part, many in zip(coarse, wanted, strict=True) for piece in _cut(part, many * finer)]
+        pieces = [piece for range_, many in zip(coarse, wanted, strict=True) for piece in _cut(range_, many * finer)]
         samples = samples_of(far)
         answers = yield [*closed(pieces), *samples]
         counted = with_counts(pieces, answers[: len(pieces)])
@@ -144,16 +146,16 @@ def _finer(slices: list[Range], size: int) -> Splitting:
             return None
         times = [time for answer in answers[len(pieces) :] if isinstance(answer, list) for time in answer]
         slices = sorted(
-            [part for part in slices if part not in coarse]
-            + [piece for part in counted for piece in cut(part, times, size // GRAINS)],
-            key=lambda part: FIRST_SECOND if part.low is None else part.low,
+            [range_ for range_ in slices if range_ not in coarse]
+            + [piece for range_ in counted for piece in cut(range_, times, size // GRAINS)],
+            key=lambda range_: FIRST_SECOND if range_.low is None else range_.low,
         )
     return slices
 
 
-def _pieces(part: Range, size: int) -> float:
+def _pieces(range_: Range, size: int) -> float:
     """In how many pieces a crowded slice is cut: few while it is far too large, as then its users are often in one."""
-    ranges = count_of(part) / size
+    ranges = count_of(range_) / size
     return min(2 * ranges, PROBES) if ranges > 4 else 1.25 * GRAINS * ranges
 
 
@@ -162,16 +164,16 @@ def _too_many(pieces: list[Range], whole: int, size: int) -> bool:
     return sum(map(count_of, pieces)) > 2 * whole + size
 
 
-def _cut(part: Range, pieces: float) -> list[Range]:
+def _cut(range_: Range, pieces: float) -> list[Range]:
     """A slice of time in about so many pieces, equally long, that share their borders."""
-    low, seconds = FIRST_SECOND if part.low is None else part.low, seconds_of(part)
+    low, seconds = FIRST_SECOND if range_.low is None else range_.low, seconds_of(range_)
     pieces = min(math.ceil(pieces), seconds)
-    return _between(part, sorted({low + seconds * at // pieces for at in range(1, pieces)} - {low}))
+    return _between(range_, sorted({low + seconds * at // pieces for at in range(1, pieces)} - {low}))
 
 
-def _between(part: Range, cuts: list[int]) -> list[Range]:
-    borders = [part.low, *cuts, part.high]
-    return [replace(part, low=low, high=high) for low, high in itertools.pairwise(borders)]
+def _between(range_: Range, cuts: list[int]) -> list[Range]:
+    borders = [range_.low, *cuts, range_.high]
+    return [replace(range_, low=low, high=high) for low, high in itertools.pairwise(borders)]
 
 
 def share(ranges: list[Range], lanes: int) -> list[list[int]]:

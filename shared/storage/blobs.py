@@ -82,22 +82,22 @@ def is_away(problem: Exception) -> bool:
     return isinstance(problem, AzureError)
 
 
-def block_id(part: str) -> str:
-    """A block's id from a text that has the same length for all blocks of a blob, as Azure wants it."""
-    return base64.b64encode(part.encode()).decode()
+def block_id(name: str) -> str:
+    """A block's id from a name that has the same length for all blocks of a blob, as Azure wants it."""
+    return base64.b64encode(name.encode()).decode()
 
 
-async def stage(storage: Storage, name: str, part: str, data: bytes) -> None:
+async def stage(storage: Storage, name: str, block: str, data: bytes) -> None:
     """Stores a block. Nothing shows until it is committed; uncommitted blocks can be committed for a week.
 
     The storage refuses one whose bytes changed on the way (Content-MD5).
     """
     await storage.container.get_blob_client(name).stage_block(
-        block_id(part), data, length=len(data), validate_content=True
+        block_id(block), data, length=len(data), validate_content=True
     )
 
 
-async def commit(storage: Storage, name: str, parts: Sequence[str], content_type: str, summary: Any = None) -> int:
+async def commit(storage: Storage, name: str, blocks: Sequence[str], content_type: str, summary: Any = None) -> int:
     """Makes the blob of these blocks, in one step, and returns its size. The same again changes nothing.
 
     `summary` is JSON that a listing brings along. Raises BlockMissing.
@@ -107,9 +107,10 @@ async def commit(storage: Storage, name: str, parts: Sequence[str], content_type
 
     blob = storage.container.get_blob_client(name)
     settings = ContentSettings(content_type=content_type, cache_control="no-store")
-    blocks = [BlobBlock(block_id(part)) for part in parts]
     try:
-        await blob.commit_block_list(blocks, content_settings=settings, metadata=metadata_of(summary))
+        await blob.commit_block_list(
+            [BlobBlock(block_id(each)) for each in blocks], content_settings=settings, metadata=metadata_of(summary)
+        )
     except HttpResponseError as problem:
         if getattr(problem, "error_code", None) == StorageErrorCode.INVALID_BLOCK_LIST:
             raise BlockMissing(f"{name} can't be made of its blocks.") from problem

@@ -23,7 +23,7 @@ class BlockWriter:
 
     storage: Storage
     name: str
-    part: str
+    prefix: str
     enough: int
     separator: bytes = b""
     most_users: int | None = None
@@ -64,8 +64,8 @@ class BlockWriter:
         about = deflate.joined(self.about)
         self.about.clear()
         if self.separator:
-            await blobs.stage(self.storage, self.name, block_name(self.part, self.blocks, "s"), self.separator)
-        await blobs.stage(self.storage, self.name, block_name(self.part, self.blocks), data)
+            await blobs.stage(self.storage, self.name, block_name(self.prefix, self.blocks, "s"), self.separator)
+        await blobs.stage(self.storage, self.name, block_name(self.prefix, self.blocks), data)
         self.blocks += 1
         self.size += len(data)
         if about.size:

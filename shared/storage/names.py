@@ -108,14 +108,14 @@ def progress_name(export_id: str, number: int | None = None) -> str:
     return work_name(export_id, "progress-") + ("" if number is None else f"{number:07d}")
 
 
-def ids_name(export_id: str, part: str) -> str:
-    """Where an execution (its `part_name`) lists the keys of those whom it has staged, as another range may too."""
-    return work_name(export_id, f"ids-{part}")
+def ids_name(export_id: str, prefix: str) -> str:
+    """Where an execution (its `prefix_name`) lists the keys of those whom it has staged, as another range may too."""
+    return work_name(export_id, f"ids-{prefix}")
 
 
-def segments_name(export_id: str, part: str) -> str:
-    """Where an execution (its `part_name`) notes what is known of the deflated blocks that it has staged."""
-    return work_name(export_id, f"segments-{part}")
+def segments_name(export_id: str, prefix: str) -> str:
+    """Where an execution (its `prefix_name`) notes what is known of the deflated blocks that it has staged."""
+    return work_name(export_id, f"segments-{prefix}")
 
 
 def members_name(export_id: str, execution: str = "") -> str:
@@ -129,9 +129,9 @@ def elsewhere_name(export_id: str, number: int) -> str:
     return work_name(export_id, f"elsewhere-{number:07d}")
 
 
-def report_name(export_id: str, part: str = "") -> str:
-    """The registration report: where it is noted which execution has read it; with a part: what that has written."""
-    return work_name(export_id, f"report-{part}" if part else "report.json")
+def report_name(export_id: str, name: str = "") -> str:
+    """The registration report: where it is noted which execution has read it; with a name: what that has written."""
+    return work_name(export_id, f"report-{name}" if name else "report.json")
 
 
 def cancelled_name(export_id: str) -> str:
@@ -139,11 +139,11 @@ def cancelled_name(export_id: str) -> str:
     return work_name(export_id, "cancelled")
 
 
-def part_name(number: int, segment: int, execution: str) -> str:
+def prefix_name(number: int, segment: int, execution: str) -> str:
     """The beginning of the block ids of one execution of one range: no two executions share it."""
     return f"{number:07d}-{segment:05d}-{execution}"
 
 
-def block_name(part: str, block: int, kind: str = "p") -> str:
-    """A block's name: all have the same length. Kind: p for a part of the file, s for a separator between two."""
-    return f"{part}-{block:05d}-{kind}"
+def block_name(prefix: str, block: int, kind: str = "p") -> str:
+    """A block's name: all have the same length. Kind: p for a piece of the file, s for a separator between two."""
+    return f"{prefix}-{block:05d}-{kind}"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local.tenant import Tenant
-from shared.export import activities, execution, plan
+from shared.export import activities, execution, sizes
 from shared.export.context import Edges
 from shared.graph import client
 from shared.storage import blobs, blockwriter
@@ -21,8 +21,8 @@ from tests.integration.truth import check_complete, check_results
 @pytest.mark.parametrize("total", [10, 50_000, 10_000_000, 200_000_000])
 def test_whatever_is_set_ranges_are_few_enough_for_a_blob(total: int, most: int) -> None:
     """Splitting may make some more than this; a fifth of the blocks leaves room for that, and for the bytes."""
-    assert total / plan.range_size(total, most, parallel=32) <= plan.MAX_RANGES
-    assert plan.MAX_RANGES * 5 <= blobs.MAX_BLOCKS
+    assert total / sizes.range_size(total, most, parallel=32) <= sizes.MAX_RANGES
+    assert sizes.MAX_RANGES * 5 <= blobs.MAX_BLOCKS
 
 
 @pytest.mark.parametrize("users", [1, 10_000, 13_000_000, 500_000_000])

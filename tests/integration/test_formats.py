@@ -347,7 +347,7 @@ async def test_a_workbook_whose_notes_are_lost_is_a_failure_and_no_file(connecte
 
         async def run(edges: Edges, name: str, task: Any) -> Any:
             if name == "publish":
-                for part in received(task, PublishTask).parts:
+                for part in received(task, PublishTask).staged:
                     await blobs.delete(edges.storage, segments_name(task["id"], part.prefix))
             return await activities.run(edges, name, task)
 

@@ -79,7 +79,7 @@ def drive(planning: Planning, count: Counter, sample: Sampler = lambda _: None) 
             assert done.levels < 500, "too many round trips"
             assert done.probes < 200_000, "too many questions"
             questions = planning.send(
-                [count(each) if isinstance(each, Range) else sample(each.part) for each in questions]
+                [count(each) if isinstance(each, Range) else sample(each.range) for each in questions]
             )
     except StopIteration as end:
         done.total, done.ranges = end.value

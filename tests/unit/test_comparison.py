@@ -121,26 +121,26 @@ def test_what_is_told_makes_the_new_export_of_the_old_one(old: list[dict[str, st
 
 
 @given(tenants, tenants, st.integers(1, 5))
-def test_in_parts_it_is_the_same(old: list[dict[str, str]], new: list[dict[str, str]], parts: int) -> None:
-    def part(users: list[dict[str, str]], number: int) -> list[bytes]:
-        return [each for each in lines(users) if comparison.part_of(comparison.key_of(each), parts) == number]
+def test_in_partitions_it_is_the_same(old: list[dict[str, str]], new: list[dict[str, str]], partitions: int) -> None:
+    def some(users: list[dict[str, str]], number: int) -> list[bytes]:
+        return [each for each in lines(users) if comparison.partition_of(comparison.key_of(each), partitions) == number]
 
-    in_parts, whole = Counts(), Counts()
+    parted, whole = Counts(), Counts()
     found = [
         each
-        for number in range(parts)
-        for each in comparison.rows(comparison.join(part(old, number), part(new, number)), COLUMNS.compared, in_parts)
+        for number in range(partitions)
+        for each in comparison.rows(comparison.join(some(old, number), some(new, number)), COLUMNS.compared, parted)
     ]
     joined = comparison.join(lines(old), lines(new))
     assert sorted(found) == sorted(comparison.rows(joined, COLUMNS.compared, whole))
-    assert in_parts == whole
+    assert parted == whole
 
 
 @given(st.text("abcdef0123456789-", min_size=1), st.integers(1, 100))
-def test_the_part_of_a_user_is_the_same_whatever_the_case(user: str, parts: int) -> None:
+def test_the_partition_of_a_user_is_the_same_whatever_the_case(user: str, partitions: int) -> None:
     small, large = (comparison.key_of(*lines([row(each)])) for each in (user, user.upper()))
     assert small == large == user.encode()
-    assert comparison.part_of(small, parts) in range(parts)
+    assert comparison.partition_of(small, partitions) in range(partitions)
 
 
 @pytest.mark.parametrize("old", [True, False])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
-from shared.export.plan import range_size
+from shared.export.sizes import range_size
 from shared.ranges import splitting
 from shared.ranges.counting import Planning
 from shared.ranges.ranges import Range, keeps

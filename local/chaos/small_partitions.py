@@ -1,4 +1,4 @@
-"""The app for rounds of comparisons: few users make a part, so that a small comparison has many activities."""
+"""The app for rounds of comparisons: few users make a partition, so that a small comparison has many activities."""
 
 from dataclasses import dataclass
 from types import SimpleNamespace

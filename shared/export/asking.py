@@ -1,0 +1,42 @@
+"""Whether the registration report is read: for its own columns, or to know whose authentication methods to ask for."""
+
+from shared.export import probes
+from shared.export.context import Edges, Plan, Record
+from shared.files.columns import AUTHENTICATION, REGISTRATION, Column
+from shared.graph import batches
+from shared.graph.client import Graph
+from shared.graph.pages import PAGE
+
+METHODS_BY_REPORT = (
+    "Authentication methods were asked for only of users who have registered a phone or an e-mail by the tenant's"
+    " registration report, and of those whom it does not know. It is up to a day old: what was registered since may be"
+    " missing. EXPORT_AUTHENTICATION_ASK=all asks for everyone."
+)
+ASKED_LESS = 0.3
+"""The share of users for whom the report saves a call, at least."""
+
+
+async def add_report(
+    edges: Edges, record: Record, plan: Plan, columns: list[Column], unreadable: set[str]
+) -> probes.Unreadable:
+    """Decides whether the registration report is read; what the results say when it can't be read but should."""
+    sources = {column.source for column in columns} - unreadable
+    wanted = REGISTRATION in sources
+    helps = AUTHENTICATION in sources and edges.settings.authentication_ask == "registered" and not record.users
+    if helps and (record.filter or record.scope.of_members):
+        helps = await _is_worth_it(edges.graph, plan.expected)
+    if not wanted and not helps:
+        return {}
+    found = await probes.unreadable_report(edges.graph, columns)
+    plan.report = not found
+    if helps and plan.report:
+        plan.warnings.append({"code": "MethodsByReport", "reason": METHODS_BY_REPORT})
+    return found if wanted else {}
+
+
+async def _is_worth_it(graph: Graph, expected: int | None) -> bool:
+    """Whether to read the whole report costs less than to ask for each of the users of a filter."""
+    if expected is None:
+        return False
+    [total] = await batches.counts(graph, [""])
+    return total is not None and total < expected * PAGE * ASKED_LESS
