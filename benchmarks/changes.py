@@ -96,13 +96,13 @@ async def _made(edges: Edges, users: int, file_format: str, *, later: bool) -> s
         data, about = deflate.segment(data, len(some)) if file.deflated else (data, Segment(len(some), 0, 0, 0))
         blocks.append(f"{first // BLOCK:08d}")
         segments.append(about)
-        await blobs.stage(edges.storage, record.file_blob(), blocks[-1], data)
+        await blobs.stage(edges.storage, record.file_blob_name(), blocks[-1], data)
     names, rest = list[str](), iter(blocks)
     for number, (data, following) in enumerate(file.around(columns, segments)):
         names.append(f"around{number:02d}")
-        await blobs.stage(edges.storage, record.file_blob(), names[-1], data)
+        await blobs.stage(edges.storage, record.file_blob_name(), names[-1], data)
         names += [next(rest) for _ in range(following)]
-    size = await blobs.commit(edges.storage, record.file_blob(), names, file.content_type)
+    size = await blobs.commit(edges.storage, record.file_blob_name(), names, file.content_type)
     told = {"name": record.file(), "rows": users, "bytes": size, "columns": COLUMNS}
     fields: Json = {"id": record.id, "status": "Completed", "counts": {"errors": 0}, "file": told, "warnings": []}
     await blobs.write(edges.storage, results_name(record.id), results.head(fields) + results.TAIL)

@@ -38,8 +38,8 @@ async def _remove(operations: Operations, export_id: str, keep: tuple[str, ...] 
         await blobs.delete(operations.storage, place_name(record.requested_by["id"], export_id))
     await blobs.delete_all(operations.storage, work_name(export_id, ""))
     # The request goes last: while it is there, an interrupted removal can be begun again.
-    found = blobs.listing(operations.storage, f"{export_id}/", uncommitted=True)
-    names = {blob.name.partition("/")[2] async for blob in found} - {*keep, "request.json"}
+    listed = blobs.listing(operations.storage, f"{export_id}/", uncommitted=True)
+    names = {blob.name.partition("/")[2] async for blob in listed} - {*keep, "request.json"}
     for name in names:
         await blobs.erase(operations.storage, f"{export_id}/{name}")
     await blobs.delete(operations.storage, record_name(export_id))

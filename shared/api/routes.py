@@ -263,8 +263,8 @@ def swagger_of_contract(incoming: Incoming, read_settings: Read) -> Outgoing:
 
 def page_file(name: str) -> Outgoing:
     """GET /bulk-operations and its files: no data, so every caller that the outer gate lets in may have them."""
-    found = page.read(name)
-    return Outgoing(200, *found) if found else _problem(ProblemError(404, "Not found", "The page has no such file."))
+    file = page.read(name)
+    return Outgoing(200, *file) if file else _problem(ProblemError(404, "Not found", "The page has no such file."))
 
 
 def _export_id(incoming: Incoming) -> str:

@@ -63,8 +63,8 @@ async def repeated(operations: Operations, caller: Caller, idempotency_key: str,
 
     It counts even where the same request could not be taken any more: what it names may be gone. Raises KeyReused.
     """
-    there = await keys.find(operations.storage, key_name(caller.id, idempotency_key), fingerprint)
-    return there.export_id if there and await _was_started(operations, there.export_id) else ""
+    key = await keys.find(operations.storage, key_name(caller.id, idempotency_key), fingerprint)
+    return key.export_id if key and await _was_started(operations, key.export_id) else ""
 
 
 def _new_id(operations: Operations, request: ExportRequest) -> str:

@@ -8,7 +8,7 @@ don't have, and an execution that outlives its export (a zombie) does the same w
 
 import logging
 
-from shared.export.context import Edges, Ended, Record, ended, find_record
+from shared.export.context import Edges, Ended, Record, find_record, how_ended
 from shared.export.messages import Cleaned, CleanTask
 from shared.storage import blobs
 from shared.storage.names import (
@@ -49,16 +49,16 @@ async def leave(edges: Edges, record: Record, written: list[str]) -> Ended:
 
     While a person cancels, its notes still count, and `clean` is to come.
     """
-    found = await ended(edges.storage, record.id)
+    end = await how_ended(edges.storage, record.id, record.type)
     for name in written:
-        if not found.cancelled or not name.startswith(progress_name(record.id)):
+        if not end.cancelled or not name.startswith(progress_name(record.id)):
             await blobs.delete(edges.storage, name)
     # Before `clean`, `publish` may still need the blocks.
     if not await blobs.exists(edges.storage, place_name(record.requested_by["id"], record.id)):
         for name in _files(record):
             await blobs.discard_uncommitted(edges.storage, name)
-    return found
+    return end
 
 
 def _files(record: Record) -> tuple[str, str]:
-    return record.file_blob(), results_name(record.id)
+    return record.file_blob_name(), results_name(record.id)

@@ -30,10 +30,10 @@ def range_query(
     advanced = advanced or range_.kind == "null" or bool(range_.prefixes or range_.except_prefixes)
     expand = relations.EXPANDS[related[0]] if related and (expands_advanced or not advanced) else ""
     path = record.scope.path if record.scope.deleted else pages.USERS
-    asked = listed_filter(record)
-    query = Query(select, asked, advanced, _top(record, select, advanced=advanced), path, expand=expand)
+    filter_ = listed_filter(record)
+    query = Query(select, filter_, advanced, _top(record, select, advanced=advanced), path, expand=expand)
     room = pages.MAX_URL - len(pages.url_of(connection, query)) - len("&$filter=() and ()")
-    return replace(query, filter=odata.both(asked, question(range_, room)))
+    return replace(query, filter=odata.both(filter_, question(range_, room)))
 
 
 def listed_filter(record: Record) -> str:

@@ -49,7 +49,7 @@ class Step:
     here: str
     """Where the step was read, and where the next one is (None: nowhere): a link, or a place in the list as text."""
     next: str | None
-    gone: int = 0
+    departed: int = 0
     """Members who are no longer there."""
 
 
@@ -79,9 +79,9 @@ async def read(
     for first in range(int(start or range_.low or 0), end, STEP):
         step = names[first : min(first + STEP, end)]
         users, failed = await _read_step(connection, step, query)
-        behind = first + len(step)
-        there = failed if chosen else [each for each in failed if each["code"] != NOT_FOUND]
-        yield Step(users, there, str(first), str(behind) if behind < end else None, len(failed) - len(there))
+        after = first + len(step)
+        errors = failed if chosen else [each for each in failed if each["code"] != NOT_FOUND]
+        yield Step(users, errors, str(first), str(after) if after < end else None, len(failed) - len(errors))
 
 
 async def _read_step(connection: Graph, names: list[str], query: Query) -> tuple[list[User], list[dict[str, Any]]]:
@@ -102,9 +102,9 @@ async def _read_step(connection: Graph, names: list[str], query: Query) -> tuple
     ids, not_one = await mails.ids_of(connection, mailed)
     ids |= {at: user.id for at, user in known.items()}
     by_id = {at: f"/users/{quote(each, safe='')}" for at, each in ids.items()}
-    others, gone = await _by_key(connection, by_id, query)
+    others, refused = await _by_key(connection, by_id, query)
     users |= others
-    failed |= {at: problem for at, problem in missing.items() if at not in ids} | not_one | gone
+    failed |= {at: problem for at, problem in missing.items() if at not in ids} | not_one | refused
     entries = [{**failed[at].as_dict(), "user": names[at][:LONGEST_NAME]} for at in sorted(failed)]
     return [users[at] for at in sorted(users)], entries
 
@@ -113,8 +113,8 @@ async def _by_key(
     connection: Graph, keys: dict[int, str], query: Query
 ) -> tuple[dict[int, User], dict[int, GraphError]]:
     """The users that Graph has under these addresses, and why it does not give the others."""
-    asked = f"$select={','.join(query.select)}" + (f"&$expand={query.expand}" if query.expand else "")
-    urls = [f"{key}?{asked}" for key in keys.values()]
+    options = f"$select={','.join(query.select)}" + (f"&$expand={query.expand}" if query.expand else "")
+    urls = [f"{key}?{options}" for key in keys.values()]
     kind = kind_of(query.select)
     users: dict[int, User] = {}
     failed: dict[int, GraphError] = {}
@@ -150,13 +150,13 @@ async def leave_doubles(storage: Storage, export_id: str, staged: list[Staged]) 
         for key in keys.split(await blobs.read(storage, ids_name(export_id, each.prefix)) or b""):
             if keeper.setdefault(key, each.range) != each.range:
                 doubles[each.range] += key
-    for number, found in doubles.items():
-        left = found + await left_to_others(storage, export_id, number)
-        await blobs.write(storage, elsewhere_name(export_id, number), left)
+    for number, doubled in doubles.items():
+        elsewhere = doubled + await read_elsewhere(storage, export_id, number)
+        await blobs.write(storage, elsewhere_name(export_id, number), elsewhere)
     return sorted(doubles)
 
 
-async def left_to_others(storage: Storage, export_id: str, number: int) -> bytes:
+async def read_elsewhere(storage: Storage, export_id: str, number: int) -> bytes:
     """The keys of those whom this range leaves to an earlier one."""
     return await blobs.read(storage, elsewhere_name(export_id, number)) or b""
 

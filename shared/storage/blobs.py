@@ -221,12 +221,12 @@ async def discard_uncommitted(storage: Storage, name: str) -> None:
             await erase(storage, name)
             return
         # The same list again discards the others. Not if someone else commits at this moment.
-        found = await blob.get_blob_properties()
+        properties = await blob.get_blob_properties()
         await blob.commit_block_list(
             [BlobBlock(block.id, BlockState.COMMITTED) for block in committed],
-            content_settings=found.content_settings,
-            metadata=found.metadata,
-            etag=found.etag,
+            content_settings=properties.content_settings,
+            metadata=properties.metadata,
+            etag=properties.etag,
             match_condition=MatchConditions.IfNotModified,
         )
     except (ResourceModifiedError, ResourceNotFoundError):
@@ -238,10 +238,10 @@ ERASED_AT_ONCE = 16
 
 async def delete_all(storage: Storage, prefix: str) -> None:
     """Removes every blob whose name begins so, also those that a killed execution has staged and never committed."""
-    found = [name async for name in names(storage, prefix)]
-    for start in range(0, len(found), DELETE_BATCH):
+    committed = [name async for name in names(storage, prefix)]
+    for start in range(0, len(committed), DELETE_BATCH):
         # A blob that no longer exists is not a failure: this may run a second time.
-        await storage.container.delete_blobs(*found[start : start + DELETE_BATCH], raise_on_any_failure=False)
+        await storage.container.delete_blobs(*committed[start : start + DELETE_BATCH], raise_on_any_failure=False)
     staged = [blob.name async for blob in listing(storage, prefix, uncommitted=True)]
     for start in range(0, len(staged), ERASED_AT_ONCE):
         await asyncio.gather(*(erase(storage, name) for name in staged[start : start + ERASED_AT_ONCE]))

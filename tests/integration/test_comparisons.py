@@ -137,7 +137,7 @@ def changes(found: Comparison) -> dict[str, str]:
 async def replaced(edges: Edges, export: Export, file: bytes, **results: Any) -> None:
     """The export as it had another file."""
     record = await read_record(edges.storage, export.id)
-    await blobs.write(edges.storage, record.file_blob(), file)
+    await blobs.write(edges.storage, record.file_blob_name(), file)
     fields = {**export.results, **results, "file": {**export.results["file"], "bytes": len(file)}}
     errors = fields.pop("errors")
     text = results_file.head(fields) + results_file.lines(errors) + results_file.TAIL
@@ -334,7 +334,7 @@ async def test_a_file_that_changes_or_goes_while_it_is_read_fails_the_comparison
 
         async def then(_: Edges, name: str, __: Any) -> None:
             if name == "split":
-                blob = record.file_blob() if which == "file" else results_name(second.id)
+                blob = record.file_blob_name() if which == "file" else results_name(second.id)
                 content = await blobs.read(edges.storage, blob)
                 if how == "deleted":
                     await blobs.delete(edges.storage, blob)
