@@ -26,8 +26,8 @@ from shared.graph import client
 from shared.graph.client import Graph
 from shared.page import INDEX
 from shared.settings import Settings
-from shared.storage import blobs
-from shared.storage.blobs import Storage
+from shared.storage import connection
+from shared.storage.connection import Storage
 
 # They log every URL that they call: filters and names of users would be in the log, and a callback's signature.
 for _name in ("azure.core", "azure.identity", "httpx"):
@@ -51,7 +51,7 @@ def _credential() -> Any:
 
 def _connect(**options: Any) -> Storage:
     settings = _settings()
-    return blobs.connect(settings, _credential() if settings.storage.startswith("http") else None, **options)
+    return connection.connect(settings, _credential() if settings.storage.startswith("http") else None, **options)
 
 
 @functools.cache
@@ -63,7 +63,7 @@ def _storage() -> Storage:
 @functools.cache
 def _quick_storage() -> Storage:
     """The connection for what a caller waits for."""
-    return _connect(**blobs.QUICK)
+    return _connect(**connection.QUICK)
 
 
 @functools.cache

@@ -133,7 +133,7 @@ GUARDS = (
     ),
     Guard(
         "what a killed split has staged goes with the comparison",
-        "shared/storage/blobs.py",
+        "shared/storage/erasing.py",
         "listing(storage, prefix, uncommitted=True)]",
         "listing(storage, prefix)]",
         f"{WHOLE}test_comparisons.py::test_what_a_killed_split_has_staged_does_not_outlive_the_comparison",
@@ -315,7 +315,7 @@ GUARDS = (
     ),
     Guard(
         "links are for reading",
-        "shared/storage/blobs.py",
+        "shared/storage/sas.py",
         "BlobSasPermissions(read=True)",
         "BlobSasPermissions(read=True, write=True, delete=True)",
         f"{API}test_links.py::test_nothing_can_be_changed_with_it",

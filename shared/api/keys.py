@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from shared.api.problems import KeyReused
 from shared.storage import blobs, tagged
-from shared.storage.blobs import Storage
+from shared.storage.connection import Storage
 
 
 @dataclass(frozen=True, slots=True)

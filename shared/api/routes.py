@@ -37,7 +37,7 @@ from shared.export.messages import Json
 from shared.files.columns import COLUMN_SETS, COLUMNS
 from shared.files.results import FAILED, IN_PROGRESS, NOT_STARTED, STATUSES
 from shared.settings import Settings, SettingsError
-from shared.storage import blobs
+from shared.storage import connection
 from shared.storage.names import is_id
 
 MAX_TOP = 200
@@ -105,7 +105,7 @@ async def answer_alone(body: BodyAlone, incoming: Incoming, read_settings: Read)
         detail = AWAY.format("Durable Functions", "its storage")
         return _problem(ProblemError(503, "Durable Functions can't be reached", detail))
     except Exception as problem:
-        if not blobs.is_away(problem):
+        if not connection.is_away(problem):
             raise
         code = getattr(problem, "error_code", None) or type(problem).__name__
         logging.warning("The storage did not answer a caller: %s", code)

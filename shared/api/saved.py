@@ -22,7 +22,7 @@ from shared.api.operations import Operations
 from shared.api.problems import BadRequest, Problem, ProblemError
 from shared.export.messages import Json
 from shared.storage import blobs, tagged
-from shared.storage.blobs import Storage
+from shared.storage.connection import Storage
 from shared.storage.names import SAVED, saved_name
 
 NAME = re.compile(r"[a-z0-9-]{1,64}")

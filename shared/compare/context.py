@@ -6,8 +6,8 @@ import msgspec
 
 from shared.export import clean
 from shared.export.context import Edges, Ended, Record
-from shared.storage import blobs
-from shared.storage.blobs import Storage
+from shared.storage import blobs, erasing
+from shared.storage.connection import Storage
 from shared.storage.names import plan_name, progress_name
 from shared.storage.pieces import PinnedBlob
 
@@ -96,5 +96,5 @@ class Execution:
     async def leave(self) -> Ended:
         """What an execution returns whose comparison has ended; takes away what it has written."""
         for name in self.staged:
-            await blobs.erase(self.edges.storage, name)
+            await erasing.erase(self.edges.storage, name)
         return await clean.leave(self.edges, self.record, self.written)

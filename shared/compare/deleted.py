@@ -23,7 +23,7 @@ from shared.graph import batches, lists
 from shared.graph.client import Graph, Tally
 from shared.ranges import keys
 from shared.storage import blobs
-from shared.storage.blobs import Storage
+from shared.storage.connection import Storage
 from shared.storage.names import work_name
 
 _PATH = "/directory/deletedItems/microsoft.graph.user?$select=id&$top=999"

@@ -23,7 +23,7 @@ from shared.export.plan import is_over
 from shared.files import comparison, formats
 from shared.files.columns import ATTRIBUTES, REGISTRATION, columns_of
 from shared.storage import blobs, pieces
-from shared.storage.blobs import Storage
+from shared.storage.connection import Storage
 from shared.storage.names import plan_name, results_name
 from shared.storage.pieces import BlobChanged
 

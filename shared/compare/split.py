@@ -20,8 +20,8 @@ from shared.files import comparison, formats, reading, results, workbook_rows
 from shared.files.columns import columns_of
 from shared.files.comparison import ID, NAME, NoKey
 from shared.files.reading import Broken, Reader, Row, Rows
-from shared.storage import blobs, pieces
-from shared.storage.blobs import Storage
+from shared.storage import pieces, staging
+from shared.storage.connection import Storage
 from shared.storage.names import work_name
 from shared.storage.pieces import BlobChanged
 
@@ -70,13 +70,13 @@ class _Partitions:
         self.blocks[at] += 1
         self.run.staged.add(self._name(at))
         async with self.places:
-            await blobs.stage(self.run.edges.storage, self._name(at), f"{number:05d}", data)
+            await staging.stage(self.run.edges.storage, self._name(at), f"{number:05d}", data)
 
     async def _commit(self, at: int) -> None:
         if self.blocks[at]:
             blocks = [f"{number:05d}" for number in range(self.blocks[at])]
             async with self.places:
-                await blobs.commit(self.run.edges.storage, self._name(at), blocks, "application/jsonl")
+                await staging.commit(self.run.edges.storage, self._name(at), blocks, "application/jsonl")
             self.run.staged.discard(self._name(at))
             self.run.written.append(self._name(at))
 
@@ -145,7 +145,7 @@ async def _split_rows(run: Execution, plan: Plan, side: Side, execution: str, nu
 
 
 def _partitions(run: Execution, plan: Plan, execution: str) -> _Partitions:
-    enough = max(LEAST, min(blobs.BLOCK_BYTES, HELD // plan.partitions))
+    enough = max(LEAST, min(staging.BLOCK_BYTES, HELD // plan.partitions))
     none = [0] * plan.partitions
     return _Partitions(run, execution, enough, [[] for _ in none], [*none], [*none])
 

@@ -39,13 +39,13 @@ def by_name(range_: Range) -> bool:
     return bool(range_.prefixes or range_.except_prefixes)
 
 
-async def delta_link(connection: Graph) -> str:
+async def delta_link(graph: Graph) -> str:
     """A link that gives all renames from now on; empty where Graph has no delta for users."""
-    start = f"{connection.root}/users/delta?$deltatoken=latest&$select=id,userPrincipalName"
+    start = f"{graph.root}/users/delta?$deltatoken=latest&$select=id,userPrincipalName"
     link = ""
     try:
         advance = Advance(None)
-        async for page in pages.chain(connection, _ID, start):
+        async for page in pages.chain(graph, _ID, start):
             advance.page(0)
             link = page.delta_link or ""
     except Transient:
@@ -94,22 +94,22 @@ async def check(edges: Edges, task: CheckTask) -> Checked:
     return Checked(sorted(again))
 
 
-async def _renamed(connection: Graph, link: str, select: tuple[str, ...]) -> list[User]:
+async def _renamed(graph: Graph, link: str, select: tuple[str, ...]) -> list[User]:
     """Who has changed since the link was made, as they are now; the deleted ones are left out."""
     changed: dict[str, None] = {}
     advance = Advance(MOST_RENAMED // 2)
-    async for page in pages.chain(connection, _ID, link):
+    async for page in pages.chain(graph, _ID, link):
         known = len(changed)
         changed.update(dict.fromkeys(user.id for user in page.value))
         advance.page(len(changed) - known)
-    return await _living(connection, list(changed), select)
+    return await _living(graph, list(changed), select)
 
 
-async def _living(connection: Graph, ids: list[str], select: tuple[str, ...]) -> list[User]:
+async def _living(graph: Graph, ids: list[str], select: tuple[str, ...]) -> list[User]:
     """Those of these users who are there, as they are now."""
     urls = [f"/users/{user_id}?$select={','.join(select)}" for user_id in ids]
     users = []
-    for answer in await batches.batch(connection, urls):
+    for answer in await batches.batch(graph, urls):
         if answer.status != 404:
             batches.raise_for(answer)
             users.append(user_of(bytes(answer.body)))

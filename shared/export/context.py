@@ -19,7 +19,7 @@ from shared.graph.scopes import ALL, Scope
 from shared.graph.user_parts import Product
 from shared.settings import Settings
 from shared.storage import blobs
-from shared.storage.blobs import Storage
+from shared.storage.connection import Storage
 from shared.storage.names import cancelled_name, file_name, plan_name, progress_name, record_name
 
 EXPORT, COMPARISON = "export", "comparison"

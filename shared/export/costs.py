@@ -15,7 +15,7 @@ import msgspec
 from shared.export.messages import PublishTask
 from shared.graph.client import Tally
 from shared.storage import blobs
-from shared.storage.blobs import Storage
+from shared.storage.connection import Storage
 from shared.storage.names import results_name, work_name
 
 NOTE_SECONDS = 10.0

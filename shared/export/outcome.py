@@ -11,8 +11,8 @@ from shared.export.messages import Json
 from shared.files import formats, results
 from shared.files.columns import authentication_of
 from shared.settings import Settings
-from shared.storage import blobs
-from shared.storage.blobs import Storage
+from shared.storage import blobs, sas
+from shared.storage.connection import Storage
 from shared.storage.names import results_name
 
 ERRORS_SHOWN = 100
@@ -50,7 +50,7 @@ async def with_links(
     async def link(blob: str, file_name: str) -> str:
         # The storage's log has it with each download: so it is known who was given the link that was used.
         correlation = str(uuid.uuid4()) if storage.by_identity else ""
-        url = await blobs.link(
+        url = await sas.link(
             storage, blob, file_name, now, expires, ip_range=settings.sas_ip_range, correlation_id=correlation
         )
         file, known = blob.rpartition("/")[2], correlation or "none"

@@ -11,7 +11,7 @@ from shared.export.messages import Planned, PlanTask
 from shared.ranges import splitting
 from shared.ranges.ranges import from_dict
 from shared.storage import blobs
-from shared.storage.blobs import Storage
+from shared.storage.connection import Storage
 from shared.storage.names import deleted_name, place_name, plan_name, record_name, results_name
 
 

@@ -17,7 +17,7 @@ from shared.files import formats, results
 from shared.files.columns import Column, columns_of
 from shared.files.deflate import Segment
 from shared.files.xlsx import SHEET_USERS
-from shared.storage import blobs
+from shared.storage import blobs, staging
 from shared.storage.names import block_name, plan_name, prefix_name, results_name, segments_name
 
 _OWN = prefix_name(0, 0, "publish".ljust(12, "-"))
@@ -132,11 +132,11 @@ async def publish_file(
     for number, (data, following) in enumerate(pieces):
         if data:
             ids.append(block_name(_OWN, number))
-            await blobs.stage(edges.storage, name, ids[-1], data)
+            await staging.stage(edges.storage, name, ids[-1], data)
         ids += itertools.islice(blocks, following)
     try:
-        size = await blobs.commit(edges.storage, name, ids, file.content_type)
-    except blobs.BlockMissing:
+        size = await staging.commit(edges.storage, name, ids, file.content_type)
+    except staging.BlockMissing:
         reason = "The storage has lost a block that was staged for the file. Nothing was published."
         return None, Failure("FileIncomplete", reason)
     expected = sum(len(data) for data, _ in pieces) + totals.bytes
@@ -172,8 +172,8 @@ async def publish_results(edges: Edges, record: Record, fields: Json, errors: li
     """Commits the results: fields, the errors that hold for all users, then those of the users."""
     name = results_name(record.id)
     head = results.head(fields) + results.lines(errors)
-    await blobs.stage(edges.storage, name, block_name(_OWN, 0), head)
-    await blobs.stage(edges.storage, name, block_name(_OWN, 1), results.TAIL)
+    await staging.stage(edges.storage, name, block_name(_OWN, 0), head)
+    await staging.stage(edges.storage, name, block_name(_OWN, 1), results.TAIL)
     ids = [block_name(_OWN, 0)]
     for each in staged:
         for block in range(each.error_blocks):
@@ -185,4 +185,4 @@ async def publish_results(edges: Edges, record: Record, fields: Json, errors: li
     if fields["file"]:
         shown = {key: value for key, value in fields["file"].items() if key != "guarded"}
         summary["file"] = {**shown, "columns": len(shown["columns"])}
-    await blobs.commit(edges.storage, name, [*ids, block_name(_OWN, 1)], "application/json", summary)
+    await staging.commit(edges.storage, name, [*ids, block_name(_OWN, 1)], "application/json", summary)

@@ -20,7 +20,7 @@ from shared.files import results
 from shared.files.columns import ATTRIBUTES, columns_of
 from shared.files.formats import CUT
 from shared.files.workbook import MAX_CELL
-from shared.storage.blobs import MAX_BLOCKS
+from shared.storage.staging import MAX_BLOCKS
 
 PLAUSIBLE = 0.8
 """The count and the users that came differ by more than this share: the index can't lag that much."""

@@ -10,7 +10,7 @@ import re
 from shared.errors import ExportError
 from shared.export.messages import Json
 from shared.storage import blobs
-from shared.storage.blobs import Storage
+from shared.storage.connection import Storage
 from shared.storage.names import results_name, work_name
 
 _TOKEN = re.compile(r"words-[0-9a-f]{32}")

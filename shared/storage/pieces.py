@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from shared.storage.blobs import Storage
+from shared.storage.connection import Storage
 
 PIECE = 1024 * 1024
 

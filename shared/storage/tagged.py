@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from shared.storage.blobs import Storage, metadata_of, summary_of
+from shared.storage.blobs import metadata_of, summary_of
+from shared.storage.connection import Storage
 
 
 async def read(storage: Storage, name: str) -> tuple[bytes, str] | None:

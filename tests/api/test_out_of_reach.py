@@ -21,7 +21,7 @@ from shared.api.durable import Durable, DurableClient, DurableFailure
 from shared.api.operations import Operations
 from shared.api.routes import Body, Incoming, Outgoing
 from shared.settings import Settings
-from shared.storage import blobs
+from shared.storage import connection
 from tests.api.api_client import CONTRACT, administrator, validate
 from tests.api.durable import Durable as InMemory
 from tests.edges import settings_for
@@ -35,7 +35,7 @@ SOON = 10.0
 
 async def answered(body: Body, settings: Settings, client: DurableClient, export_id: str = ID) -> Outgoing:
     """The answer, which must come soon."""
-    storage = blobs.connect(settings, None, **blobs.QUICK)
+    storage = connection.connect(settings, None, **connection.QUICK)
     headers = {name.lower(): value for name, value in administrator().items()} | {"idempotency-key": "key"}
     incoming = Incoming("POST", "https://x/api/exports", headers, route={"id": export_id}, body=b"{}")
     began = time.monotonic()

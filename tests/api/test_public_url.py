@@ -13,7 +13,7 @@ from local.serve import Serving
 from shared.api import routes
 from shared.api.operations import Operations
 from shared.api.routes import Body, Incoming, Outgoing
-from shared.storage import blobs
+from shared.storage import connection
 from tests.api.api_client import administrator
 from tests.api.durable import Durable
 from tests.edges import settings_for
@@ -41,7 +41,7 @@ class App:
 @asynccontextmanager
 async def app(serving: Serving, public_url: str, headers: dict[str, str]) -> AsyncIterator[App]:
     settings = settings_for(serving.storage, EXPORT_PUBLIC_URL=public_url)
-    storage = blobs.connect(settings, None)
+    storage = connection.connect(settings, None)
     async with storage.service:
         yield App(Operations(storage, Durable(), settings), headers)
 
