@@ -134,6 +134,7 @@ async def cancel(operations: Operations, export_id: str, caller: Caller) -> Json
         now = await operations.durable.get_status(export_id)
         if is_running(now):
             raise
+        await blobs.delete(operations.storage, cancelled_name(export_id))
         await erasing.delete_all(operations.storage, work_name(export_id, ""))
         return await show(operations, export_id, caller)
     await blobs.delete(operations.storage, plan_name(export_id))
