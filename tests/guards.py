@@ -308,7 +308,7 @@ GUARDS = (
     ),
     Guard(
         "another site's page can do nothing",
-        "shared/api/routes.py",
+        "shared/api/exchange.py",
         "sites.refuse_others(incoming.method,",
         'sites.refuse_others("GET",',
         f"{API}test_hostile.py::test_another_sites_page_can_start_cancel_and_delete_nothing",

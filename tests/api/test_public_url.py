@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from local.serve import Serving
-from shared.api import routes
+from shared.api import exchange, routes
+from shared.api.exchange import Handler, Incoming, Outgoing
 from shared.api.operations import Operations
-from shared.api.routes import Body, Incoming, Outgoing
 from shared.storage import connection
 from tests.api.api_client import administrator
 from tests.api.durable import Durable
@@ -32,10 +32,10 @@ class App:
     on: Operations
     headers: dict[str, str] = field(default_factory=dict)
 
-    async def send(self, body: Body, method: str, path: str, sent: bytes = b"", **route: str) -> Outgoing:
+    async def send(self, body: Handler, method: str, path: str, sent: bytes = b"", **route: str) -> Outgoing:
         headers = {name.lower(): value for name, value in administrator().items()} | self.headers
         incoming = Incoming(method, f"{OWN}{path}", headers, route=route, body=sent)
-        return await routes.answer(body, incoming, lambda: self.on.settings, lambda: self.on)
+        return await exchange.answer(body, incoming, lambda: self.on.settings, lambda: self.on)
 
 
 @asynccontextmanager
