@@ -109,9 +109,12 @@ async def _one_batch(graph: Graph, urls: list[str], headers: dict[str, str], ite
         passing.pop(at, None)
         error = _error_of(done[at])
         if isinstance(error, Transient):
-            graph.tally.throttled += error.status in THROTTLED
-            failures[at] += error.status not in THROTTLED
-            if error.status in THROTTLED or failures[at] < item_failures:
+            if error.status in THROTTLED:
+                graph.tally.throttled += 1
+                graph.pace.throttled(error.retry_after)
+            else:
+                failures[at] += 1
+            if failures[at] < item_failures:
                 passing[at] = error
 
     async def ask() -> None:

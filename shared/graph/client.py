@@ -75,6 +75,8 @@ class Graph:
     credential: "RenewableCredential"
     retries: Retries
     pace: Pace = field(default_factory=Pace)
+    methods_pace: Pace = field(default_factory=Pace)
+    """Authentication methods have limits of their own: see `for_methods`."""
     tally: Tally = field(default_factory=Tally)
     """What is counted of this session."""
 
@@ -132,13 +134,18 @@ def connect(
     )
     adapter = GraphRequestAdapter(BaseBearerTokenAuthenticationProvider(tokens), http)
     adapter.base_url = root
-    pace = Pace(sleep=retries.sleep or asyncio.sleep)
-    return Graph(root, GraphServiceClient(request_adapter=adapter), transport, credential, retries, pace)
+    pace, methods_pace = (Pace(sleep=retries.sleep or asyncio.sleep) for _ in range(2))
+    return Graph(root, GraphServiceClient(request_adapter=adapter), transport, credential, retries, pace, methods_pace)
 
 
 def session(graph: Graph) -> Graph:
     """The same connection with counts of its own, such as for one execution of an activity."""
     return replace(graph, tally=Tally())
+
+
+def for_methods(graph: Graph) -> Graph:
+    """The same session at the pace of authentication methods: their limits must not slow down the pages of users."""
+    return replace(graph, pace=graph.methods_pace)
 
 
 async def close(graph: Graph) -> None:

@@ -1,4 +1,4 @@
-"""What each error and warning means, and what to do: data that the page, the API and docs/operating.md share.
+"""What each error and warning means, and what to do: data that the page, the API and docs/codes.md share.
 
 It lies in the page's texts, once a language; the API sends the English one, as its reasons are English too.
 """
