@@ -12,7 +12,7 @@ from shared.export.messages import Json
 from shared.files import results
 from shared.files.formats import CSV
 from shared.storage import blobs
-from shared.storage.blobs import Storage
+from shared.storage.connection import Storage
 from shared.storage.names import CANCELLED, ORDINARY, RUN, is_id, order, results_name
 
 AT_ONCE = 16

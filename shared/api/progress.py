@@ -8,7 +8,7 @@ from shared.export.context import progress
 from shared.export.messages import Json
 from shared.files import results
 from shared.storage import blobs
-from shared.storage.blobs import Storage
+from shared.storage.connection import Storage
 from shared.storage.names import cancelled_name, results_name
 
 _RUNNING = frozenset({"Pending", "Running", "ContinuedAsNew", "Suspended"})

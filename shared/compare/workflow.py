@@ -102,9 +102,9 @@ def _compare(context: Any, retry: Any, task: ComparisonTask, prepared: Prepared)
     try:
         lanes = [[*partitions[lane :: prepared.lanes]] for lane in range(prepared.lanes)]
         before, after = [each.execution for each in splits]
-        asked = [CompareTask(task.id, lane, before, after, deleted.execution) for lane in lanes]
+        tasks = [CompareTask(task.id, lane, before, after, deleted.execution) for lane in lanes]
         results = yield context.task_all(
-            [context.call_activity_with_retry("compare", retry, sent(each)) for each in asked]
+            [context.call_activity_with_retry("compare", retry, sent(each)) for each in tasks]
         )
         for result in results:
             _add(task, received(result, Compared))

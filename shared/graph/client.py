@@ -20,7 +20,7 @@ import tenacity
 
 from shared.errors import GraphError, PartOfBatch, Transient
 from shared.graph import answers
-from shared.graph.answers import THROTTLED, Found
+from shared.graph.answers import THROTTLED, Decoded
 from shared.graph.pace import Pace
 from shared.graph.wire import ACCEPT, AiohttpTransport
 
@@ -161,7 +161,7 @@ def native() -> "ResponseHandlerOption":
     return ResponseHandlerOption(NativeResponseHandler())
 
 
-async def once(graph: Graph, sending: "Coroutine[Any, Any, Any]", decode: Callable[[bytes], Found]) -> Found:
+async def once(graph: Graph, sending: "Coroutine[Any, Any, Any]", decode: Callable[[bytes], Decoded]) -> Decoded:
     """One request, sent once. Raises GraphError, or Transient when asking again may help."""
     from azure.core.exceptions import AzureError, ClientAuthenticationError
 
@@ -180,7 +180,7 @@ async def once(graph: Graph, sending: "Coroutine[Any, Any, Any]", decode: Callab
     # httpx ties a response to its stream and that to the response: the body would stay until a garbage collection.
     del response.stream
     try:
-        found = answers.read(response.status_code, response.headers, response.content, decode)
+        answer = answers.read(response.status_code, response.headers, response.content, decode)
     except Transient as problem:
         if problem.status == 401:
             graph.credential.renew()
@@ -189,7 +189,7 @@ async def once(graph: Graph, sending: "Coroutine[Any, Any, Any]", decode: Callab
             graph.pace.throttled(problem.retry_after)
         raise
     graph.pace.answered()
-    return found
+    return answer
 
 
 async def retrying(graph: Graph, ask: Callable[[], Awaitable[Done]]) -> Done:

@@ -236,7 +236,7 @@ async def run_comparison(
     assert results is not None
     SCHEMA.validate(results)
     assert output == {"status": results["status"]}
-    return Comparison(record.id, results, await blobs.read(edges.storage, record.file_blob()), context)
+    return Comparison(record.id, results, await blobs.read(edges.storage, record.file_blob_name()), context)
 
 
 async def run_export(
@@ -271,4 +271,4 @@ async def run_export(
     assert results is not None
     SCHEMA.validate(results)
     assert output == {"status": results["status"]}
-    return Export(record.id, results, await blobs.read(edges.storage, record.file_blob()), context)
+    return Export(record.id, results, await blobs.read(edges.storage, record.file_blob_name()), context)
