@@ -22,7 +22,8 @@ from shared.compare.workflow import COMPARE
 from shared.export import activities
 from shared.export.context import Edges, Record, read_record
 from shared.export.outcome import read_results
-from shared.export.workflow import CANCEL, EXPORT
+from shared.export.rounds import CANCEL
+from shared.export.workflow import EXPORT
 from shared.files.columns import COLUMN_SETS
 from shared.storage import blobs
 from shared.storage.names import record_name, work_name
@@ -169,7 +170,7 @@ async def run_comparison(
     assert results is not None
     SCHEMA.validate(results)
     assert output == {"status": results["status"]}
-    return Comparison(record.id, results, await blobs.read(edges.storage, record.file_blob()), context)
+    return Comparison(record.id, results, await blobs.read(edges.storage, record.file_blob_name()), context)
 
 
 async def run_export(
@@ -202,4 +203,4 @@ async def run_export(
     assert results is not None
     SCHEMA.validate(results)
     assert output == {"status": results["status"]}
-    return Export(record.id, results, await blobs.read(edges.storage, record.file_blob()), context)
+    return Export(record.id, results, await blobs.read(edges.storage, record.file_blob_name()), context)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.export.workflow import ATTEMPTS, CANCEL, EXPORT, MAX_PASSES
+from shared.export.rounds import ATTEMPTS, CANCEL, MAX_PASSES
+from shared.export.workflow import EXPORT
 from tests.durable_host import Host
 
 PLANNED = {"ranges": 5, "expected": 50, "found": [], "warnings": [], "requests": 3, "retries": 1, "check": []}
