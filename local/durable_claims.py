@@ -32,17 +32,17 @@ def claim(db: sqlite3.Connection, worker: str) -> Claim | None:
     if db.execute(ready, (moment, moment)).fetchone() is None:
         return None
     with transaction(db):
-        found = db.execute(ready, (moment, moment)).fetchone()
-        if found is None:
+        waiting = db.execute(ready, (moment, moment)).fetchone()
+        if waiting is None:
             return None
         turn = uuid.uuid4().hex
-        db.execute("UPDATE instances SET owner = ?, turn = ? WHERE id = ?", (worker, turn, found[0]))
-        row = db.execute("SELECT * FROM instances WHERE id = ?", (found[0],)).fetchone()
-        events = db.execute("SELECT event FROM history WHERE instance = ? ORDER BY number", (found[0],))
+        db.execute("UPDATE instances SET owner = ?, turn = ? WHERE id = ?", (worker, turn, waiting[0]))
+        row = db.execute("SELECT * FROM instances WHERE id = ?", (waiting[0],)).fetchone()
+        events = db.execute("SELECT event FROM history WHERE instance = ? ORDER BY number", (waiting[0],))
         history = [event for (event,) in events]
         messages = db.execute(
             "SELECT id, event FROM messages WHERE instance = ? AND visible <= ? ORDER BY visible, id",
-            (found[0], moment),
+            (waiting[0], moment),
         ).fetchall()
     return Claim(row, turn, history, messages)
 

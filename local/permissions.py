@@ -28,15 +28,15 @@ def deployed_whole() -> frozenset[str]:
 def parse(text: str) -> frozenset[str]:
     """Permissions and keys of the deployment's list, with commas between; for an option of a command line."""
     granted = _granted()
-    found: set[str] = set()
+    permissions: set[str] = set()
     for name in filter(None, (each.strip() for each in text.split(","))):
         if name not in granted and not _PERMISSION.fullmatch(name):
             known = ", ".join(granted)
             raise argparse.ArgumentTypeError(
                 f"{name!r} is neither a permission such as User.Read.All nor one of {known}"
             )
-        found.update(granted.get(name, [name]))
-    return frozenset(found)
+        permissions.update(granted.get(name, [name]))
+    return frozenset(permissions)
 
 
 def _granted() -> dict[str, list[str]]:

@@ -96,17 +96,17 @@ async def _look_for_work(worker: Worker) -> None:
 
 def _take(worker: Worker) -> bool:
     """Claim what there is and start it; True when there was something."""
-    found = False
+    anything = False
     if worker.turn is None and (claimed := durable_claims.claim(worker.db, worker.id)) is not None:
-        found = True
+        anything = True
         worker.turn = asyncio.create_task(_run_turn(worker, claimed))
     room = worker.concurrency - len(worker.running)
     for each in durable_tasks.claim(worker.db, worker.id, len(worker.running), room):
-        found = True
+        anything = True
         task = asyncio.create_task(_run_activity(worker, each))
         worker.running.add(task)
         task.add_done_callback(worker.running.discard)
-    return found
+    return anything
 
 
 async def _run_turn(worker: Worker, claimed: durable_turn.Claim) -> None:

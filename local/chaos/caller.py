@@ -159,9 +159,9 @@ def _get(link: str) -> bytes | None:
 
 def _first(attempt: Callable[[], bytes | None], times: int = 3) -> bytes | None:
     for _ in range(times):
-        found = attempt()
-        if found is not None:
-            return found
+        content = attempt()
+        if content is not None:
+            return content
         time.sleep(1)
     return None
 

@@ -103,7 +103,7 @@ class Faults:
         if not self._live:
             return []
         plain = unquote_plus(target)
-        found = []
+        rules = []
         for live in self._live:
             rule = live.rule
             if (rule.match not in target and rule.match not in plain) or (within_batch and rule.kind in ON_THE_WIRE):
@@ -114,20 +114,20 @@ class Faults:
             if _hit(live, page):
                 live.hits += 1
                 self.applied[rule.kind] = self.applied.get(rule.kind, 0) + 1
-                found.append(rule)
-        return found
+                rules.append(rule)
+        return rules
 
 
 def read_rules(rules: Iterable[Mapping[str, Any]]) -> list[Rule]:
     """Rules out of JSON; raises ValueError that names what is unknown."""
     known = {each.name for each in fields(Rule)}
-    found = []
+    known_rules = []
     for rule in rules:
         unknown = set(rule) - known
         if "kind" not in rule or unknown:
             raise ValueError(f"a fault needs a kind and knows {sorted(known)}; unknown here: {sorted(unknown)}")
-        found.append(Rule(**rule))
-    return found
+        known_rules.append(Rule(**rule))
+    return known_rules
 
 
 def _hit(live: _Live, page: int) -> bool:

@@ -53,14 +53,14 @@ UNITS = {UNIT: Collection("Every fourth one", 4), HIDDEN_UNIT: Collection("Hidde
 
 def closure(group: str) -> tuple[str, ...]:
     """The groups in a group, and in those, each once; without itself."""
-    found: dict[str, None] = {}
+    inside: dict[str, None] = {}
     waiting = list(GROUPS[group].nested)
     while waiting:
         each = waiting.pop()
-        if each not in found:
-            found[each] = None
+        if each not in inside:
+            inside[each] = None
             waiting += GROUPS[each].nested
-    return tuple(found)
+    return tuple(inside)
 
 
 def within(group: str, *, transitive: bool = True, hidden: bool = True) -> tuple[int, ...]:
@@ -81,6 +81,6 @@ def others(collection: Collection) -> Iterator[dict[str, object]]:
 
 
 def shown_group(group: str) -> dict[str, object]:
-    found = GROUPS[group]
-    kinds = ["Unified"] if found.unified else []
-    return {"id": group, "displayName": found.name, "groupTypes": kinds, "visibility": found.visibility}
+    of = GROUPS[group]
+    kinds = ["Unified"] if of.unified else []
+    return {"id": group, "displayName": of.name, "groupTypes": kinds, "visibility": of.visibility}

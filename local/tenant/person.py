@@ -65,11 +65,11 @@ def manager(tenant: Tenant, asked: Asked) -> Answer:
     asked.allow("$select")
     select = query.parse_select(asked.params.get("$select"), tenant.absent)
     at = _find(tenant, asked)
-    found = relations.manager(tenant.directory, at, select)
-    if found is None:
+    boss = relations.manager(tenant.directory, at, select)
+    if boss is None:
         raise not_found("manager")
     head = dump({"@odata.context": f"{asked.call.base}/v1.0/$metadata#directoryObjects/$entity"})
-    return Answer(200, joined(head, found), {"Content-Type": JSON})
+    return Answer(200, joined(head, boss), {"Content-Type": JSON})
 
 
 def reports(tenant: Tenant, asked: Asked) -> Answer:

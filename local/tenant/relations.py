@@ -22,8 +22,8 @@ def expanded(directory: Directory, at: int, relation: str, select: tuple[str, ..
     """What `$expand` adds to a user: `{"manager":{...}}`, or nothing for one without."""
     if relation == "sponsors":
         return b'{"sponsors":[' + b",".join(_sponsors(directory, at, select)) + b"]}"
-    found = manager(directory, at, select)
-    return b"{}" if found is None else b'{"manager":' + found + b"}"
+    boss = manager(directory, at, select)
+    return b"{}" if boss is None else b'{"manager":' + boss + b"}"
 
 
 def manager(directory: Directory, at: int, select: tuple[str, ...]) -> bytes | None:

@@ -62,22 +62,22 @@ def _graph(tenant: Tenant, latency: float) -> Handler:
         try:
             headers = {name.lower(): value for name, value in request.headers.items()}
             base = f"{request.scheme}://{request.host}"
-            found = answer(tenant, Call(request.method, request.raw_path, headers, await request.read(), base))
-            if latency and found.slow:
+            given = answer(tenant, Call(request.method, request.raw_path, headers, await request.read(), base))
+            if latency and given.slow:
                 await asyncio.sleep(latency)
-            return await _send(request, found)
+            return await _send(request, given)
         finally:
             stats.now -= 1
 
     return handle
 
 
-async def _send(request: web.Request, found: Answer) -> web.StreamResponse:
-    body, headers = found.body, dict(found.headers)
+async def _send(request: web.Request, answer: Answer) -> web.StreamResponse:
+    body, headers = answer.body, dict(answer.headers)
     if len(body) >= _LEAST_TO_COMPRESS and "gzip" in request.headers.get("Accept-Encoding", ""):
         body = await asyncio.to_thread(gzip.compress, body, 1)
         headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
-    for rule in found.wire:
+    for rule in answer.wire:
         if rule.kind == "hang":
             await asyncio.sleep(rule.seconds)
         if rule.kind == "reset" and request.transport is not None:
@@ -86,7 +86,7 @@ async def _send(request: web.Request, found: Answer) -> web.StreamResponse:
             return await _send_huge(request, rule)
         if rule.kind == "truncate":
             body = body[: len(body) * 2 // 3]
-    return web.Response(status=found.status, body=body, headers=headers)
+    return web.Response(status=answer.status, body=body, headers=headers)
 
 
 async def _send_huge(request: web.Request, rule: Rule) -> web.StreamResponse:
@@ -107,10 +107,10 @@ def _lines(tenant: Tenant, select: tuple[str, ...]) -> Handler:
     def chunks(scope: Mapping[str, str]) -> Iterator[bytes]:
         directory, chosen = whom(tenant, scope)
         for positions in _chunked(chosen, 1000):
-            made = rows(directory, positions, select, keep=False)
+            lines = rows(directory, positions, select, keep=False)
             if select == ("id",):
-                made = [row[7:-2] for row in made]
-            yield b"".join(row + b"\n" for row in made)
+                lines = [row[7:-2] for row in lines]
+            yield b"".join(row + b"\n" for row in lines)
 
     async def handle(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(

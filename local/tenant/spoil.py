@@ -22,16 +22,16 @@ def in_place(rule: Rule) -> Answer:
     return Answer(rule.status, body, {"Content-Type": "text/html" if is_html else JSON, **rule.wait()})
 
 
-def spoiled(found: Answer, rules: tuple[Rule, ...], call: Call) -> Answer:
+def spoiled(answer: Answer, rules: tuple[Rule, ...], call: Call) -> Answer:
     """The answer after these rules; those of other kinds are left to others."""
     ways = {"odd_value": _odd, "late_error": _late_error, "endless": _endless}
     for rule in rules:
-        if rule.kind in ways and found.status == 200:
-            body = json.loads(found.body)
+        if rule.kind in ways and answer.status == 200:
+            body = json.loads(answer.body)
             if isinstance(body, dict) and ("value" in body or rule.kind == "odd_value"):  # No count.
                 ways[rule.kind](body, rule, call)
-                found = replace(found, body=dump(body))
-    return found
+                answer = replace(answer, body=dump(body))
+    return answer
 
 
 def _odd(body: dict[str, Any], rule: Rule, call: Call) -> None:

@@ -99,8 +99,8 @@ def unit(tenant: Tenant, asked: Asked) -> Answer:
     asked.allow("$select")
     if asked.key not in UNITS:
         raise not_found(asked.key)
-    found = UNITS[asked.key]
-    whole = {"id": asked.key, "displayName": found.name, "visibility": found.visibility}
+    known = UNITS[asked.key]
+    whole = {"id": asked.key, "displayName": known.name, "visibility": known.visibility}
     return _one(asked, "directory/administrativeUnits", whole)
 
 
