@@ -30,7 +30,7 @@ BAR_WIDTH = 30
 ROWS, COLUMNS, WIDTH = 3, ("displayName", "userPrincipalName", "userType", "department"), 28
 START_SECONDS, USERS_A_SECOND = 6, 2000
 ASK_ALL = {"EXPORT_AUTHENTICATION_ASK": "all"}
-"""The file is whole: by the registration report alone, what was registered today would be missing."""
+"""The file is complete: the registration report alone lacks the methods that were registered today."""
 GOOD = frozenset({"Completed", "CompletedWithErrors"})
 
 
@@ -48,7 +48,7 @@ class Progress:
     most: dict[str, Any] = field(default_factory=dict)
 
     def show(self, status: str, progress: dict[str, Any]) -> None:
-        # At the end the ranges' notes are removed before the export has ended: the bar must not go back.
+        # The ranges' notes are removed before the export has ended: the bar must not go back.
         if (progress.get("exported") or 0) < (self.most.get("exported") or 0):
             progress = self.most
         self.most = progress

@@ -90,8 +90,8 @@ def _only_user(data: Path) -> Iterator[None]:
 def _serve(setup: _Setup, stack: ExitStack) -> None:
     options, environment = setup.options, setup.environment
     stack.callback(children.end, setup.children)
-    # Listening here, before anything else is started, makes the address known to all; and the host can
-    # die and come back without a caller being refused.
+    # It listens before anything is started: all processes know the address, and no caller is refused while the host is
+    # started again.
     listener = stack.enter_context(_listener(options.port))
     base = f"http://127.0.0.1:{listener.getsockname()[1]}"
     with closing(connect(setup.data / "durable.db")) as db:
@@ -140,7 +140,7 @@ def _listener(port: int) -> socket.socket:
 
 def _start_storage(setup: _Setup) -> tuple[str, str]:
     """Starts Azurite where it is needed. Returns its connection string, for the extension's hub, and the storage of
-    the files: either is empty when there is none. The hub must never be one of a real storage account.
+    the files; empty when there is none. The hub must never be in a real storage account.
     """
     extension, emulator = setup.options.durable_host is not None, ""
     storage = os.environ.get("EXPORT_STORAGE", "")

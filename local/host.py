@@ -125,7 +125,7 @@ async def _functions_request(request: web.Request, route_values: dict[str, str])
     """The request as the Functions host passes it on to the Python worker (its RpcMessageConversionExtensions).
 
     A body without a Content-Length above 0 is lost, such as one that is sent in chunks. Names of headers and query
-    values are one whatever their case. Several values are joined with a comma, empty ones left out; a query value that
+    values are the same in any case. Several values are joined with a comma, empty ones left out; a query value that
     is empty then is not there at all.
     """
     return HttpRequest(

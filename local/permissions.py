@@ -1,7 +1,7 @@
 """What tokens may do: application permissions, read from the list that the deployment grants from.
 
 infra/graph-permissions.json has `always` and a list for each switch of main.bicep, such as `readSignInActivity`. Where
-permissions are named, such a key stands for its list: `always,readSignInActivity` is what `azd up` grants with just
+permissions are named, such a key means its list: `always,readSignInActivity` is what `azd up` grants with just
 that switched on, and `always` what it grants with everything switched off.
 """
 

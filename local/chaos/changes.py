@@ -23,7 +23,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What is to be said: by object id, of how many others nothing, and which reasons of a removal are true."""
+    """What the file must say: changes by object id, how many users are unchanged, and the true reasons of a removal."""
 
     by_user: Mapping[str, Change]
     unchanged: int

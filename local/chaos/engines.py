@@ -123,7 +123,7 @@ class Extension:
         return {each["instanceId"]: each["runtimeStatus"] for each in known if each["instanceId"].startswith(export_id)}
 
     def open_work(self, export_id: str) -> int:
-        """All messages of the hub, from Azurite's own index: whose they are stands inside them."""
+        """All messages of the hub, from Azurite's own index, which does not say whose they are."""
         try:
             index = json.loads((self.data / "azurite/__azurite_db_queue__.json").read_text())
         except ValueError:

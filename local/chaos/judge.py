@@ -26,11 +26,11 @@ ENGINE_ENDED = frozenset({"Completed", "Failed", "Terminated"})
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All there is to see of an export when everything has come to rest."""
+    """All that can be seen of an export when nothing runs any longer."""
 
     id: str
     users: Collection[str]
-    """The object ids that were meant."""
+    """The object ids that should be in the file."""
     columns: tuple[str, ...]
     """The headers that were asked for."""
     code: int
@@ -106,7 +106,7 @@ def _file(seen: Evidence) -> list[str]:
 
 
 def _table(name: str, data: bytes) -> list[list[Any]]:
-    """The file as rows, its header first, whatever its format."""
+    """The rows of a file of any format, its header first."""
     data = gzip.decompress(data) if name.endswith(".gz") else data
     match name.removesuffix(".gz").rpartition(".")[2]:
         case "xlsx":

@@ -2,7 +2,7 @@
 
 A rule is `{kind, match?, page? | nth? | rate?, times?, ...}`: it hits requests whose path and query contain `match`;
 of those only the `page`-th page of a chain, only from the `nth` on, or a share `rate` of them (seeded). It hits
-`times` times: once unless told otherwise, without end for a rate.
+`times` times: by default once, and without end for a rate.
 """
 
 import random
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 from urllib.parse import unquote_plus
 
-# Answered in place of the request, or done to the answer.
+# Answered instead of the request; or done to its answer.
 INSTEAD = ("throttle", "status", "unauthorized", "expired_token", "reset", "hang")
 AFTER = (
     "truncate",
@@ -55,8 +55,8 @@ class Rule:
     value: Any = field(default_factory=lambda: {"unexpected": True})  # wrong_type, odd_value
     seconds: float = 3600.0  # hang
     users: int = 3  # purged_users: so many more objects on a page, or in a count, of a filter on signInActivity
-    # odd_value: the first so many of a page; endless: so many made-up ones on each page behind the end, or 0, or -1: as
-    # on the page before
+    # odd_value: the first so many of a page; endless: so many made-up ones on each page after the end, 0 for none, -1
+    # for those of the page before
     size: int = 0  # huge: bytes of the body
     gzip: bool = False  # huge: compressed
 

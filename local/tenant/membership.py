@@ -1,7 +1,7 @@
 """Groups and administrative units, and who is in them: a user by position, other objects by name.
 
-Computed from a user's position, so that a tenant of a million costs nothing until it is asked. Who was created since
-the tenant started is in none.
+Computed from a user's position, so that a tenant of a million costs nothing until it is asked. Users who were
+created since the tenant started are in none.
 """
 
 from collections.abc import Iterator
@@ -73,7 +73,7 @@ def within(group: str, *, transitive: bool = True, hidden: bool = True) -> tuple
 
 
 def others(collection: Collection) -> Iterator[dict[str, object]]:
-    """The direct members that are no users."""
+    """The direct members that are not users."""
     for group in collection.nested:
         yield {"@odata.type": "#microsoft.graph.group", **shown_group(group)}
     if collection.every:

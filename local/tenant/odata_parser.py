@@ -38,7 +38,7 @@ _FARTHEST = timedelta(hours=14)  # from UTC
 
 @lru_cache(maxsize=512)  # asked for several times in each request
 def parse(text: str) -> Node:
-    """The tree of a filter; raises GraphError 400 when it is none."""
+    """The tree of a filter; raises GraphError 400 when the text is not a filter."""
     reader = Reader(tokens_of(text))
     tree = _condition(_or(reader))
     reader.expect("end", "")

@@ -189,7 +189,7 @@ def _check_order(text: str | None, domain: Domain) -> bool:
 
 
 def next_params(params: Mapping[str, str], query: Query) -> dict[str, str]:
-    """The parameters of the next link, whose token stands at `query`."""
+    """The parameters of the next link, whose token holds `query`."""
     others = {name: value for name, value in params.items() if name != "$skiptoken"}
     return others | {"$skiptoken": page_tokens.make(asdict(query), others)}
 

@@ -27,7 +27,7 @@ def expanded(directory: Directory, at: int, relation: str, select: tuple[str, ..
 
 
 def manager(directory: Directory, at: int, select: tuple[str, ...]) -> bytes | None:
-    """The manager of the user at this place as JSON; None when there is none, or is no more."""
+    """The manager of the user at this place as JSON; None when there is none, or no longer one."""
     boss = _manager(at)
     if boss is None:
         return None

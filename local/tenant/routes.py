@@ -70,7 +70,7 @@ _BY_LENGTH: dict[int, list[tuple[tuple[str, ...], Route]]] = {}
 for _route in ROUTES:
     _parts = tuple(_route.pattern[1:].split("/"))
     _BY_LENGTH.setdefault(len(_parts), []).append((_parts, _route))
-_KEYED = "\0"  # in front of a key from parentheses: it is no function and no option, whatever it is like
+_KEYED = "\0"  # in front of a key from parentheses: it is never a function or an option
 _KEY = re.compile(r"([^()]+)\('(.*)'\)")
 
 

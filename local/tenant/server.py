@@ -26,7 +26,7 @@ _LARGEST_BODY = 64 * 1024 * 1024
 
 @asynccontextmanager
 async def serve(tenant: Tenant, latency: float = 0.0, port: int = 0) -> AsyncIterator[str]:
-    """Serves the tenant on 127.0.0.1, on a free port unless told; yields `http://127.0.0.1:PORT`. `latency` is
+    """Serves the tenant on 127.0.0.1, on a free port by default; yields `http://127.0.0.1:PORT`. `latency` is
     seconds per page and per batch.
     """
     runner = web.AppRunner(application(tenant, latency), access_log=None, shutdown_timeout=0.1)
@@ -119,7 +119,7 @@ def _lines(tenant: Tenant, select: tuple[str, ...]) -> Handler:
         await response.prepare(request)
         for chunk in chunks(request.query):
             await response.write(chunk)
-            await asyncio.sleep(0)  # an export may be running meanwhile
+            await asyncio.sleep(0)  # an export may be running
         await response.write_eof()
         return response
 
