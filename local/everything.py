@@ -23,7 +23,7 @@ from local import azurite, children, easy_auth, identity
 from local.children import Child
 from local.durable_store import connect
 from local.extension import Extension
-from local.processes import die_with_parent, free_port
+from local.processes import free_port
 from local.serve import LOOK_SECONDS, PAGE, READY_SECONDS, ServeError, Serving, describe
 
 PORT_SECONDS = 5.0
@@ -54,8 +54,6 @@ class _Setup:
 
 def run(options: argparse.Namespace) -> None:
     """Run until Ctrl-C, SIGTERM, or the end of the parent that `--parent-pid` names."""
-    if options.parent_pid:
-        die_with_parent(options.parent_pid)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     if variable := easy_auth.says_azure(os.environ, options.graph):

@@ -57,6 +57,10 @@ class Asked:
         """Characters of the URL."""
         return len(self.call.base) + len(self.call.target)
 
+    def context(self, what: str) -> dict[str, Any]:
+        """The head of an answer: of which entity or collection it is."""
+        return {"@odata.context": f"{self.call.base}/v1.0/$metadata#{what}"}
+
     def allow(self, *options: str) -> None:
         """Refuses any other query option."""
         for name in self.params:

@@ -43,8 +43,7 @@ def delta(tenant: Tenant, asked: Asked) -> Answer:
         value.append(
             gone if removed else json.loads(rows(tenant.directory, [at], select, hidden=lists.hidden(asked))[0])
         )
-    where = f"{asked.call.base}/v1.0/$metadata#users/$delta"
-    return json_answer({"@odata.context": where, "@odata.deltaLink": latest, "value": value}, slow=True)
+    return json_answer(asked.context("users/$delta") | {"@odata.deltaLink": latest, "value": value}, slow=True)
 
 
 def _token(version: int) -> str:

@@ -8,7 +8,7 @@ from local.tenant import listing, permissions, query, relations
 from local.tenant.calls import Answer, Asked, dump, joined, link_to, listed, read_body
 from local.tenant.directory import find
 from local.tenant.domains import domain_of, no_users
-from local.tenant.errors import GraphError, bad_request, unsupported
+from local.tenant.errors import bad_request, unsupported
 from local.tenant.query import Domain, Query
 from local.tenant.rendering import rows
 from local.tenant.tenant import Tenant
@@ -49,9 +49,8 @@ def check_seen(tenant: Tenant, asked: Asked, select: tuple[str, ...], text: str 
     """Raises the 403 for a property, selected or filtered on, that this token, or this tenant, does not get."""
     filtered = query.filtered_properties(text)
     permissions.check_properties(select, filtered, asked.roles)
-    if query.SIGN_IN in (*select, *filtered) and (not tenant.premium or tenant.b2c):
-        message = "Neither tenant is B2C or tenant doesn't have premium license"
-        raise GraphError(403, "Authentication_RequestFromNonPremiumTenantOrB2CTenant", message)
+    if query.SIGN_IN in (*select, *filtered):
+        tenant.check_premium()
 
 
 def hidden(asked: Asked) -> frozenset[str]:
@@ -60,9 +59,9 @@ def hidden(asked: Asked) -> frozenset[str]:
     return frozenset(() if permissions.may_see(name, asked.roles) else (name,))
 
 
-def context(asked: Asked, kind: str, select: tuple[str, ...]) -> str:
-    chosen = f"({','.join(select)})" if "$select" in asked.params else ""
-    return f"{asked.call.base}/v1.0/$metadata#{kind}{chosen}"
+def selected(asked: Asked, kind: str, select: tuple[str, ...]) -> str:
+    """`users` with what was selected, as a context names it."""
+    return f"{kind}({','.join(select)})" if "$select" in asked.params else kind
 
 
 def page(tenant: Tenant, asked: Asked, domain: Domain, wanted: Query) -> Answer:
@@ -93,7 +92,7 @@ def page(tenant: Tenant, asked: Asked, domain: Domain, wanted: Query) -> Answer:
         shown[0] = dump(first | {wrong.property or wanted.select[0]: wrong.value})
     tenant.stats.users += len(shown)
     kind = "users" if asked.route.name in ("users", "delta") else "directoryObjects"
-    head: dict[str, object] = {"@odata.context": context(asked, kind, wanted.select)}
+    head = asked.context(selected(asked, kind, wanted.select))
     if wanted.count and wanted.page == 1:
         lag = asked.fault("count_lag")
         number = listing.count(domain, wanted.filter) + len(no_users(asked, domain))
@@ -142,4 +141,4 @@ def get_by_ids(tenant: Tenant, asked: Asked) -> Answer:
     found = [at for at in places if at is not None]
     tenant.stats.users += len(found)
     shown = (relations.marked(row) for row in rows(tenant.directory, found, select, hidden=hidden(asked)))
-    return listed({"@odata.context": f"{asked.call.base}/v1.0/$metadata#directoryObjects"}, shown, slow=True)
+    return listed(asked.context("directoryObjects"), shown, slow=True)

@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
+from itertools import islice
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -106,7 +107,7 @@ def _lines(tenant: Tenant, select: tuple[str, ...]) -> Handler:
 
     def chunks(scope: Mapping[str, str]) -> Iterator[bytes]:
         directory, chosen = whom(tenant, scope)
-        for positions in _chunked(chosen, 1000):
+        while positions := [*islice(chosen, 1000)]:
             lines = rows(directory, positions, select, keep=False)
             if select == ("id",):
                 lines = [row[7:-2] for row in lines]
@@ -124,17 +125,6 @@ def _lines(tenant: Tenant, select: tuple[str, ...]) -> Handler:
         return response
 
     return handle
-
-
-def _chunked(positions: Iterator[int], size: int) -> Iterator[list[int]]:
-    chunk = []
-    for position in positions:
-        chunk.append(position)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
 
 
 def _stats(tenant: Tenant) -> Handler:

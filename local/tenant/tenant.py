@@ -7,6 +7,7 @@ from typing import Any
 
 from local.tenant import metadata, permissions
 from local.tenant.directory import Directory, User, find, living, put, timestamp
+from local.tenant.errors import GraphError
 from local.tenant.faults import Faults
 from local.tenant.membership import GROUPS, UNITS, within
 from local.tenant.metadata import PROPERTIES
@@ -92,6 +93,12 @@ class Tenant:
     @property
     def b2c(self) -> bool:
         return self.shape == "b2c"
+
+    def check_premium(self) -> None:
+        """Raises the 403 for what needs a P1 licence."""
+        if not self.premium or self.b2c:
+            message = "Neither tenant is B2C or tenant doesn't have premium license"
+            raise GraphError(403, "Authentication_RequestFromNonPremiumTenantOrB2CTenant", message)
 
     def everyone(self) -> Domain:
         return Domain(
