@@ -13,7 +13,7 @@ import msgspec
 from shared.compare import deleted
 from shared.compare.context import Execution, Plan, read_plan
 from shared.compare.messages import Compared, CompareTask
-from shared.compare.split import errors_of, partition_name
+from shared.compare.partitions import errors_of, partition_name
 from shared.errors import ExportError
 from shared.export.context import COMPARISON, Edges, failure_of, how_ended, read_record
 from shared.export.messages import Json, Staged

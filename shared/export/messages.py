@@ -4,8 +4,6 @@ They travel as JSON and lie in Durable's history, so the names on the wire stay 
 default: an answer of an older version must still be read. Only references and counts: no users, no tokens, no links.
 """
 
-from collections import Counter
-from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import msgspec
@@ -38,24 +36,12 @@ class Staged(msgspec.Struct, array_like=True, frozen=True, order=True):
     bytes: int
     errors: int
     counted: dict[str, int] = {}
-    """For the results: `PURGED`, `ODD` with the name of a property, and what the format counts with a column's."""
+    """For the results: see `shared.export.counts`."""
 
     @property
     def prefix(self) -> str:
         """The beginning of the names of its blocks."""
         return prefix_name(self.range, self.segment, self.execution)
-
-
-UNREGISTERED = "unregistered"
-"""Users whom the registration report does not know."""
-ATTRIBUTED = "attributed"
-"""Users with custom security attributes."""
-DEPARTED = "left"
-"""Members of the group or unit who are gone from the tenant since they were listed."""
-PURGED = "purged"
-"""Objects of users that are gone from the tenant."""
-ODD = "odd "
-"""Before the name of a property: users in whose rows it came in another form than documented."""
 
 
 class PlanTask(msgspec.Struct):
@@ -231,11 +217,3 @@ def received(message: Any, kind: type[Kind]) -> Kind:
         return msgspec.convert(message, kind)
     except msgspec.ValidationError as problem:
         raise Unreadable(str(problem)) from None
-
-
-def counted(staged: Iterable[Staged]) -> Counter[str]:
-    """What these have counted for warnings, together."""
-    totals: Counter[str] = Counter()
-    for each in staged:
-        totals.update(each.counted)
-    return totals

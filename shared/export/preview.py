@@ -9,7 +9,6 @@ import csv
 import functools
 import io
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,11 +19,11 @@ from shared.errors import ExportError, GraphError, Transient
 from shared.export import lookups, members, probes, scoped, selection
 from shared.export.context import Plan, Record
 from shared.export.enrichment import enrichers
+from shared.export.estimate import UNKNOWN, Users, estimate
 from shared.export.messages import Json
 from shared.export.queries import fits, has_sign_ins, range_query
-from shared.export.sizes import lanes_of
 from shared.files import csv_rows, formats
-from shared.files.columns import AUTHENTICATION, REGISTRATION, ROLES, Column, columns_of, relations_of, select_of
+from shared.files.columns import REGISTRATION, ROLES, Column, columns_of, relations_of, select_of
 from shared.graph import batches, pages, relations
 from shared.graph.client import Graph, Retries
 from shared.graph.pages import Query
@@ -37,17 +36,8 @@ SECONDS = 8.0
 RETRIES = Retries(attempts=2, seconds=4.0, longest_pause=2.0)
 """Of one request, while a caller waits."""
 ROWS = 5
-_UNKNOWN: Json = {"requests": None, "seconds": None, "perUserCalls": None}
 _SAMPLE = 20
 """Users that are asked for: some may be what is left of users that are gone."""
-_PLANNING_REQUESTS, _PLANNING_SECONDS = 20, 10
-_PAGE_SECONDS = 1.5
-_SIGN_IN_SECONDS = 6
-"""Graph takes 10 requests a minute with signInActivity."""
-_PER_USER_SECONDS = 2
-"""Graph documents 5 calls in 10 seconds for authentication methods; in practice it takes more."""
-_REPORT_SECONDS = 5
-"""A page of the registration report."""
 REPORT_NOT_READ = "The registration report takes minutes to read, so a preview leaves these cells empty."
 
 
@@ -65,23 +55,16 @@ async def preview(graph: Graph, settings: Settings, record: Record, users: Seque
         except ExportError as problem:
             if isinstance(problem, GraphError) and problem.status == 400:
                 raise
-            return _body(record, None, [], dict(_UNKNOWN), [problem.as_dict()])
+            return _body(record, None, [], dict(UNKNOWN), [problem.as_dict()])
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What Graph shows of the users that a request asks for."""
+    """What Graph shows of the users that a request asks for: how many they are, and the first of them."""
 
-    count: int | None
+    counted: Users
     users: list[User]
-    """The first of them."""
     query: Query
-    page: int
-    """How many come with a request of the export."""
-    read: int | None
-    """How many users the export reads: more than it has, where it keeps members only."""
-    listed: int = 0
-    """How many ids it reads first."""
     problems: Sequence[Json] = ()
 
 
@@ -94,7 +77,7 @@ async def _preview(graph: Graph, settings: Settings, record: Record, users: Sequ
     one_by_one = Query(select_of(columns, unreadable), expand=relations.EXPANDS[related[0]] if related else "")
     if users:
         selected, failed = await _selected(graph, users, one_by_one)
-        seen = _Seen(len(users), selected, one_by_one, batches.BATCH, len(users), problems=failed)
+        seen = _Seen(Users(len(users), batches.BATCH, len(users)), selected, one_by_one, failed)
     elif record.scope.of_members:
         seen = await _members(graph, record, one_by_one, page)
     else:
@@ -104,7 +87,8 @@ async def _preview(graph: Graph, settings: Settings, record: Record, users: Sequ
     unreadable |= await _unread_report(graph, columns)
     problems = [*scoped.warnings(left_out), *seen.problems, *itertools.chain.from_iterable(unreadable.values())]
     problems += await _enrich(graph, record, columns, seen.query, unreadable, seen.users)
-    return _body(record, seen.count, _rows(record, seen.users), _estimate(settings, record, seen), problems)
+    costs = estimate(settings, record, seen.counted)
+    return _body(record, seen.counted.count, _rows(record, seen.users), costs, problems)
 
 
 async def _listed(
@@ -132,7 +116,7 @@ async def _listed(
     count, users = await asyncio.gather(
         counting(graph, record), _first(graph, query, purged=has_sign_ins(record, query.select))
     )
-    return _Seen(count, users, query, min(query.top, page or pages.PAGE), count)
+    return _Seen(Users(count, min(query.top, page or pages.PAGE), count), users, query)
 
 
 async def _members(graph: Graph, record: Record, query: Query, page: int | None) -> _Seen:
@@ -143,10 +127,10 @@ async def _members(graph: Graph, record: Record, query: Query, page: int | None)
     users, failed = await _selected(graph, ids, query, chosen=False) if ids else ([], [])
     count, problems = scope.members, [*scope.problems, *failed]
     if members.are_few(count, scope.total, query.select):
-        return _Seen(count, users, query, batches.BATCH, count, count or 0, problems)
+        return _Seen(Users(count, batches.BATCH, count, count or 0), users, query, problems)
     tenant = range_query(graph, record, Range(kind="all"), advanced=False)
-    size = min(tenant.top, page or pages.PAGE)
-    return _Seen(count, users, query, size, scope.total, count or 0, problems)
+    counted = Users(count, min(tenant.top, page or pages.PAGE), scope.total, count or 0)
+    return _Seen(counted, users, query, problems)
 
 
 async def _unread_report(graph: Graph, columns: list[Column]) -> probes.Unreadable:
@@ -222,23 +206,3 @@ def _rows(record: Record, users: list[User]) -> list[list[Any]]:
     typed = record.format == formats.JSONL
     read = [column.value if typed or column.kind != "text" else column.cell for column in columns]
     return [[value(user) for value in read] for user in users]
-
-
-def _estimate(settings: Settings, record: Record, seen: _Seen) -> Json:
-    """What the export takes, roughly; nulls where Graph does not count."""
-    if seen.count is None or seen.read is None:
-        return dict(_UNKNOWN)
-    columns, _ = scoped.offered(record)
-    each = seen.count if any(column.source == AUTHENTICATION for column in columns) else 0
-    requests = math.ceil(seen.read / seen.page)
-    together = min(lanes_of(record, settings), max(requests, 1))
-    slow = has_sign_ins(record, select_of(columns))
-    reading = requests * _SIGN_IN_SECONDS if slow else requests / together * _PAGE_SECONDS
-    listing = math.ceil(seen.listed / pages.PAGE)
-    report = math.ceil(seen.count / pages.PAGE) if any(column.source == REGISTRATION for column in columns) else 0
-    seconds = max(reading, each * _PER_USER_SECONDS) + report * _REPORT_SECONDS + listing + _PLANNING_SECONDS
-    return {
-        "requests": _PLANNING_REQUESTS + listing + report + requests + math.ceil(each / batches.BATCH),
-        "seconds": math.ceil(seconds),
-        "perUserCalls": each,
-    }

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from shared.export import costs, verdict, words
+from shared.export import costs, counts, verdict, words
 from shared.export.context import Edges, Record, progress, read_plan, read_record
 from shared.export.messages import Failure, Json, Published, PublishTask, Staged, sent
 from shared.export.outcome import read_results
@@ -153,7 +153,7 @@ async def publish_file(
         "format": shown["format"],
         "separator": shown["separator"],
         "compressed": shown["compress"],
-        "guarded": verdict.counted_by(formats.GUARDED, totals.counted),
+        "guarded": counts.under(formats.GUARDED, totals.counted),
     }, None
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from shared.export.context import Record
-from shared.files.columns import SIGN_IN, columns_of, select_of
+from shared.export.context import Plan, Record
+from shared.files.columns import SIGN_IN, columns_of, relations_of, select_of
 from shared.graph import odata, pages, relations
 from shared.graph.client import Graph
 from shared.graph.pages import Query
@@ -34,6 +34,24 @@ def range_query(
     query = Query(select, filter_, advanced, _top(record, select, advanced=advanced), path, expand=expand)
     room = pages.MAX_URL - len(pages.url_of(graph, query)) - len("&$filter=() and ()")
     return replace(query, filter=odata.both(filter_, question(range_, room)))
+
+
+def lane_query(graph: Graph, record: Record, plan: Plan, range_: Range) -> Query:
+    """What lists a range, with one of the relations that its columns need; of selected users only that counts."""
+    columns = columns_of(record.columns)
+    related = relations_of(columns, plan.unreadable)[:1]
+    if range_.kind == "users":
+        expand = relations.EXPANDS[related[0]] if related else ""
+        return Query(select_of(columns, plan.unreadable), expand=expand)
+    return range_query(
+        graph,
+        record,
+        range_,
+        advanced=plan.advanced,
+        unreadable=plan.unreadable,
+        related=related,
+        expands_advanced=plan.expands_advanced,
+    )
 
 
 def listed_filter(record: Record) -> str:

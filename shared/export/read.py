@@ -16,11 +16,9 @@ import msgspec
 from shared.errors import ChainBroken, ExportError, Transient
 from shared.export import clean, selection
 from shared.export.context import Edges, Record, read_plan, read_record
+from shared.export.counts import DEPARTED, ODD, PURGED
 from shared.export.execution import MAX_RESTARTS, SEGMENT_SECONDS, Execution, has_time, is_wanted, still_wanted
 from shared.export.messages import (
-    DEPARTED,
-    ODD,
-    PURGED,
     Exported,
     ExportTask,
     Failure,
@@ -134,7 +132,7 @@ async def _add(run: Execution, reading: Reading, step: Step) -> str | None:
     reading.errors.add(*map(msgspec.json.encode, failed))
     reading.users += len(fresh)
     reading.counted.update(_odd(fresh, reading.columns))
-    for name, holds in reading.counters:
+    for name, holds in reading.counters.items():
         reading.counted[name] += sum(map(holds, fresh))
     reading.counted[PURGED] += purged
     reading.counted[DEPARTED] += step.departed

@@ -7,18 +7,17 @@ from dataclasses import dataclass, field
 import msgspec
 
 from shared.errors import ChainBroken
-from shared.export import check, enrichment, members, registration, selection
+from shared.export import check, counts, enrichment, members, registration, selection
 from shared.export.enrichment import Enricher
 from shared.export.execution import Execution, write
 from shared.export.members import Members
-from shared.export.messages import ATTRIBUTED, PURGED, UNREGISTERED, Staged
-from shared.export.queries import has_sign_ins, range_query
-from shared.export.registration import Report
+from shared.export.messages import Staged
+from shared.export.queries import has_sign_ins, lane_query
 from shared.files import results
-from shared.files.columns import ATTRIBUTES, REGISTRATION, Column, columns_of, relations_of, select_of
+from shared.files.columns import Column, columns_of, select_of
 from shared.files.deflate import Segment
 from shared.files.formats import Format
-from shared.graph import pages, relations
+from shared.graph import pages
 from shared.graph.pages import Query
 from shared.graph.users import User
 from shared.ranges import keys
@@ -62,8 +61,8 @@ class Reading:
     """What lists it; of selected users only the properties and the relation count."""
     enrichers: list[Enricher]
     """What is added to its users."""
-    counters: tuple[tuple[str, Callable[[User], bool]], ...]
-    """For warnings: under which name users are counted, and which."""
+    counters: dict[str, Callable[[User], bool]]
+    """For warnings: under which name which users are counted."""
     sign_ins: bool
     """Graph may send objects of purged users."""
     state: State
@@ -89,7 +88,7 @@ async def begin(run: Execution, number: int, saved: str) -> Reading:
     record, range_ = run.record, from_dict(run.plan.ranges[number])
     state = await _read_state(run, saved)
     columns, file = columns_of(record.columns), record.chosen_format()
-    query = _query(run, range_)
+    query = lane_query(run.edges.graph, record, run.plan, range_)
     expanded = query.expand.partition("(")[0]
     report = await registration.load(run.edges, record.id) if run.plan.report else None
     selected = range_.kind == "users"
@@ -111,7 +110,7 @@ async def begin(run: Execution, number: int, saved: str) -> Reading:
             expanded=expanded,
             doubtful=bool(expanded) and query.advanced,
         ),
-        counters=_counters(columns, report),
+        counters=counts.counters(columns, has_report=report is not None),
         sign_ins=not selected and has_sign_ins(record, select_of(columns, run.plan.unreadable)),
         state=state,
         rows=rows,
@@ -145,34 +144,6 @@ def _writers(run: Execution, name: str, state: State, file: Format) -> tuple[Blo
     return rows, errors
 
 
-def _query(run: Execution, range_: Range) -> Query:
-    """What lists the range, with one of the relations that its columns want, where Graph takes that."""
-    record, plan = run.record, run.plan
-    related = relations_of(columns_of(record.columns), plan.unreadable)[:1]
-    if range_.kind == "users":
-        select = select_of(columns_of(record.columns), plan.unreadable)
-        return Query(select, expand=relations.EXPANDS[related[0]] if related else "")
-    return range_query(
-        run.edges.graph,
-        record,
-        range_,
-        advanced=plan.advanced,
-        unreadable=plan.unreadable,
-        related=related,
-        expands_advanced=plan.expands_advanced,
-    )
-
-
-def _counters(columns: list[Column], report: Report | None) -> tuple[tuple[str, Callable[[User], bool]], ...]:
-    sources = {column.source for column in columns}
-    counters: list[tuple[str, Callable[[User], bool]]] = []
-    if report is not None and REGISTRATION in sources:
-        counters.append((UNREGISTERED, lambda user: user.registration is None))
-    if ATTRIBUTES in sources:
-        counters.append((ATTRIBUTED, lambda user: bool(user.custom_security_attributes)))
-    return tuple(counters)
-
-
 async def end(run: Execution, reading: Reading, link: str | None) -> tuple[Staged, str]:
     """Stages what remains, or keeps it for the execution that goes on."""
     rows, errors, name = reading.rows, reading.errors, reading.rows.prefix
@@ -201,7 +172,7 @@ async def end(run: Execution, reading: Reading, link: str | None) -> tuple[Stage
     state = State(
         link=link,
         seen=b"".join(reading.seen),
-        purged=reading.state.purged + reading.counted[PURGED],
+        purged=reading.state.purged + reading.counted[counts.PURGED],
         rows=rows.pieces,
         about=rows.about,
         errors=errors.pieces,

@@ -3,18 +3,14 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from shared.export import counts
 from shared.export.context import Record
+from shared.export.counts import ATTRIBUTED, DEPARTED, ODD, PURGED, UNREGISTERED
 from shared.export.messages import (
-    ATTRIBUTED,
-    DEPARTED,
-    ODD,
-    PURGED,
-    UNREGISTERED,
     Failure,
     Json,
     PublishTask,
     Staged,
-    counted,
 )
 from shared.files import results
 from shared.files.columns import ATTRIBUTES, columns_of
@@ -48,7 +44,7 @@ def totals(staged: list[Staged]) -> Totals:
         blocks=sum(each.blocks for each in staged),
         error_blocks=sum(each.error_blocks for each in staged),
         errors=sum(each.errors for each in staged),
-        counted=counted(staged),
+        counted=counts.together(staged),
     )
 
 
@@ -106,11 +102,6 @@ def warnings(record: Record, expected: int | None, totals: Totals) -> list[Json]
         )
         warned.append({"code": "CountDiffers", "reason": reason})
     return warned
-
-
-def counted_by(kind: str, counts: Counter[str]) -> dict[str, int]:
-    """What was counted under names that begin so, by the rest of the name."""
-    return {name.removeprefix(kind): count for name, count in sorted(counts.items()) if name.startswith(kind)}
 
 
 def _empty_cells(record: Record, totals: Totals) -> list[Json]:
@@ -175,9 +166,9 @@ def _implausible(record: Record, expected: int | None, totals: Totals) -> Failur
     return None
 
 
-def _odd(counts: Counter[str]) -> list[Json]:
+def _odd(counted: Counter[str]) -> list[Json]:
     """A warning that names the properties that came in another form than documented, and counts their users."""
-    odd = counted_by(ODD, counts)
+    odd = counts.under(ODD, counted)
     if not odd:
         return []
     shown = ", ".join(f"{name} of {users} user{'s' * (users != 1)}" for name, users in odd.items())
@@ -188,9 +179,9 @@ def _odd(counts: Counter[str]) -> list[Json]:
     return [{"code": "OddValues", "reason": reason}]
 
 
-def cut(counts: Counter[str]) -> list[Json]:
+def cut(counted: Counter[str]) -> list[Json]:
     """A warning that names the columns with cells that were too long for a workbook, and counts these."""
-    cut = counted_by(CUT, counts)
+    cut = counts.under(CUT, counted)
     if not cut:
         return []
     shown = ", ".join(f"{cells} of {header}" for header, cells in cut.items())
