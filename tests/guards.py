@@ -420,7 +420,7 @@ GUARDS = (
     ),
     Guard(
         "an object id is one, and never another address below /groups",
-        "shared/api/request.py",
+        "shared/api/properties.py",
         "if not isinstance(of, str) or not GUID.fullmatch(of):",
         "if not isinstance(of, str):",
         f"{UNIT}test_scope_request.py",

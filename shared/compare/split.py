@@ -15,7 +15,7 @@ from shared.compare.partitions import empty_partitions, errors_of
 from shared.errors import ExportError
 from shared.export.context import COMPARISON, Edges, failure_of, how_ended, read_record
 from shared.export.messages import Json
-from shared.files import comparison, formats, reading, results, workbook_rows
+from shared.files import archive, comparison, formats, reading, results, workbook_rows
 from shared.files.columns import columns_of
 from shared.files.comparison import ID, NAME, NoKey
 from shared.files.reading import Broken, Reader, Row, Rows
@@ -90,10 +90,10 @@ async def _rows(storage: Storage, side: Side) -> AsyncIterator[Rows]:
 
 async def _workbook_rows(storage: Storage, side: Side) -> AsyncIterator[Rows]:
     size = side.file.size
-    tail = await pieces.read(storage, side.file, max(0, size - reading.TAIL), size)
-    for start, length in reading.sheets(tail, size):
-        header = await pieces.read(storage, side.file, start, start + reading.LOCAL_HEADER)
-        begin = start + reading.content_after(header)
+    tail = await pieces.read(storage, side.file, max(0, size - archive.TAIL), size)
+    for start, length in archive.sheets(tail, size):
+        header = await pieces.read(storage, side.file, start, start + archive.LOCAL_HEADER)
+        begin = start + archive.content_after(header)
         async for batch in _read(storage, side, reading.sheet_reader(side.columns), begin, begin + length):
             yield batch
 

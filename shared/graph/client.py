@@ -7,7 +7,6 @@ users. Its own retry is left out: it knows only 429, 503 and 504, three times. T
 
 import asyncio
 import random
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
@@ -21,11 +20,11 @@ import tenacity
 from shared.errors import GraphError, PartOfBatch, Transient
 from shared.graph import answers
 from shared.graph.answers import THROTTLED, Decoded
+from shared.graph.credential import RenewableCredential
 from shared.graph.pace import Pace
 from shared.graph.wire import ACCEPT, AiohttpTransport
 
 if TYPE_CHECKING:
-    from azure.core.credentials import AccessToken
     from azure.core.credentials_async import AsyncTokenCredential
     from kiota_http.middleware.options import ResponseHandlerOption
     from msgraph import GraphServiceClient
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 TIMEOUT = aiohttp.ClientTimeout(total=None, connect=15, sock_read=100)
 MAX_WAIT = 300.0
 """Seconds that one Retry-After is honoured for at most."""
-RENEWAL_SECONDS = 5.0
 MAX_ATTEMPTS = 100
 MAX_UNAUTHORIZED = 3
 """A new token helps at once, or not at all."""
@@ -72,38 +70,13 @@ class Graph:
     """Such as https://graph.microsoft.com/v1.0."""
     client: "GraphServiceClient"
     transport: AiohttpTransport
-    credential: "RenewableCredential"
+    credential: RenewableCredential
     retries: Retries
     pace: Pace = field(default_factory=Pace)
     methods_pace: Pace = field(default_factory=Pace)
     """Authentication methods have limits of their own: see `for_methods`."""
     tally: Tally = field(default_factory=Tally)
     """What is counted of this session."""
-
-
-class RenewableCredential:
-    """A credential that can be made anew: azure-identity keeps a token until it ends, also one that Graph refuses."""
-
-    def __init__(self, make: Callable[[], "AsyncTokenCredential"]) -> None:
-        self._make = make
-        self._made: list[AsyncTokenCredential] = []
-        self._renewed = 0.0
-
-    async def get_token(self, *scopes: str, **options: Any) -> "AccessToken":
-        if not self._made:
-            self._made.append(self._make())
-        return await self._made[-1].get_token(*scopes, **options)
-
-    def renew(self) -> None:
-        """Another token from now on. Many chains see the same 401 at once: one renewal serves them all."""
-        now = time.monotonic()
-        if now - self._renewed > RENEWAL_SECONDS:
-            self._renewed = now
-            self._made.append(self._make())
-
-    async def close(self) -> None:
-        for credential in self._made:
-            await credential.close()
 
 
 def connect(
