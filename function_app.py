@@ -7,7 +7,7 @@ show in Azure as "no functions found".
 import functools
 import logging
 import os
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
 import azure.durable_functions as df
@@ -79,6 +79,13 @@ def _quick_graph() -> Graph:
     return client.connect(_settings().graph_endpoint, _credential, preview.RETRIES)
 
 
+async def _answer(handler: Handler, req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    def connect() -> Operations:
+        return Operations(_quick_storage(), Durable(client), _settings())
+
+    return _response(await exchange.answer(handler, _incoming(req), _settings, connect))
+
+
 def _incoming(req: func.HttpRequest) -> Incoming:
     return Incoming(
         method=req.method,
@@ -94,36 +101,74 @@ def _response(sent: Outgoing) -> func.HttpResponse:
     return func.HttpResponse(sent.body, status_code=sent.status, headers=sent.headers)
 
 
-async def preview_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
-    return await routes.preview_export(
-        incoming, caller, on, functools.partial(preview.preview, _quick_graph(), on.settings)
-    )
+@app.route(route="exports", methods=["POST"])
+@app.durable_client_input(client_name="client")
+async def start_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    return await _answer(routes.start_export, req, client)
 
 
-def _route(path: str, method: str, handler: Handler) -> None:
-    """Adds an HTTP trigger that has the handler's name."""
-
-    async def trigger(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-        def connect() -> Operations:
-            return Operations(_quick_storage(), Durable(client), _settings())
-
-        return _response(await exchange.answer(handler, _incoming(req), _settings, connect))
-
-    trigger.__name__ = handler.__name__
-    app.route(route=path, methods=[method])(app.durable_client_input(client_name="client")(trigger))
+@app.route(route="comparisons", methods=["POST"])
+@app.durable_client_input(client_name="client")
+async def start_comparison(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    return await _answer(routes.start_comparison, req, client)
 
 
-_route("exports", "POST", routes.start_export)
-_route("comparisons", "POST", routes.start_comparison)
-_route("exports/preview", "POST", preview_export)
-_route("exports", "GET", routes.list_exports)
-_route("exports/{id}", "GET", routes.show_export)
-_route("exports/{id}", "DELETE", routes.delete_export)
-_route("exports/{id}/cancel", "POST", routes.cancel_export)
-_route("saved-exports", "GET", routes.list_saved_exports)
-_route("saved-exports/{name}", "GET", routes.show_saved_export)
-_route("saved-exports/{name}", "PUT", routes.save_export)
-_route("saved-exports/{name}", "DELETE", routes.delete_saved_export)
+@app.route(route="exports/preview", methods=["POST"])
+@app.durable_client_input(client_name="client")
+async def preview_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    async def handler(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
+        asked = functools.partial(preview.preview, _quick_graph(), on.settings)
+        return await routes.preview_export(incoming, caller, on, asked)
+
+    return await _answer(handler, req, client)
+
+
+@app.route(route="exports", methods=["GET"])
+@app.durable_client_input(client_name="client")
+async def list_exports(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    return await _answer(routes.list_exports, req, client)
+
+
+@app.route(route="exports/{id}", methods=["GET"])
+@app.durable_client_input(client_name="client")
+async def show_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    return await _answer(routes.show_export, req, client)
+
+
+@app.route(route="exports/{id}", methods=["DELETE"])
+@app.durable_client_input(client_name="client")
+async def delete_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    return await _answer(routes.delete_export, req, client)
+
+
+@app.route(route="exports/{id}/cancel", methods=["POST"])
+@app.durable_client_input(client_name="client")
+async def cancel_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    return await _answer(routes.cancel_export, req, client)
+
+
+@app.route(route="saved-exports", methods=["GET"])
+@app.durable_client_input(client_name="client")
+async def list_saved_exports(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    return await _answer(routes.list_saved_exports, req, client)
+
+
+@app.route(route="saved-exports/{name}", methods=["GET"])
+@app.durable_client_input(client_name="client")
+async def show_saved_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    return await _answer(routes.show_saved_export, req, client)
+
+
+@app.route(route="saved-exports/{name}", methods=["PUT"])
+@app.durable_client_input(client_name="client")
+async def save_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    return await _answer(routes.save_export, req, client)
+
+
+@app.route(route="saved-exports/{name}", methods=["DELETE"])
+@app.durable_client_input(client_name="client")
+async def delete_saved_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    return await _answer(routes.delete_saved_export, req, client)
 
 
 @app.route(route="columns", methods=["GET"])
@@ -161,23 +206,69 @@ def export_users(context: df.DurableOrchestrationContext) -> Generator[Any, Any,
     return (yield from workflow.export_workflow(context, _retry()))
 
 
+@app.activity_trigger(input_name="task")
+async def plan(task: Any) -> Any:
+    return await activities.run(_edges(), "plan", task)
+
+
+@app.activity_trigger(input_name="task")
+async def report(task: Any) -> Any:
+    return await activities.run(_edges(), "report", task)
+
+
+@app.activity_trigger(input_name="task")
+async def export(task: Any) -> Any:
+    return await activities.run(_edges(), "export", task)
+
+
+@app.activity_trigger(input_name="task")
+async def check(task: Any) -> Any:
+    return await activities.run(_edges(), "check", task)
+
+
+@app.activity_trigger(input_name="task")
+async def publish(task: Any) -> Any:
+    return await activities.run(_edges(), "publish", task)
+
+
+@app.activity_trigger(input_name="task")
+async def notify(task: Any) -> Any:
+    return await activities.run(_edges(), "notify", task)
+
+
+@app.activity_trigger(input_name="task")
+async def clean(task: Any) -> Any:
+    return await activities.run(_edges(), "clean", task)
+
+
 @app.orchestration_trigger(context_name="context", orchestration=comparison.COMPARE)
 def compare_exports(context: df.DurableOrchestrationContext) -> Generator[Any, Any, Any]:
     return (yield from comparison.comparison_workflow(context, _retry()))
 
 
-def _activity(name: str, run: Callable[[Edges, str, Any], Awaitable[Any]]) -> None:
-    async def activity(task: Any) -> Any:
-        return await run(_edges(), name, task)
-
-    activity.__name__ = name
-    app.activity_trigger(input_name="task")(activity)
+@app.activity_trigger(input_name="task")
+async def prepare_comparison(task: Any) -> Any:
+    return await comparing.run(_edges(), "prepare_comparison", task)
 
 
-for _name in ("plan", "report", "export", "check", "publish", "notify", "clean"):
-    _activity(_name, activities.run)
-for _name in ("prepare_comparison", "split", "list_deleted", "compare", "publish_comparison"):
-    _activity(_name, comparing.run)
+@app.activity_trigger(input_name="task")
+async def split(task: Any) -> Any:
+    return await comparing.run(_edges(), "split", task)
+
+
+@app.activity_trigger(input_name="task")
+async def list_deleted(task: Any) -> Any:
+    return await comparing.run(_edges(), "list_deleted", task)
+
+
+@app.activity_trigger(input_name="task")
+async def compare(task: Any) -> Any:
+    return await comparing.run(_edges(), "compare", task)
+
+
+@app.activity_trigger(input_name="task")
+async def publish_comparison(task: Any) -> Any:
+    return await comparing.run(_edges(), "publish_comparison", task)
 
 
 @app.timer_trigger(schedule="0 * * * * *", arg_name="timer")

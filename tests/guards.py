@@ -238,14 +238,14 @@ GUARDS = (
     ),
     Guard(
         "orchestrators ask for the same as when an export began",
-        "shared/export/ending.py",
+        "shared/export/steps.py",
         '    yield from clean(context, retry, CleanTask(export_id))\n    return {"status": published.status}\n',
         '    return {"status": published.status}\n',
         f"{UNIT}test_histories.py",
     ),
     Guard(
         "a step that returns nothing of a range fails the export",
-        "shared/export/workflow.py",
+        "shared/export/rounds.py",
         "if missing and not (lane.failed or lane.cancelled):",
         "if False:",
         f"{UNIT}test_workflow.py::test_what_a_step_returns_and_nobody_can_read_is_published_as_a_failure",

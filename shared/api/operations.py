@@ -18,7 +18,7 @@ from shared.api.progress import is_running, running_of, running_status
 from shared.export.context import Record, find_record
 from shared.export.messages import Json
 from shared.export.outcome import Receiver, read_results, with_links
-from shared.export.workflow import CANCEL
+from shared.export.rounds import CANCEL
 from shared.files import results
 from shared.page.advice import advice_for
 from shared.settings import Settings

@@ -22,7 +22,8 @@ from shared.compare.workflow import comparison_workflow
 from shared.export import activities
 from shared.export.context import Edges, Record, read_record
 from shared.export.outcome import read_results
-from shared.export.workflow import CANCEL, export_workflow
+from shared.export.rounds import CANCEL
+from shared.export.workflow import export_workflow
 from shared.files.columns import COLUMN_SETS
 from shared.storage import blobs
 from shared.storage.names import record_name, work_name

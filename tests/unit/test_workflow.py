@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.export.workflow import ATTEMPTS, CANCEL, MAX_PASSES, export_workflow
+from shared.export.rounds import ATTEMPTS, CANCEL, MAX_PASSES
+from shared.export.workflow import export_workflow
 from tests.unit.durable_host import Host
 
 # The SDK says so once in the life of a process, of results that are read without a type.
