@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from shared.settings import LOOPBACK
+from shared.settings.checks import LOOPBACK
 from shared.storage.connection import Storage
 
 _CLOCK_SKEW = timedelta(minutes=15)
