@@ -183,8 +183,8 @@ GUARDS = (
     Guard(
         "a run that is still to be compared stays",
         "shared/api/keep.py",
-        "needed_of(wanted, runs, others)",
-        "needed_of(wanted, runs, set())",
+        "needed_of(saved_export, runs, others)",
+        "needed_of(saved_export, runs, set())",
         f"{API}test_compared_runs.py::test_keep_spares_the_run_before_while_it_is_compared",
     ),
     Guard(

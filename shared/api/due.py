@@ -50,18 +50,18 @@ async def _start(on: Operations, blob: str) -> bool:
     before, now = opened.saved, on.now().isoformat()
     owner = Caller(before.owner["id"], before.owner["name"], administrator=False)
     try:
-        wanted = request.check(opened.request, on.settings, on.now(), authentication=before.reads_authentication)
+        checked = request.check(opened.request, on.settings, on.now(), authentication=before.reads_authentication)
         # Without a fingerprint: the request may be saved anew between two attempts.
-        wanted = replace(wanted, saved=before.name, fingerprint="")
-        run = Run(await start.start(on, wanted, owner, f"{before.name}\n{stamp(planned)}"), stamp(planned))
-        noted = msgspec.structs.replace(before, after=now, last_run=run, problem="")
+        checked = replace(checked, saved=before.name, fingerprint="")
+        run = Run(await start.start(on, checked, owner, f"{before.name}\n{stamp(planned)}"), stamp(planned))
+        updated = msgspec.structs.replace(before, after=now, last_run=run, problem="")
     except TooManyRunning as problem:
-        noted = msgspec.structs.replace(before, problem=problem.detail)
+        updated = msgspec.structs.replace(before, problem=problem.detail)
     except BadRequest as problem:
         # The settings have changed since: only saving it anew helps.
-        noted = msgspec.structs.replace(before, after=now, problem=problem.detail[:MAX_PROBLEM])
-    if noted != before:
-        await saved.note(on.storage, blob, noted, opened.etag)
-    if noted.problem and noted.problem != before.problem:
-        logging.error("Saved export %s of %s was not started: %s", noted.name, owner.id, noted.problem)
-    return not noted.problem
+        updated = msgspec.structs.replace(before, after=now, problem=problem.detail[:MAX_PROBLEM])
+    if updated != before:
+        await saved.note(on.storage, blob, updated, opened.etag)
+    if updated.problem and updated.problem != before.problem:
+        logging.error("Saved export %s of %s was not started: %s", updated.name, owner.id, updated.problem)
+    return not updated.problem

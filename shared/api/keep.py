@@ -56,7 +56,7 @@ async def _follow_up(on: Operations, name: Name, export_id: str) -> tuple[bool, 
     return True, await _remove_outrun(on, saved_export, runs, others)
 
 
-async def _is_compared_now(on: Operations, wanted: Saved, runs: list[Run], export_id: str) -> bool:
+async def _is_compared_now(on: Operations, saved_export: Saved, runs: list[Run], export_id: str) -> bool:
     """Starts the comparison of this run with the one before, if there is one; whether it is still to end."""
     whole = [run.id for run in runs if run.is_whole]
     if export_id not in whole or export_id == whole[-1]:
@@ -66,9 +66,12 @@ async def _is_compared_now(on: Operations, wanted: Saved, runs: list[Run], expor
         if is_running(await on.durable.get_status(each)):
             return True  # It has its results, and is about to end.
     owner = Caller(
-        wanted.owner["id"], wanted.owner["name"], administrator=False, reads_authentication=wanted.reads_authentication
+        saved_export.owner["id"],
+        saved_export.owner["name"],
+        administrator=False,
+        reads_authentication=saved_export.reads_authentication,
     )
-    body = {"old": old, "new": export_id, "fileName": f"{wanted.name}_changes"}
+    body = {"old": old, "new": export_id, "fileName": f"{saved_export.name}_changes"}
     # No caller's Idempotency-Key has a line break. Without a fingerprint: the run before may be deleted between two
     # attempts, and then the next one before it is not compared instead.
     key = f"compare\n{export_id}"
@@ -85,16 +88,16 @@ async def _is_compared_now(on: Operations, wanted: Saved, runs: list[Run], expor
     return is_running(await on.durable.get_status(comparison))
 
 
-async def _remove_outrun(on: Operations, wanted: Saved, runs: list[Run], others: set[str]) -> int:
+async def _remove_outrun(on: Operations, saved_export: Saved, runs: list[Run], others: set[str]) -> int:
     """`others`: the runs whose marks are still there: they may need the one before."""
-    stay = needed_of(wanted, runs, others)
-    if not wanted.keep or len(stay) < wanted.keep:
+    stay = needed_of(saved_export, runs, others)
+    if not saved_export.keep or len(stay) < saved_export.keep:
         return 0
     removed = 0
     for run in runs:
         # What failed or was cancelled goes with what is older than the last that stays.
         if run.id > stay[-1].id and not is_running(await on.durable.get_status(run.id)):
-            logging.info("Export %s of the saved export %s is removed: it keeps newer ones.", run.id, wanted.name)
-            await forget(on, run.id, wanted.owner["id"])
+            logging.info("Export %s of the saved export %s is removed: it keeps newer ones.", run.id, saved_export.name)
+            await forget(on, run.id, saved_export.owner["id"])
             removed += 1
     return removed

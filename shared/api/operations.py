@@ -47,9 +47,9 @@ class Operations:
 
 def new_id(now: datetime, *, of_saved: bool = False) -> str:
     """A UUID that sorts newest first (`names.order`); `of_saved`: of a run of a saved export."""
-    left = (1 << 48) - 1 - int(now.timestamp() * 1000)
+    descending = (1 << 48) - 1 - int(now.timestamp() * 1000)
     # RFC 9562, version 8: 48 bits of ours, then version and variant, then chance.
-    digits = f"{left:012x}8{secrets.token_hex(2)[:3]}{secrets.choice('89ab')}{secrets.token_hex(8)[:15]}"
+    digits = f"{descending:012x}8{secrets.token_hex(2)[:3]}{secrets.choice('89ab')}{secrets.token_hex(8)[:15]}"
     digits = RUN + digits[1:] if of_saved else digits
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 

@@ -86,9 +86,9 @@ async def remove_old(operations: Operations) -> int:
 
 async def _discard_left_over(operations: Operations) -> None:
     """Discards blocks staged for exports that have ended, however young: killed activities leave some."""
-    there = {name async for name in blobs.names(operations.storage, "")}
+    committed = {name async for name in blobs.names(operations.storage, "")}
     async for blob in blobs.listing(operations.storage, uncommitted=True):
-        running = blob.name in there or is_running(
+        running = blob.name in committed or is_running(
             await operations.durable.get_status(blob.name.removeprefix(WORK).split("/")[0])
         )
         if not running:

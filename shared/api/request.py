@@ -53,7 +53,7 @@ class ExportRequest:
     fingerprint: str = field(default="", compare=False)
     """Of the body as JSON: the order of keys, and spaces, don't matter."""
 
-    def asked(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         """What a list tells requests apart by: how many users are selected, or scope and filter, shortened."""
         if self.old:
             return {"old": self.old, "new": self.new}

@@ -47,8 +47,8 @@ async def _start(incoming: Incoming, caller: Caller, on: Operations, read: ReadB
     export_id = await start.repeated(on, caller, key, fingerprint_of(given)) if key else ""
     notes: Sequence[str] = ()
     if not export_id:
-        wanted = await read(on, given, caller)
-        export_id, notes = await start.start(on, wanted, caller, key or ""), wanted.notes
+        request = await read(on, given, caller)
+        export_id, notes = await start.start(on, request, caller, key or ""), request.notes
     elif record := await find_record(on.storage, export_id):
         notes = record.notes
     status_url = f"{_exports_url(incoming, on.settings)}/{export_id}"
@@ -62,15 +62,15 @@ Preview = Callable[[Record, Sequence[str]], Awaitable[Json]]
 
 async def preview_export(incoming: Incoming, caller: Caller, on: Operations, preview: Preview) -> Outgoing:
     """POST /exports/preview"""
-    wanted = await anew.read(on, decode(sent_body(incoming)), caller)
+    request = await anew.read(on, decode(sent_body(incoming)), caller)
     try:
-        return as_json(200, await preview(start.record_of(wanted, caller, "", on.now()), wanted.users))
+        return as_json(200, await preview(start.record_of(request, caller, "", on.now()), request.users))
     except (Transient, TimeoutError) as problem:
         logging.warning("Microsoft Graph did not answer a caller: %s", type(problem).__name__)
         detail = AWAY.format("Microsoft Graph", "its state")
         raise ProblemError(503, "Microsoft Graph can't be reached", detail) from None
     except GraphError as problem:
-        pointer = "/filter" if wanted.filter else ""
+        pointer = "/filter" if request.filter else ""
         raise BadRequest(Problem(pointer, problem.reason)) from None
 
 

@@ -58,7 +58,7 @@ class Saved(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     last_run: Run | None = None
     problem: str = ""
     """Why the schedule could not start it the last time."""
-    asked: dict[str, Any] = {}
+    summary: dict[str, Any] = msgspec.field(name="asked", default_factory=dict)
     """What the list shows of the request."""
 
     def next_time(self) -> datetime | None:
@@ -116,7 +116,7 @@ async def put(on: Operations, name: str, body: bytes, caller: Caller) -> tuple[J
     """Saves a request of the caller's under this name; True beside it when it is new. Raises BadRequest."""
     given = decode(body)
     wrong = [] if NAME.fullmatch(name) else [Problem("", "The name must be 1 to 64 of a-z, 0-9 and -.")]
-    wanted, timetable = saving.check(given, on.settings, on.now(), caller.reads_authentication, wrong)
+    request, timetable = saving.check(given, on.settings, on.now(), caller.reads_authentication, wrong)
     own = {each.saved.name: each.saved for each in await stored(on.storage, saved_name(caller.id))}
     before = own.get(name)
     if not before and len(own) >= MAX_SAVED:
@@ -134,9 +134,9 @@ async def put(on: Operations, name: str, body: bytes, caller: Caller) -> tuple[J
         time_zone=timetable.time_zone,
         keep=timetable.keep,
         compare=timetable.compare,
-        file_name=wanted.file_name if given.get("fileName") else "",
+        file_name=request.file_name if given.get("fileName") else "",
         last_run=before.last_run if before else None,
-        asked=wanted.asked(),
+        summary=request.summary(),
     )
     content = {key: value for key, value in given.items() if key not in saving.PROPERTIES}
     await blobs.write(on.storage, saved_name(caller.id, name), msgspec.json.encode(content), msgspec.to_builtins(saved))
@@ -155,7 +155,7 @@ async def get(on: Operations, name: str, owner: str, caller: Caller) -> Json:
 async def list_all(on: Operations, caller: Caller) -> Json:
     """`{"value": [...]}`: those that the caller may see, without their requests."""
     entries = await stored(on.storage, SAVED if caller.administrator else saved_name(caller.id))
-    return {"value": [each.saved.shown(caller) | {"asked": each.saved.asked} for each in entries]}
+    return {"value": [each.saved.shown(caller) | {"asked": each.saved.summary} for each in entries]}
 
 
 async def delete(on: Operations, name: str, owner: str, caller: Caller) -> None:

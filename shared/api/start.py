@@ -111,7 +111,7 @@ async def _write(operations: Operations, request: ExportRequest, caller: Caller,
         await blobs.write(operations.storage, users_name(record.id, record.attempt), msgspec.json.encode(request.users))
     summary: Json = {"fileName": record.file_name, "createdDateTime": record.created_date_time}
     summary |= {"format": record.format, "compress": record.compress}
-    summary |= {"requestedBy": record.requested_by, "asked": request.asked()}
+    summary |= {"requestedBy": record.requested_by, "asked": request.summary()}
     summary |= {"saved": record.saved} if record.saved else {}
     summary |= {"type": record.type} if record.type == COMPARISON else {}
     await blobs.write_once(operations.storage, record_name(export_id), msgspec.json.encode(record), summary)

@@ -148,8 +148,8 @@ def _members_of(reading: Reading, users: list[User]) -> tuple[list[User], int]:
         return users, 0
     place = reading.members.place
     kept = [user for user in users if place(key_of(user.id)) is not None]
-    there = {user.id for user in kept}
-    passed = sum(keys.fresh(reading.seen, key_of(user.id)) for user in users if user.id not in there)
+    member_ids = {user.id for user in kept}
+    passed = sum(keys.fresh(reading.seen, key_of(user.id)) for user in users if user.id not in member_ids)
     return kept, passed
 
 

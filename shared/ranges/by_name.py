@@ -70,11 +70,11 @@ def split_by_name(base: Range, size: int, known: dict[str, int] | None = None) -
         open_ = [each for each in beginnings if each.uncounted > size and each.unasked()]
         if not open_:
             counts = {text: count for each in beginnings for text, count in each.counts.items()}
-            begun = {each.text for each in beginnings}
+            deepened = {each.text for each in beginnings}
             deeper = [
                 _Beginning(text, count)
                 for text, count in counts.items()
-                if count > size and text not in begun and len(text) < MAX_DEPTH
+                if count > size and text not in deepened and len(text) < MAX_DEPTH
             ]
             if not deeper:
                 break

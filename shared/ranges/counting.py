@@ -39,16 +39,16 @@ def together(*splittings: Splitting) -> Generator[Sequence[Question], Answers, l
     splits: list[list[Range] | None] = [None] * len(splittings)
     answers: dict[int, Answers | None] = dict.fromkeys(range(len(splittings)))
     while True:
-        asked: dict[int, Sequence[Question]] = {}
+        questions: dict[int, Sequence[Question]] = {}
         for at, answer in answers.items():
             try:
-                asked[at] = next(splittings[at]) if answer is None else splittings[at].send(answer)
+                questions[at] = next(splittings[at]) if answer is None else splittings[at].send(answer)
             except StopIteration as end:
                 splits[at] = end.value
-        if not asked:
+        if not questions:
             return splits
-        counts = iter((yield list(itertools.chain.from_iterable(asked.values()))))
-        answers = {at: list(itertools.islice(counts, len(ranges))) for at, ranges in asked.items()}
+        counts = iter((yield list(itertools.chain.from_iterable(questions.values()))))
+        answers = {at: list(itertools.islice(counts, len(ranges))) for at, ranges in questions.items()}
 
 
 def ask(ranges: list[Range]) -> Splitting:

@@ -26,8 +26,8 @@ ENOUGH = 12
 
 def samples_of(crowded: list[Range]) -> list[Sample]:
     """What to ask of crowded slices: of a few, and not of those where no letter's users fit on a page."""
-    asked = closed([range_ for range_ in crowded if count_of(range_) <= MOST_USERS][:MOST_SLICES])
-    return [Sample(replace(range_, prefixes=(letter,) if letter else ())) for range_ in asked for letter in LETTERS]
+    ranges = closed([range_ for range_ in crowded if count_of(range_) <= MOST_USERS][:MOST_SLICES])
+    return [Sample(replace(range_, prefixes=(letter,) if letter else ())) for range_ in ranges for letter in LETTERS]
 
 
 def usable(times: Times, *, whole: bool) -> Times | None:
