@@ -45,7 +45,7 @@ class Late:
 async def app(api: Api) -> AsyncIterator[Operations]:
     """The operations, with the storage and the Durable of the running app."""
     settings = Settings.from_env({"EXPORT_STORAGE": api.serving.storage, "EXPORT_MAX_RUNNING": "2"})
-    client = df.DurableOrchestrationClient(durable_http.client_binding(api.serving.url, "UserExport"))
+    client = df.DurableOrchestrationClient(durable_http.client_binding(api.serving.url))
     storage = connection.connect(settings, None)
     async with storage.service:
         yield Operations(storage, client, settings)

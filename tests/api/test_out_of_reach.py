@@ -123,7 +123,7 @@ async def durable_at(reply: Reply | None) -> AsyncIterator[DurableClient]:
     if reply is None:
         await runner.cleanup()
     try:
-        yield Durable(df.DurableOrchestrationClient(durable_http.client_binding(base, "UserExport")), seconds=1)
+        yield Durable(df.DurableOrchestrationClient(durable_http.client_binding(base)), seconds=1)
     finally:
         from azure.durable_functions.models.utils import http_utils
 
