@@ -25,9 +25,9 @@ from shared.storage.blockwriter import BlockWriter, block_bytes
 from shared.storage.names import prefix_name, results_name, segments_name
 
 ROWS = 1_000
-"""That are formatted at a time."""
+"""Rows that are formatted at a time."""
 FIRST_PARTITION = 2
-"""The number of the first partition among those who note how far they are: before it are the two exports."""
+"""The number under which the first partition notes how far it is: before it come the two exports that are split."""
 
 
 @dataclass(slots=True)
@@ -98,7 +98,7 @@ async def _partition(lane: _Lane, partition: int) -> None:
     read = len(old), len(new)
     lane.done.old += read[0]
     lane.done.new += read[1]
-    del old, new  # What is the same is not needed any more.
+    del old, new  # The lines that are equal are no longer needed.
     failed, entries = await _failed_cells(lane, partition)
     reasons: dict[bytes, str] = {}
     if joined.removed and lane.deleted is not None:
@@ -111,13 +111,13 @@ async def _partition(lane: _Lane, partition: int) -> None:
 
 
 async def _lines(lane: _Lane, execution: str, partition: int) -> list[bytes]:
-    """The lines of a partition: none when the export has no user in it. (When one is lost, the sum of all tells.)"""
+    """The lines of a partition; none when the export has no user in it. (A lost blob shows in the sum of all.)"""
     data = await blobs.read(lane.run.edges.storage, partition_name(lane.run.record.id, execution, partition))
     return data.split(b"\n")[:-1] if data else []
 
 
 async def _failed_cells(lane: _Lane, partition: int) -> tuple[dict[bytes, set[str]], list[Json]]:
-    """By key, the columns in which cells are left out; and the entries for the results."""
+    """For each user's key the columns that are left out, and the entries for the results."""
     failed: dict[bytes, set[str]] = {}
     names: dict[bytes, tuple[str, str]] = {}
     for side, execution in ((lane.plan.old, lane.task.old), (lane.plan.new, lane.task.new)):
@@ -147,7 +147,7 @@ async def _stage(lane: _Lane, partition: int, rows: Iterator[list[str]], entries
     errors = BlockWriter(storage, results_name(record.id), name, enough, results.SEPARATOR)
     staged, counted = 0, Counter[str]()
     while batch := list(itertools.islice(rows, ROWS)):
-        formatted: Any = batch  # To the formats a row is what a user is: the columns take their cells out of it.
+        formatted: Any = batch  # For the formats a row is like a user: the columns take their cells out of it.
         data, more = file.rows(formatted, lane.columns)
         counted.update(more)
         staged += len(batch)

@@ -67,12 +67,12 @@ class Partitions:
 
 
 def partition_name(comparison_id: str, execution: str, partition: int) -> str:
-    """The users of a partition, of the export that this execution has split."""
+    """A partition of the export that this execution has split."""
     return work_name(comparison_id, f"part-{execution}-{partition:05d}")
 
 
 def errors_of(execution: str) -> str:
-    """In place of the execution: whose cells the export could not read."""
+    """In place of the execution, in names: of the partitions with the users whose cells could not be read."""
     return f"{execution}-errors"
 
 

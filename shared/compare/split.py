@@ -1,8 +1,8 @@
 """The activity `split`: reads one of the two exports, and shares its users out to the partitions by objectId.
 
-The file is read once, from its beginning to its end, and only as it was when the comparison was planned (ETag). A
-partition lies in a blob of the comparison's work, in blocks of lines (`shared.files.comparison`). So does, for each
-partition, whose cells the export could not read.
+The file is read once, from its beginning to its end, and only as it was when the comparison was planned (ETag). Each
+partition is a blob of the comparison's work, made of blocks of lines (`shared.files.comparison`). A second blob for
+each partition has the users whose cells the export could not read.
 """
 
 import operator
@@ -124,7 +124,7 @@ def _with_empty_name(take: Callable[[Row], Row]) -> Callable[[Row], Row]:
 
 
 async def _split_errors(run: Execution, plan: Plan, side: Side, execution: str) -> None:
-    """Whose cells of compared columns the export could not read: lines of objectId, userPrincipalName, columns."""
+    """Whose cells of compared columns could not be read: lines of objectId, userPrincipalName and these columns."""
     partitions = empty_partitions(run, plan.partitions, errors_of(execution))
     compared = {*plan.compared}
     ahead, begun, read = b"", False, 0

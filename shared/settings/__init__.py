@@ -1,7 +1,7 @@
 """Every setting of the app: its name, its default, and its check.
 
 Settings are read when they are first needed, never at import: an exception while `function_app` is imported
-shows in Azure as "no functions found", which helps nobody.
+shows in Azure only as "no functions found".
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from shared.settings import checks
 MAX_SAS_MINUTES = 7 * 24 * 60 - 15
 """Azure signs with an identity for seven days at most, and links begin 15 minutes in the past."""
 AZURE = ("WEBSITE_SITE_NAME", "WEBSITE_SKU", "WEBSITE_POD_NAME", "LEGION_SERVICE_HOST", "CONTAINER_NAME")
-"""One of them is set in Azure, whatever the plan. Flex Consumption does not set WEBSITE_INSTANCE_ID."""
+"""Azure sets at least one of these in every plan. Flex Consumption does not set WEBSITE_INSTANCE_ID."""
 
 # Role template ids, the same in every tenant (Microsoft Entra built-in roles).
 GLOBAL_ADMINISTRATOR = "62e90394-69f5-4237-9190-012177145e10"
