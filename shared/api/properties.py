@@ -72,7 +72,7 @@ def read_format(given: Mapping[str, Any], problems: list[Problem]) -> File:
 
 
 def of_scope(names: tuple[str, ...], scope: Scope) -> tuple[str, ...]:
-    """The names of a set; of deleted users it also tells when they were deleted."""
+    """The columns of a set. For deleted users it also has the time of the deletion."""
     return (*names, DELETED) if scope.deleted and DELETED not in names else names
 
 
@@ -145,6 +145,6 @@ def read_users(given: Mapping[str, Any], problems: list[Problem]) -> tuple[str, 
         if not isinstance(user, str) or not user.strip():
             problems.append(Problem(f"/users/{at}", "must be an object id, a userPrincipalName or a mail address"))
         else:
-            name = user.strip()[: LONGEST_NAME + 1]  # One more than Graph is asked for is enough to say so.
+            name = user.strip()[: LONGEST_NAME + 1]  # One character too many is enough to refuse it later.
             each_once.setdefault(name.lower(), name)
     return tuple(each_once.values())

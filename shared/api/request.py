@@ -1,4 +1,4 @@
-"""What a caller may ask for, and the refusal of everything else, with all problems at once."""
+"""An export's request: what a caller may ask for. Everything else is refused, with all problems at once."""
 
 import itertools
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class ExportRequest:
     """A valid request."""
 
     file_name: str
-    """Without the format's ending."""
+    """Without the ending of the format."""
     columns: tuple[str, ...]
     filter: str = ""
     users: tuple[str, ...] = ()
@@ -51,10 +51,10 @@ class ExportRequest:
     saved: str = field(default="", compare=False)
     """The name of the saved export that this is a run of."""
     fingerprint: str = field(default="", compare=False)
-    """Of the body as JSON: the order of keys, and spaces, don't matter."""
+    """Of the body: see `body.fingerprint_of`."""
 
     def summary(self) -> dict[str, Any]:
-        """What a list tells requests apart by: how many users are selected, or scope and filter, shortened."""
+        """What a list of exports shows of the request: how many users are selected, or its scope and its filter."""
         if self.old:
             return {"old": self.old, "new": self.new}
         if self.users:
@@ -65,7 +65,7 @@ class ExportRequest:
 
 
 def parse(body: bytes, settings: Settings, now: datetime, *, authentication: bool = True) -> ExportRequest:
-    """Reads the JSON body of a POST; `{}` asks for everything as it is by default. Raises BadRequest."""
+    """Reads the JSON body of a POST; `{}` means all defaults. Raises BadRequest."""
     return check(decode(body), settings, now, authentication=authentication)
 
 
@@ -77,7 +77,7 @@ def check(
     authentication: bool = True,
     also: tuple[str, ...] = (),
 ) -> ExportRequest:
-    """As `parse`, of what was decoded. `also`: properties that another reads."""
+    """Reads a decoded body. `also`: known properties that are read elsewhere. Raises BadRequest."""
     problems = unknown(given, (*_KNOWN, *also))
     file, scope = properties.read_format(given, problems), properties.read_scope(given, problems)
     request = ExportRequest(
@@ -115,7 +115,10 @@ def unknown(given: Mapping[str, Any], known: tuple[str, ...]) -> list[Problem]:
 
 
 def _without_authentication(request: ExportRequest, *, by_default: bool) -> ExportRequest:
-    """The request of a caller who may not have authentication columns: refused by name, left out of the default."""
+    """The request of a caller who may not have authentication columns.
+
+    Columns that the caller has named are refused; those of the default are left out.
+    """
     refused = authentication_of(request.columns)
     if refused and not by_default:
         detail = f"You need a role of EXPORT_AUTHENTICATION_ROLES for {', '.join(refused)}. Or use the set profile."

@@ -1,7 +1,7 @@
-"""What an export would give, in seconds: how many users, the first rows, what it costs, and what is not permitted.
+"""What an export would give, within seconds: how many users, the first rows, what it costs, and what is not permitted.
 
-Nothing is stored. What Graph refuses of the request itself (400) is raised; that something is not permitted is an
-entry of `problems`, as the results of the export would have it.
+Nothing is stored. A request that Graph refuses (400) raises. A missing permission is an entry of `problems`, as in the
+results of the export.
 """
 
 import asyncio
@@ -32,20 +32,20 @@ from shared.ranges.ranges import Range
 from shared.settings import Settings
 
 SECONDS = 8.0
-"""Until an answer must be there."""
+"""After which there must be an answer."""
 RETRIES = Retries(attempts=2, seconds=4.0, longest_pause=2.0)
 """Of one request, while a caller waits."""
 ROWS = 5
 _SAMPLE = 20
-"""Users that are asked for: some may be what is left of users that are gone."""
+"""So many users are asked for, because some may be objects of purged users."""
 REPORT_NOT_READ = "The registration report takes minutes to read, so a preview leaves these cells empty."
 
 
 async def preview(graph: Graph, settings: Settings, record: Record, users: Sequence[str]) -> Json:
     """`{count, columns, rows, estimate: {requests, seconds, perUserCalls}, problems: [{code, reason, ...}]}`.
 
-    `users`: those that the request selects. Raises GraphError for what Graph does not take (400), and Transient or
-    TimeoutError when it does not answer in time.
+    `users`: those that the request selects. Raises GraphError when Graph refuses the request (400), and Transient or
+    TimeoutError when Graph does not answer in time.
     """
     async with asyncio.timeout(SECONDS):
         try:
@@ -100,7 +100,7 @@ async def _listed(
     *,
     expands: bool,
 ) -> _Seen:
-    """Of the tenant's users, or its deleted ones. `page`: users that come on one with the relation."""
+    """The tenant's users, or its deleted ones. `page`: so many users come on one with the relation."""
     path = record.scope.path if record.scope.deleted else pages.USERS
     advanced = not await probes.takes_by_default(graph, record.filter, path)
     query = range_query(
@@ -120,7 +120,7 @@ async def _listed(
 
 
 async def _members(graph: Graph, record: Record, query: Query, page: int | None) -> _Seen:
-    """Of the members of a group or unit."""
+    """The members of a group or unit."""
     scope = await scoped.look(graph, record)
     first = await _first(graph, members.query_of(record), purged=False)
     ids = [user.id for user in first]
@@ -134,7 +134,7 @@ async def _members(graph: Graph, record: Record, query: Query, page: int | None)
 
 
 async def _unread_report(graph: Graph, columns: list[Column]) -> probes.Unreadable:
-    """The registration report takes minutes: only whether it may be read is asked."""
+    """The registration report takes minutes, so a preview only asks whether it may be read."""
     headers = [column.header for column in columns if column.source == REGISTRATION]
     if not headers:
         return {}
@@ -150,7 +150,7 @@ async def _enrich(
     unreadable: probes.Unreadable,
     users: list[User],
 ) -> list[Json]:
-    """Adds to the users what does not come with the list, as the export does; returns the errors."""
+    """Adds what does not come with the list of users, as the export does; returns the errors."""
     expanded = query.expand.partition("(")[0]
     products, problems = await lookups.products(graph, columns, None)
     roles, more, readable = await lookups.roles(graph, columns)
@@ -171,7 +171,7 @@ def _body(record: Record, count: int | None, rows: list[list[Any]], estimate: Js
 
 
 def _with_permission(entry: Json) -> Json:
-    """The entry with the permission that its columns need, where that may be what is missing."""
+    """The entry with the permission that its columns need, where it may be missing."""
     if entry["code"] in {"NotInPreview", "PropertyMissing"}:
         return entry
     named = [column for column in str(entry.get("column", "")).split(", ") if column]
@@ -198,7 +198,7 @@ async def _selected(
 
 
 def _rows(record: Record, users: list[User]) -> list[list[Any]]:
-    """The cells as they will be: of a CSV with the guard, of the other formats in their types."""
+    """The cells as in the file: of a CSV with the guard, of the other formats in their types."""
     columns = columns_of(record.columns)
     if record.format == formats.CSV:
         data, _ = csv_rows.rows(users, columns, record.excel, record.separator)

@@ -1,4 +1,4 @@
-"""A range while one execution reads it: how it begins, and how it ends or is kept for the execution that goes on."""
+"""A range while one execution reads it: its beginning, and its end or the state for the execution that goes on."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -29,24 +29,24 @@ from shared.storage.names import ids_name, prefix_name, progress_name, results_n
 
 
 class State(msgspec.Struct):
-    """Where a chain continues. It is kept in a blob, because nextLinks and ids must not be in Durable's history."""
+    """Where a chain goes on. It is kept in a blob, because nextLinks and ids must not be in Durable's history."""
 
     link: str = ""
     seen: bytes = b""
-    """The keys of those who were read, and of those who are gone."""
+    """The keys of all users that came, and of purged users."""
     purged: int = msgspec.field(name="gone", default=0)
-    """How many of these are gone from the tenant."""
+    """How many of these are purged users."""
     rows: list[bytes] = []
     about: list[Segment] = []
     """What is known of these rows, where they are deflated."""
     errors: list[bytes] = []
     """Not enough for a block yet: a chain of thousands of segments would have too many small blocks."""
     barren: int = 0
-    """Pages in a row that brought nobody new."""
+    """Pages in a row without a new user."""
     others: int = 0
     """Users that came and belong to another range."""
     passed: int = 0
-    """How many of those who were read are no members, and are not in the file."""
+    """Users that came and are not members, so they are not in the file."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,33 +58,33 @@ class Reading:
     columns: list[Column]
     format: Format
     query: Query
-    """What lists it; of selected users only the properties and the relation count."""
+    """What lists its users."""
     enrichers: list[Enricher]
-    """What is added to its users."""
+    """They add what does not come with the list."""
     counters: dict[str, Callable[[User], bool]]
     """For warnings: under which name which users are counted."""
     sign_ins: bool
-    """Graph may send objects of purged users."""
+    """Whether Graph may send objects of purged users."""
     state: State
-    """Where it began."""
+    """Where this execution began."""
     rows: BlockWriter
     errors: BlockWriter
     seen: set[bytes]
     listed: bytearray | None
-    """The keys of users that another range may have too: `check` compares them."""
+    """The keys of its users, where another range may have them too: `check` compares them."""
     members: Members | None
-    """Only these are kept of the range's users."""
+    """Only these users of the range are kept."""
     passed: int
-    """How many of the range's users are no members."""
+    """How many users of the range are not members."""
     before: int
-    """Users of earlier executions."""
+    """Users that earlier executions have read."""
     advance: pages.Advance
     users: int = 0
     counted: Counter[str] = field(default_factory=Counter)
 
 
 async def begin(run: Execution, number: int, saved: str) -> Reading:
-    """`saved`: the name of the state of an earlier execution; empty: none. Raises ChainBroken when that is missing."""
+    """`saved`: the name of an earlier execution's state; empty: there is none. Raises ChainBroken when it is lost."""
     record, range_ = run.record, from_dict(run.plan.ranges[number])
     state = await _read_state(run, saved)
     columns, file = columns_of(record.columns), record.chosen_format()
@@ -134,7 +134,7 @@ async def _read_state(run: Execution, saved: str) -> State:
 
 
 def _writers(run: Execution, name: str, state: State, file: Format) -> tuple[BlockWriter, BlockWriter]:
-    """For rows and for errors, with those that did not fill a block yet."""
+    """For rows and for errors, with those that earlier executions have not staged."""
     storage, record, enough = run.edges.storage, run.record, block_bytes(run.plan.expected)
     rows = BlockWriter(storage, record.file_blob_name(), name, enough, most_users=file.block_users)
     errors = BlockWriter(storage, results_name(record.id), name, enough, results.SEPARATOR)
@@ -185,6 +185,6 @@ async def end(run: Execution, reading: Reading, link: str | None) -> tuple[Stage
 
 
 async def note(run: Execution, reading: Reading, *, done: bool) -> None:
-    """Notes how far the range is, for those who watch."""
+    """Notes how far the range is, for the progress that callers see."""
     rows = reading.before + reading.users
     await write(run, progress_name(run.record.id, reading.number), b"", {"rows": rows, "done": done})

@@ -19,14 +19,14 @@ from shared.files.workbook import MAX_CELL
 from shared.storage.staging import MAX_BLOCKS
 
 PLAUSIBLE = 0.8
-"""The count and the users that came differ by more than this share: the index can't lag that much."""
+"""At least this share of the counted users must have come: the index can't lag that much."""
 PLAUSIBLE_USERS = 10
-"""... but a difference of so few users says nothing."""
+"""A difference of so few users is always plausible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Of all that was staged. Bytes are those of the rows, without the header."""
+    """Of everything that was staged. `bytes`: of the rows, without the header."""
 
     rows: int
     bytes: int
@@ -63,7 +63,7 @@ def status(failed: Failure | None, errors: int, *, cancelled: bool) -> str:
 
 
 def error(failed: Json | None, *, cancelled: bool) -> Json:
-    """`error` of an export without a file, as Azure's pollers show it; `failed` is its entry in `errors`."""
+    """`error` of an export without a file, which Azure's pollers show. `failed`: its entry in `errors`."""
     if failed:
         return {"error": {"code": failed["code"], "message": failed["reason"]}}
     reason = "The export was cancelled, so there is no file."
@@ -105,7 +105,7 @@ def warnings(record: Record, expected: int | None, totals: Totals) -> list[Json]
 
 
 def _empty_cells(record: Record, totals: Totals) -> list[Json]:
-    """Warnings about cells that are empty without an error."""
+    """Warnings about cells that may be empty without an error."""
     warned: list[Json] = []
     unknown = totals.counted[UNREGISTERED]
     if unknown:
@@ -129,7 +129,7 @@ def _too_many_blocks(totals: Totals) -> Failure | None:
 
 
 def too_many_blocks(needed: int) -> Failure | None:
-    """Ranges and blocks are so large that this hardly ever happens."""
+    """This hardly ever happens, because ranges and blocks are large."""
     if needed <= MAX_BLOCKS:
         return None
     reason = (
@@ -144,7 +144,7 @@ def _error_blocks(totals: Totals) -> int:
 
 
 def _implausible(record: Record, expected: int | None, totals: Totals) -> Failure | None:
-    """Why Graph's count says that the rows are wrong; None when it does not.
+    """Why the rows can't be right, by Graph's count; None when they may be.
 
     No document says whether Graph counts objects of purged users.
     """
