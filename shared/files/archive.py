@@ -1,4 +1,4 @@
-"""Where the sheets lie in a workbook, whose file is a zip archive: read from its last bytes. Pure."""
+"""Where a workbook, which is a zip archive, has its sheets: read from the last bytes of the file. Pure."""
 
 import zipfile
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ LOCAL_HEADER = 30
 
 
 def sheets(tail: bytes, size: int) -> list[tuple[int, int]]:
-    """Of the sheets of a workbook of so many bytes, in their order: where the entry begins, and its content's length.
+    """Where the entry of each sheet begins, in their order, and the length of its content. `size`: of the file.
 
-    `tail`: the file's last bytes, TAIL of them where it has so many.
+    `tail`: the last TAIL bytes of the file, or all of a smaller one.
     """
     try:
         with zipfile.ZipFile(_Tail(tail, size)) as archive:
@@ -30,7 +30,7 @@ def sheets(tail: bytes, size: int) -> list[tuple[int, int]]:
 
 
 def content_after(header: bytes) -> int:
-    """How many bytes after the beginning of an entry its content begins; its first LOCAL_HEADER bytes tell."""
+    """How many bytes after the beginning of an entry its content begins. `header`: its first LOCAL_HEADER bytes."""
     if len(header) < LOCAL_HEADER or header[:4] != b"PK\x03\x04":
         raise Broken("it is no workbook, or is cut off")
     return LOCAL_HEADER + int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
@@ -38,7 +38,7 @@ def content_after(header: bytes) -> int:
 
 @dataclass(slots=True)
 class _Tail:
-    """The last bytes of a file, in their places: all that a zip's directory needs."""
+    """A file of which only the last bytes can be read: the directory of a zip is there."""
 
     tail: bytes
     size: int

@@ -1,7 +1,7 @@
-"""Bytes of an export's file to rows, piece by piece: the other way round than `formats`. Pure.
+"""Reads an export's file piece by piece, from bytes to rows: the reverse of `formats`. Pure.
 
-A reader takes the file's bytes as they come and gives the rows that are whole, as cells of a CSV without the guard, in
-the order of the file's columns. It raises Broken for what is no such file, or ends too early.
+A reader takes the next bytes of the file and gives the rows that are complete, as cells of a CSV without the guard, in
+the order of the file's columns. It raises Broken when this is another file, or when it ends too early.
 """
 
 import csv
@@ -17,7 +17,7 @@ from shared.files.csv_rows import BOM, without_guard
 from shared.files.free_columns import as_cell
 
 MOST_INFLATED = 4 * 1024 * 1024
-"""Bytes at a time, however well they are compressed."""
+"""Bytes that are inflated at a time, however well they are compressed."""
 _OBJECTS = msgspec.json.Decoder(dict[str, object])
 
 # A cell of a CSV may be longer than the module's 128 KiB: a set of attributes as JSON.
@@ -34,7 +34,7 @@ class Broken(ValueError):
 
 
 def csv_reader(columns: Sequence[str], separator: str, excel: bool, compressed: bool) -> Reader:
-    """Of a CSV with these columns. `excel`: it has a BOM, and a guard that is undone."""
+    """A reader of a CSV with these columns. `excel`: it has a BOM, and a guard, which is removed."""
     ahead = bytearray()
     header: list[Row] = []
 
@@ -57,7 +57,7 @@ def csv_reader(columns: Sequence[str], separator: str, excel: bool, compressed: 
 
 
 def jsonl_reader(columns: Sequence[str], compressed: bool) -> Reader:
-    """Of JSON Lines with these keys."""
+    """A reader of JSON Lines with these keys."""
     ahead = bytearray()
 
     def read(data: bytes, last: bool) -> Iterator[Rows]:
@@ -79,7 +79,7 @@ def jsonl_reader(columns: Sequence[str], compressed: bool) -> Reader:
 
 
 def sheet_reader(columns: Sequence[str]) -> Reader:
-    """Of a sheet of a workbook with these columns, deflated as it is in the archive."""
+    """A reader of a sheet of a workbook with these columns, deflated as in the archive."""
     ahead = bytearray()
     header: list[Row] = []
 
@@ -125,7 +125,7 @@ def _inflating(read: Reader, wbits: int) -> Reader:
 
 
 def _end_of_record(data: bytearray) -> int:
-    """The end of the last line that is whole: a line break within quotes ends none."""
+    """The end of the last complete line. A line break within quotes does not end a line."""
     end = data.rfind(b"\r\n")
     while end >= 0 and data.count(b'"', 0, end) % 2:
         end = data.rfind(b"\r\n", 0, end)

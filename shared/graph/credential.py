@@ -12,7 +12,7 @@ RENEWAL_SECONDS = 5.0
 
 
 class RenewableCredential:
-    """A credential that can be made anew: azure-identity keeps a token until it ends, also one that Graph refuses."""
+    """A credential that can be replaced: azure-identity keeps a token until it ends, even one that Graph refuses."""
 
     def __init__(self, make: Callable[[], "AsyncTokenCredential"]) -> None:
         self._make = make
@@ -25,7 +25,7 @@ class RenewableCredential:
         return await self._made[-1].get_token(*scopes, **options)
 
     def renew(self) -> None:
-        """Another token from now on. Many chains see the same 401 at once: one renewal serves them all."""
+        """Uses another token from now on. When many chains see the same 401, one renewal serves them all."""
         now = time.monotonic()
         if now - self._renewed > RENEWAL_SECONDS:
             self._renewed = now
