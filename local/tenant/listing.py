@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from itertools import islice
 
 from local.tenant import odata
-from local.tenant.directory import base_values
 from local.tenant.match import matched, milliseconds, predicate
 from local.tenant.metadata import spelled
+from local.tenant.odata_parser import parse
 from local.tenant.query import Domain, Query
+from local.tenant.rendering import base_values
 
 
 def page_positions(domain: Domain, query: Query) -> tuple[list[int], bool]:
@@ -54,7 +55,7 @@ def _base(domain: Domain, text: str | None, orderby: str | None) -> Sequence[int
     """The users that match as they were at the start; remembered per filter."""
     cache, key = domain.directory.cache, (domain.every, text, orderby)
     if key not in cache:
-        found: Sequence[int] = matched(domain.directory, odata.parse(text) if text else None)
+        found: Sequence[int] = matched(domain.directory, parse(text) if text else None)
         if domain.every != (1,):
             found = [at for at in found if _inside(domain, at)]
         if orderby:
@@ -86,7 +87,7 @@ def _was_in(domain: Domain, text: str | None, at: int) -> bool:
         return False
     if text is None:
         return True
-    tree = odata.parse(text)
+    tree = parse(text)
     created = None if at < directory.nulls else directory.created[at]
     return predicate(tree)(base_values(directory, at, odata.names(tree)), created)
 
@@ -97,7 +98,7 @@ def _matches_now(domain: Domain, text: str | None, at: int) -> bool:
         return False
     if text is None:
         return True
-    return predicate(odata.parse(text))(user, milliseconds(user["createdDateTime"]))
+    return predicate(parse(text))(user, milliseconds(user["createdDateTime"]))
 
 
 def _still(domain: Domain, text: str | None, at: int) -> bool:
