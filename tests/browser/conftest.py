@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from local.serve import Serving, launch
 from tests.browser.watching import USERS, Watched
+from tests.conftest import FORGETFUL
 
 QUIET = (
     "--no-sandbox",
@@ -28,7 +29,7 @@ LATENCY_MS = 30
 @pytest.fixture(scope="session")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     arguments = ("--users", str(USERS), "--latency-ms", str(LATENCY_MS))
-    with launch(Path(tmp_path_factory.mktemp("browser")), *arguments, environment=SETTINGS) as running:
+    with launch(Path(tmp_path_factory.mktemp("browser")), *arguments, environment=SETTINGS | FORGETFUL) as running:
         yield running
 
 
