@@ -13,11 +13,11 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from shared.api import due, keep, removal, routes
+from shared.api import documents, due, exchange, keep, removal, routes
 from shared.api.access import Caller
 from shared.api.durable import Durable
+from shared.api.exchange import Handler, Incoming, Outgoing
 from shared.api.operations import Operations
-from shared.api.routes import Body, Incoming, Outgoing
 from shared.compare import activities as comparing
 from shared.compare import workflow as comparison
 from shared.export import activities, preview, workflow
@@ -26,15 +26,15 @@ from shared.graph import client
 from shared.graph.client import Graph
 from shared.page import INDEX
 from shared.settings import Settings
-from shared.storage import blobs
-from shared.storage.blobs import Storage
+from shared.storage import connection
+from shared.storage.connection import Storage
 
 # They log every URL that they call: filters and names of users would be in the log, and a callback's signature.
 for _name in ("azure.core", "azure.identity", "httpx"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-"""Anonymous to Functions' own keys: App Service Authentication is the gate, `shared.access` the guard behind it."""
+"""Anonymous to Functions' own keys: App Service Authentication is the gate, `shared.api.access` the guard after it."""
 
 
 @functools.cache
@@ -51,7 +51,7 @@ def _credential() -> Any:
 
 def _connect(**options: Any) -> Storage:
     settings = _settings()
-    return blobs.connect(settings, _credential() if settings.storage.startswith("http") else None, **options)
+    return connection.connect(settings, _credential() if settings.storage.startswith("http") else None, **options)
 
 
 @functools.cache
@@ -63,7 +63,7 @@ def _storage() -> Storage:
 @functools.cache
 def _quick_storage() -> Storage:
     """The connection for what a caller waits for."""
-    return _connect(**blobs.QUICK)
+    return _connect(**connection.QUICK)
 
 
 @functools.cache
@@ -79,11 +79,11 @@ def _quick_graph() -> Graph:
     return client.connect(_settings().graph_endpoint, _credential, preview.RETRIES)
 
 
-async def _answer(body: Body, req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+async def _answer(handler: Handler, req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     def connect() -> Operations:
         return Operations(_quick_storage(), Durable(client), _settings())
 
-    return _response(await routes.answer(body, _incoming(req), _settings, connect))
+    return _response(await exchange.answer(handler, _incoming(req), _settings, connect))
 
 
 def _incoming(req: func.HttpRequest) -> Incoming:
@@ -116,11 +116,11 @@ async def start_comparison(req: func.HttpRequest, client: df.DurableOrchestratio
 @app.route(route="exports/preview", methods=["POST"])
 @app.durable_client_input(client_name="client")
 async def preview_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    async def body(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
+    async def handler(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
         asked = functools.partial(preview.preview, _quick_graph(), on.settings)
         return await routes.preview_export(incoming, caller, on, asked)
 
-    return await _answer(body, req, client)
+    return await _answer(handler, req, client)
 
 
 @app.route(route="exports", methods=["GET"])
@@ -173,31 +173,31 @@ async def delete_saved_export(req: func.HttpRequest, client: df.DurableOrchestra
 
 @app.route(route="columns", methods=["GET"])
 async def list_columns(req: func.HttpRequest) -> func.HttpResponse:
-    return _response(await routes.answer_alone(routes.list_columns, _incoming(req), _settings))
+    return _response(await exchange.answer_without_storage(documents.list_columns, _incoming(req), _settings))
 
 
 @app.route(route="openapi.json", methods=["GET"])
 async def show_contract(req: func.HttpRequest) -> func.HttpResponse:
-    return _response(routes.contract())
+    return _response(documents.contract())
 
 
 @app.route(route="swagger.json", methods=["GET"])
 async def show_swagger(req: func.HttpRequest) -> func.HttpResponse:
-    return _response(routes.swagger_of_contract(_incoming(req), _settings))
+    return _response(documents.swagger_of_contract(_incoming(req), _settings))
 
 
 @app.route(route="bulk-operations", methods=["GET"])
 async def page(req: func.HttpRequest) -> func.HttpResponse:
-    return _response(routes.page_file(INDEX))
+    return _response(documents.page_file(INDEX))
 
 
 @app.route(route="bulk-operations/{file}", methods=["GET"])
 async def page_file(req: func.HttpRequest) -> func.HttpResponse:
-    return _response(routes.page_file(req.route_params["file"]))
+    return _response(documents.page_file(req.route_params["file"]))
 
 
 def _retry() -> df.RetryOptions:
-    """Behind the edges' own retries, which take minutes: for crashes, time-outs and long disturbances."""
+    """After the edges' own retries, which take minutes: for crashes, time-outs and long disturbances."""
     return df.RetryOptions(first_retry_interval_in_milliseconds=15_000, max_number_of_attempts=5)
 
 

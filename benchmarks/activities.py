@@ -22,13 +22,13 @@ from shared.export.context import Edges
 from shared.export.messages import Json
 from shared.graph import client
 from shared.settings import Settings
-from shared.storage import blobs
+from shared.storage import blobs, connection
 from shared.storage.names import record_name
 
 
 async def main(tenant: str) -> None:
     settings = Settings.from_env(os.environ)
-    edges = Edges(pages.connection(tenant), blobs.connect(settings, None), settings)
+    edges = Edges(pages.connection(tenant), connection.connect(settings, None), settings)
     await _export(edges)
     found: dict[str, Any] = {}
     with timed(found):

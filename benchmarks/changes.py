@@ -27,7 +27,7 @@ from shared.files.deflate import Segment
 from shared.graph import client
 from shared.graph.users import User
 from shared.settings import Settings
-from shared.storage import blobs
+from shared.storage import blobs, connection, staging
 from shared.storage.names import record_name, results_name
 
 COLUMNS = [*COLUMN_SETS["documented"]]
@@ -38,7 +38,7 @@ CHANGED, GONE = 100, 1_000
 
 async def main(tenant: str, users: str, file_format: str) -> None:
     settings = Settings.from_env(os.environ)
-    edges = Edges(pages.connection(tenant), blobs.connect(settings, None), settings)
+    edges = Edges(pages.connection(tenant), connection.connect(settings, None), settings)
     old, new = [await _made(edges, int(users), file_format, later=later) for later in (False, True)]
     found: dict[str, Any] = {}
     with timed(found):
@@ -96,13 +96,13 @@ async def _made(edges: Edges, users: int, file_format: str, *, later: bool) -> s
         data, about = deflate.segment(data, len(some)) if file.deflated else (data, Segment(len(some), 0, 0, 0))
         blocks.append(f"{first // BLOCK:08d}")
         segments.append(about)
-        await blobs.stage(edges.storage, record.file_blob(), blocks[-1], data)
+        await staging.stage(edges.storage, record.file_blob_name(), blocks[-1], data)
     names, rest = list[str](), iter(blocks)
     for number, (data, following) in enumerate(file.around(columns, segments)):
         names.append(f"around{number:02d}")
-        await blobs.stage(edges.storage, record.file_blob(), names[-1], data)
+        await staging.stage(edges.storage, record.file_blob_name(), names[-1], data)
         names += [next(rest) for _ in range(following)]
-    size = await blobs.commit(edges.storage, record.file_blob(), names, file.content_type)
+    size = await staging.commit(edges.storage, record.file_blob_name(), names, file.content_type)
     told = {"name": record.file(), "rows": users, "bytes": size, "columns": COLUMNS}
     fields: Json = {"id": record.id, "status": "Completed", "counts": {"errors": 0}, "file": told, "warnings": []}
     await blobs.write(edges.storage, results_name(record.id), results.head(fields) + results.TAIL)

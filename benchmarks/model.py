@@ -13,7 +13,7 @@ from typing import Any
 
 from shared.export.sizes import range_size
 from shared.graph.pages import PAGE
-from shared.storage.blobs import BLOCK_BYTES
+from shared.storage.staging import BLOCK_BYTES
 
 RESULTS = Path(__file__).parent / "results" / "results.json"
 BEGIN, END = "<!-- model: begin -->", "<!-- model: end -->"

@@ -130,10 +130,10 @@ def main() -> int:
             except KeyboardInterrupt:
                 return 130
         case "serve":
-            from local import serve
+            from local import everything, serve
 
             try:
-                serve.serve(options)
+                everything.run(options)
             except serve.ServeError as error:
                 print(error, file=sys.stderr)
                 return 1

@@ -3,7 +3,6 @@
 The app needs blobs only. Microsoft's Durable extension needs queues and tables too: `services=ALL`.
 """
 
-import datetime
 import os
 import shutil
 import socket
@@ -65,7 +64,7 @@ class Azurite:
     @property
     def certificate(self) -> Path:
         """What a client must trust when it is `secure`."""
-        return self.data / "cert.pem"
+        return self.data / "authority.pem"
 
     def stop(self) -> None:
         """SIGTERM lets Azurite write its index; after that it may not be in time."""
@@ -156,41 +155,14 @@ def _listens(port: int) -> bool:
 
 
 def _certificate(data: Path) -> list[str]:
-    """A certificate for 127.0.0.1, made once; the flags that switch https and OAuth on."""
-    import ipaddress
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
+    """A certificate for this machine, made once; the flags that switch https and OAuth on."""
+    import trustme  # Only tests have it.
 
     cert, key = data / "cert.pem", data / "key.pem"
     if not cert.exists():
-        private = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-        begin = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
-        made = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(private.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(begin)
-            .not_valid_after(begin + datetime.timedelta(days=365))
-            .add_extension(
-                x509.SubjectAlternativeName(
-                    [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")]
-                ),
-                critical=False,
-            )
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .sign(private, hashes.SHA256())
-        )
-        key.write_bytes(
-            private.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
-        cert.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(str(data / "authority.pem"))
+        issued = authority.issue_cert("127.0.0.1", "localhost")
+        issued.private_key_pem.write_to_path(str(key))
+        issued.cert_chain_pems[0].write_to_path(str(cert))
     return ["--cert", str(cert), "--key", str(key), "--oauth", "basic"]

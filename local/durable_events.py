@@ -40,11 +40,11 @@ def orchestrator_completed() -> Event:
     return _event(EventType.ORCHESTRATOR_COMPLETED)
 
 
-def execution_started(instance: str, execution: str, name: str, input_json: str | None, version: str | None) -> Event:
+def execution_started(instance: str, execution: str, name: str, input_json: str) -> Event:
     fields = {
         "ParentInstance": None,
         "Name": name,
-        "Version": version,
+        "Version": None,
         "Input": input_json,
         "Tags": None,
         "Correlation": None,
@@ -92,5 +92,5 @@ def timer_fired(number: int, fire_at: float) -> Event:
     return _event(EventType.TIMER_FIRED, {"TimerId": number, "FireAt": timestamp(fire_at)})
 
 
-def event_raised(name: str, value_json: str | None) -> Event:
+def event_raised(name: str, value_json: str) -> Event:
     return _event(EventType.EVENT_RAISED, {"Name": name, "Input": value_json, "ParentTraceContext": None})

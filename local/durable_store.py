@@ -26,8 +26,8 @@ Event = dict[str, Any]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS instances (
-    id TEXT PRIMARY KEY, execution TEXT NOT NULL, name TEXT NOT NULL, version TEXT,
-    input TEXT, output TEXT, custom_status TEXT,
+    id TEXT PRIMARY KEY, execution TEXT NOT NULL, name TEXT NOT NULL, input TEXT,
+    output TEXT, custom_status TEXT,
     status TEXT NOT NULL, created REAL NOT NULL, updated REAL NOT NULL,
     owner TEXT, turn TEXT
 ) WITHOUT ROWID;
@@ -36,8 +36,7 @@ CREATE TABLE IF NOT EXISTS history (
     PRIMARY KEY (instance, number)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS messages (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, instance TEXT NOT NULL, execution TEXT,
-    visible REAL NOT NULL, event TEXT NOT NULL
+    id INTEGER PRIMARY KEY AUTOINCREMENT, instance TEXT NOT NULL, visible REAL NOT NULL, event TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS messages_instance ON messages (instance);
 CREATE INDEX IF NOT EXISTS messages_visible ON messages (visible);
@@ -93,13 +92,11 @@ def seconds(text: str) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def put_message(
-    db: sqlite3.Connection, instance: str, execution: str | None, event: Event, visible: float | None = None
-) -> None:
-    """Leave an event for an instance; one meant for a certain execution is dropped when that is over."""
+def put_message(db: sqlite3.Connection, instance: str, event: Event, visible: float | None = None) -> None:
+    """Leave an event for an instance; `visible`: the time from which on it is there, now unless told otherwise."""
     db.execute(
-        "INSERT INTO messages (instance, execution, visible, event) VALUES (?, ?, ?, ?)",
-        (instance, execution, now() if visible is None else visible, json.dumps(event)),
+        "INSERT INTO messages (instance, visible, event) VALUES (?, ?, ?)",
+        (instance, now() if visible is None else visible, json.dumps(event)),
     )
 
 

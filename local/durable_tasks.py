@@ -70,5 +70,5 @@ def _finish(db: sqlite3.Connection, task: Task, event: Callable[[int], Event]) -
         statement = "SELECT status FROM instances WHERE id = ? AND execution = ?"
         waiting = db.execute(statement, (row["instance"], row["execution"])).fetchone()
         if waiting and waiting["status"] in RUNNING:
-            put_message(db, row["instance"], row["execution"], event(row["task"]))
+            put_message(db, row["instance"], event(row["task"]))
     return True

@@ -13,7 +13,6 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp import web
 
@@ -25,21 +24,17 @@ from local.processes import die_with_parent, serve_until_stopped
 log = logging.getLogger("local.worker")
 
 MAX_BODY_BYTES = 100 * 1024 * 1024
-THREADS = 16
 
 
 def make_server(app: App) -> web.Application:
-    threads = ThreadPoolExecutor(THREADS, "function")
-
     async def functions(_: web.Request) -> web.Response:
         return web.json_response({"orchestrators": [*app.orchestrators], "activities": [*app.activities]})
 
     async def orchestrate(name: str, context: str) -> str:
-        answer = await asyncio.get_running_loop().run_in_executor(threads, app.orchestrators[name].call, context)
-        return str(answer)
+        return str(await asyncio.to_thread(app.orchestrators[name].call, context))
 
     async def run(name: str, text: str) -> str:
-        return await host_functions.call_activity(app.activities[name], text, threads, app.directory)
+        return await host_functions.call_activity(app.activities[name], text)
 
     server = web.Application(client_max_size=MAX_BODY_BYTES)
     server.add_routes(
@@ -70,5 +65,5 @@ def main(arguments: argparse.Namespace) -> None:
         die_with_parent(arguments.parent_pid)
     app = host_functions.load(arguments.app)
     asyncio.run(serve_until_stopped(make_server(app), arguments.fd, "worker ready"))
-    # Threads of activities that still run must not hold the process up: the extension gives them out again.
+    # Turns that still run must not hold the process up: the extension gives them out again.
     os._exit(0)

@@ -12,7 +12,6 @@ import os
 import re
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,8 @@ from urllib.parse import unquote
 
 import azure.functions as func
 from aiohttp import web
+from aiohttp.typedefs import Handler
+from azure.functions import HttpMethod
 from azure.functions.http import HttpRequest
 from azure.functions.timer import TimerRequest
 
@@ -28,19 +29,18 @@ from local.extension import NotReadyError, written_binding
 from local.host_functions import App, Function
 from local.host_timers import run_timers
 from local.processes import die_with_parent, serve_until_stopped
+from local.serve import PAGE
 from local.this_machine import only_this_machine
 
 log = logging.getLogger("local.host")
 
 MAX_BODY_BYTES = 100 * 1024 * 1024
-THREADS = 32
-PAGE = "/api/bulk-operations"
 LOOPBACK_ONLY = (durable_http.PREFIX, "/admin", identity.PATH)
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An HTTP trigger's address; no methods means all of them."""
+    """An HTTP trigger's address."""
 
     pattern: re.Pattern[str]
     methods: frozenset[str]
@@ -55,21 +55,18 @@ def make_server(
     `environment`: what the app's settings are read from.
     `extension`: orchestrations run in Microsoft's extension, and functions get the client binding that it writes.
     """
-    threads = ThreadPoolExecutor(THREADS, "function")
-    hub = app.setting("extensions", "durableTask", "hubName", default="local")
-    own = durable_http.client_binding(base, hub)
+    own = durable_http.client_binding(base)
     own_machine = only_this_machine(environment.get("EXPORT_PUBLIC_URL", ""), LOOPBACK_ONLY)
     server = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[own_machine])
     if not extension:
-        durable_http.add_routes(server, app, data / "durable.db")
+        server.add_routes(durable_http.routes(data / "durable.db", app.orchestrators))
     carried = permissions.parse(environment.get(identity.ROLES, ""))
     server.add_routes([identity.route(environment.get("IDENTITY_HEADER", ""), carried)])
     administrator = easy_auth.local_administrator(environment)
 
     async def invoke(function: Function, value: Any) -> Any:
         binding = written_binding(data) if extension and function.clients else own
-        arguments = {function.trigger.name: value} | dict.fromkeys(function.clients, binding)
-        return await host_functions.call(function, arguments, threads, app.directory)
+        return await function.call(**{function.trigger["name"]: value}, **dict.fromkeys(function.clients, binding))
 
     server.add_routes([web.post("/admin/functions/{name}", _admin(app, invoke))])
     # An address without a path is what people type. Azure shows its own page there.
@@ -87,40 +84,32 @@ async def _to_page(_: web.Request) -> web.StreamResponse:
 def make_routes(app: App) -> list[Route]:
     """Routes with fewer parameters come first, so that /exports/latest would win over /exports/{id}."""
     prefix = app.setting("extensions", "http", "routePrefix", default="api")
-    found = []
-    for function in app.http:
-        settings = function.trigger.settings
-        path = "/".join(part for part in (prefix, (settings.get("route") or function.name).strip("/")) if part)
-        methods = frozenset(getattr(each, "value", each) for each in settings.get("methods") or ())
-        found.append(Route(route_pattern(path), methods, function))
-    return sorted(found, key=lambda route: route.pattern.groups)
+    routes = [
+        Route(
+            route_pattern(f"{prefix}/{function.trigger['route']}"),
+            frozenset(HttpMethod(method).value for method in function.trigger["methods"]),
+            function,
+        )
+        for function in app.http
+    ]
+    return sorted(routes, key=lambda route: route.pattern.groups)
 
 
 def route_pattern(path: str) -> re.Pattern[str]:
-    """`exports/{id}`, `{id?}`, `{id:guid}` and `{*rest}` as a pattern; letters match in any case."""
-    pattern = ""
-    for part in path.split("/"):
-        found = re.fullmatch(r"\{(\*?)(\w+)(?::[^}?]+)?(\??)\}", part)
-        if found is None:
-            pattern += "/" + re.escape(part)
-        elif found[1]:
-            pattern += f"/?(?P<{found[2]}>.*)"
-        else:
-            pattern += f"(?:/(?P<{found[2]}>[^/]+)){found[3]}"
-    return re.compile(pattern + "/?", re.IGNORECASE)
+    """`exports/{id}` as a pattern; letters match in any case."""
+    return re.compile("/" + re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path)) + "/?", re.IGNORECASE)
 
 
 Invoke = Callable[[Function, Any], Awaitable[Any]]
 
 
-def _serve(routes: list[Route], invoke: Invoke, administrator: str) -> durable_http.Handler:
+def _serve(routes: list[Route], invoke: Invoke, administrator: str) -> Handler:
     async def handler(given: web.Request) -> web.StreamResponse:
         request = easy_auth.signed_in(given, administrator)
         for route in routes:
             matched = route.pattern.fullmatch(_path(request))
-            if matched and (not route.methods or request.method in route.methods):
-                values = {name: value for name, value in matched.groupdict().items() if value is not None}
-                return await _answer(route.function, await _functions_request(request, values), invoke)
+            if matched and request.method in route.methods:
+                return await _answer(route.function, await _functions_request(request, matched.groupdict()), invoke)
         return web.Response(status=404)
 
     return handler
@@ -128,8 +117,8 @@ def _serve(routes: list[Route], invoke: Invoke, administrator: str) -> durable_h
 
 def _path(request: web.Request) -> str:
     """The path as ASP.NET matches it: decoded, but an encoded slash stays as it is."""
-    parts = re.split("(%2F)", request.rel_url.raw_path, flags=re.IGNORECASE)
-    return "".join(part if part.upper() == "%2F" else unquote(part) for part in parts)
+    pieces = re.split("(%2F)", request.rel_url.raw_path, flags=re.IGNORECASE)
+    return "".join(piece if piece.upper() == "%2F" else unquote(piece) for piece in pieces)
 
 
 async def _functions_request(request: web.Request, route_values: dict[str, str]) -> func.HttpRequest:
@@ -156,7 +145,7 @@ def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     values = dict[str, list[str]]()
     for name, value in pairs:
         values.setdefault(names.setdefault(name.lower(), name), []).append(value)
-    return {name: ",".join(filter(None, found)) for name, found in values.items()}
+    return {name: ",".join(filter(None, each)) for name, each in values.items()}
 
 
 async def _answer(function: Function, request: func.HttpRequest, invoke: Invoke) -> web.Response:
@@ -167,10 +156,6 @@ async def _answer(function: Function, request: func.HttpRequest, invoke: Invoke)
     except Exception:
         log.exception("Function %s failed; the caller gets a 500 without a body.", function.name)
         return web.Response(status=500)
-    if answer is None:
-        return web.Response(status=204)
-    if isinstance(answer, str):
-        return web.Response(text=answer)
     headers = [(name, value) for name, value in answer.headers.items() if name.lower() != "content-length"]
     if "content-type" not in answer.headers:
         charset = f"; charset={answer.charset}" if answer.mimetype.startswith("text/") else ""
@@ -178,7 +163,7 @@ async def _answer(function: Function, request: func.HttpRequest, invoke: Invoke)
     return web.Response(status=answer.status_code, headers=headers, body=answer.get_body())
 
 
-def _admin(app: App, invoke: Invoke) -> durable_http.Handler:
+def _admin(app: App, invoke: Invoke) -> Handler:
     """POST /admin/functions/{name} fires a timer trigger now, as on the real host."""
 
     async def handler(request: web.Request) -> web.Response:

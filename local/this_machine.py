@@ -4,8 +4,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
-from local.durable_http import Handler
 from local.easy_auth import HEADER
 from shared.settings import LOOPBACK
 

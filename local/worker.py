@@ -1,8 +1,8 @@
 """A worker process: runs activities and orchestrators' turns for as long as it lives.
 
-One asyncio loop looks for work, and runs up to `concurrency` activities; async ones on the loop, others in
-threads. Turns are run in a thread of their own, one at a time. A further thread renews the worker's lease,
-so that a loop kept busy by an activity loses nothing; a process that dies loses all within `lease` seconds.
+One asyncio loop looks for work, and runs up to `concurrency` activities. Turns are run in a thread of their own, one
+at a time. A further thread renews the worker's lease, so that a loop kept busy by an activity loses nothing; a process
+that dies loses all within `lease` seconds.
 
 Looking for work is cheap: SQLite's `data_version` says whether any other connection has written since the
 last look, and only then (or every 50 ms, for timers and lost leases) are the tables asked.
@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from local import durable_tasks, durable_turn, host_functions
+from local import durable_claims, durable_tasks, durable_turn, host_functions
 from local.durable_store import connect, heartbeat, release
 from local.host_functions import App
 from local.processes import die_with_parent
@@ -47,7 +47,6 @@ class Worker:
     store: Path
     db: sqlite3.Connection
     concurrency: int
-    activities: ThreadPoolExecutor
     turns: ThreadPoolExecutor
     running: set[asyncio.Task[None]] = field(default_factory=set)
     turn: asyncio.Task[None] | None = None
@@ -62,18 +61,14 @@ async def work(app: App, store: Path, concurrency: int, lease: float) -> None:
     print("worker ready", flush=True)
     stopped = threading.Event()
     threading.Thread(target=_keep_alive, args=(store, name, lease, stopped), daemon=True).start()
-    with (
-        ThreadPoolExecutor(concurrency, "activity") as activities,
-        ThreadPoolExecutor(1, "turn") as turns,
-    ):
-        worker = Worker(name, app, store, db, concurrency, activities, turns)
+    with ThreadPoolExecutor(1, "turn") as turns:
+        worker = Worker(name, app, store, db, concurrency, turns)
         try:
             await _look_for_work(worker)
         finally:
             stopped.set()
             release(db, name)
             # What still runs was given back, and another worker may have it already.
-            activities.shutdown(wait=False, cancel_futures=True)
             turns.shutdown(wait=False, cancel_futures=True)
 
 
@@ -102,7 +97,7 @@ async def _look_for_work(worker: Worker) -> None:
 def _take(worker: Worker) -> bool:
     """Claim what there is and start it; True when there was something."""
     found = False
-    if worker.turn is None and (claimed := durable_turn.claim(worker.db, worker.id)) is not None:
+    if worker.turn is None and (claimed := durable_claims.claim(worker.db, worker.id)) is not None:
         found = True
         worker.turn = asyncio.create_task(_run_turn(worker, claimed))
     room = worker.concurrency - len(worker.running)
@@ -120,7 +115,7 @@ async def _run_turn(worker: Worker, claimed: durable_turn.Claim) -> None:
     except Exception:
         log.exception("A turn of %s was not run; it will be again.", claimed.row["id"])
         await asyncio.sleep(1)
-        durable_turn.give_back(worker.db, claimed)
+        durable_claims.give_back(worker.db, claimed)
     finally:
         worker.turn, worker.dirty = None, True
 
@@ -129,7 +124,7 @@ def _turn(worker: Worker, claimed: durable_turn.Claim) -> None:
     function = worker.app.orchestrators.get(claimed.row["name"])
     outcome = durable_turn.run(claimed, function.call if function else None)
     with contextlib.closing(connect(worker.store)) as db:
-        durable_turn.commit(db, claimed, outcome)
+        durable_claims.commit(db, claimed, outcome)
     if error := outcome.state.get("error"):
         log.error("Orchestrator %s of %s failed: %s", claimed.row["name"], claimed.row["id"], error)
 
@@ -139,7 +134,7 @@ async def _run_activity(worker: Worker, task: durable_tasks.Task) -> None:
         function = worker.app.activities.get(task.name)
         if function is None:
             raise LookupError(f"the function '{task.name}' doesn't exist, or is not an activity")  # noqa: TRY301
-        result = await host_functions.call_activity(function, task.input, worker.activities, worker.app.directory)
+        result = await host_functions.call_activity(function, task.input)
     except Exception as error:
         log.exception("Activity %s of %s failed.", task.name, task.instance)
         durable_tasks.fail(worker.db, task, error, traceback.format_exc())

@@ -5,8 +5,8 @@ settings and errors.
 
     api         the HTTP API: the only package that knows HTTP statuses
     compare     one comparison of two exports: its orchestrator, and the bodies of its activities
-    export      one export: the orchestrator (`workflow`) and the bodies of its activities (`plan`, `read`, `check`,
-                `publish`, `notify`, `clean`)
+    export      one export: the orchestrator (`workflow`, `rounds`) and the bodies of its activities (`plan`, `report`,
+                `read`, `check`, `publish`, `notify`, `clean`)
     storage     Blob Storage: the only importer of azure.storage, and the name of every blob and block
     files       what the files hold, without IO: columns, CSV rows, results
     ranges      how a tenant is split into ranges, without IO

@@ -20,8 +20,8 @@ class ExportError(Exception):
 
     def as_dict(self) -> dict[str, Any]:
         """The shape of an entry in the results file's `errors`."""
-        found = {"code": self.code, "reason": self.reason, "requestId": self.request_id}
-        return {key: value for key, value in found.items() if value}
+        entry = {"code": self.code, "reason": self.reason, "requestId": self.request_id}
+        return {key: value for key, value in entry.items() if value}
 
 
 class GraphError(ExportError):

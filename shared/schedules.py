@@ -156,10 +156,10 @@ def next_time(schedule: Schedule, where: zoneinfo.ZoneInfo, after: datetime) -> 
     """The first time of the schedule later than `after`; both in UTC."""
     local = after.astimezone(where).replace(tzinfo=None)
     for planned in _local_times(schedule, local):
-        found = _moment(planned, where)
+        moment = _moment(planned, where)
         # Of an hour that comes twice, the first is over already.
-        if found > after:
-            return found
+        if moment > after:
+            return moment
     raise ScheduleError("never comes")
 
 
@@ -168,16 +168,16 @@ def _local_times(schedule: Schedule, after: datetime) -> Iterator[datetime]:
     for number in range(_YEARS * 366):
         day = after.date() + number * _DAY
         if schedule.comes_on(day):
-            yield from (found for each in schedule.times if (found := datetime.combine(day, each)) > after)
+            yield from (local for each in schedule.times if (local := datetime.combine(day, each)) > after)
 
 
 def _moment(local: datetime, where: zoneinfo.ZoneInfo) -> datetime:
     """The moment, in UTC, at which the wall clock shows this the first time, or would have shown it."""
-    found = local.replace(tzinfo=where).astimezone(UTC)
-    if found.astimezone(where).replace(tzinfo=None) == local:
-        return found
+    moment = local.replace(tzinfo=where).astimezone(UTC)
+    if moment.astimezone(where).replace(tzinfo=None) == local:
+        return moment
     # The clock skips it. Of a skipped time, one fold lies before the change, the other after it (PEP 495).
-    before, changed = local.replace(tzinfo=where, fold=1).astimezone(UTC), found
+    before, changed = local.replace(tzinfo=where, fold=1).astimezone(UTC), moment
     offset = before.astimezone(where).utcoffset()
     while changed - before > timedelta(seconds=1):
         middle = before + (changed - before) // 2

@@ -128,13 +128,13 @@ class Settings:
 def _storage(env: Mapping[str, str], problems: list[str]) -> str:
     """EXPORT_STORAGE, else AzureWebJobsStorage; each as a connection string or, with `__`, as an identity's."""
     for name in ("EXPORT_STORAGE", "AzureWebJobsStorage"):
-        connection = env.get(name, "").strip()
-        if connection == "UseDevelopmentStorage=true":
+        connection_string = env.get(name, "").strip()
+        if connection_string == "UseDevelopmentStorage=true":
             return _DEVELOPMENT_STORAGE
-        if connection:
-            if "=" not in connection or connection.lower().startswith("http"):
+        if connection_string:
+            if "=" not in connection_string or connection_string.lower().startswith("http"):
                 problems.append(f"{name}: a connection string is expected (for an identity: {name}__blobServiceUri)")
-            return connection
+            return connection_string
         uri = env.get(f"{name}__blobServiceUri", "").strip()
         account = env.get(f"{name}__accountName", "").strip()
         if account and not uri:

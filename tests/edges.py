@@ -14,7 +14,7 @@ from local.tenant import Tenant, serve
 from shared.export.context import Edges
 from shared.graph import client
 from shared.settings import Settings
-from shared.storage import blobs
+from shared.storage import connection
 
 
 @dataclass(slots=True)
@@ -59,12 +59,12 @@ async def connected(
     """`storage`: a connection string. `latency` and `timeout`: seconds, of each answer and at most for it."""
     async with serve(tenant, latency) as url:
         settings = settings_for(storage, GRAPH_ENDPOINT=url, **env)
-        service = blobs.connect(settings, None)
+        service = connection.connect(settings, None)
         retries = replace(client.Retries(), sleep=no_pause)
         waits = aiohttp.ClientTimeout(connect=timeout, sock_read=timeout)
-        connection = client.connect(url, FreshTokens, retries, waits)
+        graph = client.connect(url, FreshTokens, retries, waits)
         try:
-            yield Edges(connection, service, settings)
+            yield Edges(graph, service, settings)
         finally:
-            await client.close(connection)
+            await client.close(graph)
             await service.service.close()

@@ -64,7 +64,7 @@ GUARDS = (
     Guard(
         "a page that Graph could not end is no page",
         "shared/graph/answers.py",
-        "if bytes(found.error) not in _NOTHING and (error := error_inside(status, headers, content)):",
+        "if bytes(answer.error) not in _NOTHING and (error := error_inside(status, headers, content)):",
         "if False:",
         f"{UNIT}test_answers.py::test_an_error_with_a_good_status_passes_also_beside_users",
     ),
@@ -92,7 +92,7 @@ GUARDS = (
     Guard(
         "Graph's words are not in Durable's history",
         "shared/export/activities.py",
-        "raise await words.put_away_of(edges.storage, asked.id, failed)",
+        "raise await words.put_away_of(edges.storage, message.id, failed)",
         "raise failed",
         f"{WHOLE}test_words.py",
     ),
@@ -133,7 +133,7 @@ GUARDS = (
     ),
     Guard(
         "what a killed split has staged goes with the comparison",
-        "shared/storage/blobs.py",
+        "shared/storage/erasing.py",
         "listing(storage, prefix, uncommitted=True)]",
         "listing(storage, prefix)]",
         f"{WHOLE}test_comparisons.py::test_what_a_killed_split_has_staged_does_not_outlive_the_comparison",
@@ -238,14 +238,14 @@ GUARDS = (
     ),
     Guard(
         "orchestrators ask for the same as when an export began",
-        "shared/export/ending.py",
+        "shared/export/steps.py",
         '    yield from clean(context, retry, CleanTask(export_id))\n    return {"status": published.status}\n',
         '    return {"status": published.status}\n',
         f"{UNIT}test_histories.py",
     ),
     Guard(
         "a step that returns nothing of a range fails the export",
-        "shared/export/workflow.py",
+        "shared/export/rounds.py",
         "if missing and not (lane.failed or lane.cancelled):",
         "if False:",
         f"{UNIT}test_workflow.py::test_what_a_step_returns_and_nobody_can_read_is_published_as_a_failure",
@@ -308,14 +308,14 @@ GUARDS = (
     ),
     Guard(
         "another site's page can do nothing",
-        "shared/api/routes.py",
+        "shared/api/exchange.py",
         "sites.refuse_others(incoming.method,",
         'sites.refuse_others("GET",',
         f"{API}test_hostile.py::test_another_sites_page_can_start_cancel_and_delete_nothing",
     ),
     Guard(
         "links are for reading",
-        "shared/storage/blobs.py",
+        "shared/storage/sas.py",
         "BlobSasPermissions(read=True)",
         "BlobSasPermissions(read=True, write=True, delete=True)",
         f"{API}test_links.py::test_nothing_can_be_changed_with_it",
@@ -337,7 +337,7 @@ GUARDS = (
     Guard(
         "a key stands for one body",
         "shared/api/keys.py",
-        "if there and there.fingerprint and fingerprint and there.fingerprint != fingerprint:",
+        "if key and key.fingerprint and fingerprint and key.fingerprint != fingerprint:",
         "if False:",
         f"{API}test_asynchronous_pattern.py::test_of_twelve_bodies_with_one_key_at_the_same_moment_one_is_taken",
     ),
@@ -449,7 +449,7 @@ GUARDS = (
     Guard(
         "a list of members that ended too soon is read again",
         "shared/export/members.py",
-        "return counted is None or found == counted or found in before or len(before) + 1 >= MAX_READINGS",
+        "return counted is None or read == counted or read in before or len(before) + 1 >= MAX_READINGS",
         "return True",
         f"{WHOLE}test_scopes.py::test_a_list_of_members_that_ended_too_soon_is_read_again",
     ),

@@ -44,7 +44,7 @@ def run(effort: Effort, step: Step) -> Section:
             **easy_auth.ON,
             "EXPORT_TENANT_ID": TENANT,
         }
-        binding = durable_http.client_binding(on.url, "local")
+        binding = durable_http.client_binding(on.url)
         principal = easy_auth.local_administrator(environment)
         for _ in range(REPEATS * effort.repeats):
             step("first list of a fresh process")

@@ -1,4 +1,4 @@
-// What someone should hear of: exports that failed, Graph throttling, and a caller who fetches many exports. They read the
+// What someone should hear of: exports and comparisons that failed, Graph throttling, and a caller who fetches many exports. They read the
 // line that `publish` logs for every export: "Export <id> ended: <status> (<n> users, <n> errors, <n> requests, <n>
 // retries)", and the one for each link: "Links for export <id> were made for <caller>: <file>, correlation <guid>".
 param suffix string
@@ -16,15 +16,15 @@ AppTraces
 var rules = [
   {
     name: 'failed-exports'
-    description: 'An export ended as Failed. Its results.json says why.'
+    description: 'An export or a comparison ended as Failed. Its results.json says why.'
     severity: 1
-    query: '${ended}| where Status == "Failed"'
+    query: 'AppTraces | where (Message startswith "Export " or Message startswith "Comparison ") and Message contains " ended: Failed"'
   }
   {
     name: 'broken-orchestrations'
-    description: 'An orchestrator failed, so an export ended without results. The storage refused them, or a deployment changed the code while it ran.'
+    description: 'An orchestrator failed, so an export or a comparison ended without results. The storage refused them, or a deployment changed the code while it ran.'
     severity: 1
-    query: 'AppRequests | where Success == false and Name == "export_users"'
+    query: 'AppRequests | where Success == false and Name in ("export_users", "compare_exports")'
   }
   {
     name: 'graph-throttling'

@@ -115,7 +115,7 @@ def kill(stage: Stage, what: str, pick: int) -> None:
             os.kill(pids[name], signal.SIGKILL)
             stage.killed += 1
     if "serve" in names:
-        # Until someone asks how it ended it has a process id, and its tenant believes that it lives.
+        # Until it has ended it holds the lock of the folder.
         os.waitpid(pids["serve"], 0)
         stage.serving = stage.stack.enter_context(_launch(stage.data, stage.round))
 

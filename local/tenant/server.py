@@ -5,11 +5,12 @@ faults, changes and statistics. Of a scope: `/_tenant/ids?group=ID`, `?administr
 import asyncio
 import gzip
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from local.tenant.calls import Answer, Call
 from local.tenant.directory import rows
@@ -19,7 +20,6 @@ from local.tenant.metadata import PROPERTIES
 from local.tenant.spoil import huge
 from local.tenant.tenant import Tenant, change, whom
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _LEAST_TO_COMPRESS = 2048
 _LARGEST_BODY = 64 * 1024 * 1024
 

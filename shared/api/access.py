@@ -120,15 +120,15 @@ class _Principal(msgspec.Struct):
 
 def _claims(header: str) -> dict[str, list[str]]:
     """Base64 JSON `{auth_typ, claims: [{typ, val}]}` to values by type. Raises Refused (401) for anything else."""
-    found: dict[str, list[str]] = {}
+    claims: dict[str, list[str]] = {}
     try:
         # Twice the 32 KiB that App Service takes in all headers.
         text = base64.b64decode(header[:MAX_HEADER], validate=True)
         for claim in msgspec.json.decode(text, type=_Principal).claims:
-            found.setdefault(claim.typ, []).append(claim.val)
+            claims.setdefault(claim.typ, []).append(claim.val)
     except (ValueError, RecursionError):  # Also what base64 and msgspec raise.
         raise Refused(401, "Not signed in", f"The header {HEADER} can't be read.") from None
-    return found
+    return claims
 
 
 def _first(claims: dict[str, list[str]], kinds: tuple[str, ...]) -> str:

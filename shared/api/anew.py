@@ -28,12 +28,12 @@ async def read(on: Operations, given: Mapping[str, Any], caller: Caller) -> Expo
         raise BadRequest(Problem(f"/{by}", f"is given instead of everything else: leave out all but {by}"))
     if not isinstance(given[by], str):
         raise BadRequest(Problem(f"/{by}", "must be a text"))
-    found, notes = await (_saved if by == "saved" else _again)(on, given[by], caller)
-    wanted = _check(on, found, caller)
+    body, notes = await (_saved if by == "saved" else _again)(on, given[by], caller)
+    checked = _check(on, body, caller)
     return replace(
-        wanted,
+        checked,
         saved=given[by] if by == "saved" else "",
-        notes=(*wanted.notes, *notes),
+        notes=(*checked.notes, *notes),
         fingerprint=fingerprint_of(given),
     )
 
@@ -43,10 +43,10 @@ def _check(on: Operations, given: Mapping[str, Any], caller: Caller) -> ExportRe
 
 
 async def _saved(on: Operations, name: str, caller: Caller) -> tuple[dict[str, Any], list[str]]:
-    found = await saved.request_of(on, name, caller)
-    if found is None:
+    body = await saved.request_of(on, name, caller)
+    if body is None:
         raise BadRequest(Problem("/saved", "you have no saved export of this name"))
-    return dict(found), []
+    return dict(body), []
 
 
 async def _again(on: Operations, export_id: str, caller: Caller) -> tuple[dict[str, Any], list[str]]:
@@ -61,13 +61,13 @@ async def _again(on: Operations, export_id: str, caller: Caller) -> tuple[dict[s
         raise BadRequest(Problem("/again", f"{export_id} is a comparison: use POST /comparisons."))
     if record.body is None:
         raise BadRequest(Problem("/again", f"Export {export_id} is of an older version, which kept no request."))
-    given = dict(record.body)
+    body = dict(record.body)
     if record.users:
         # One that was lost or terminated has them where a running export has.
         users = await blobs.read(on.storage, kept_users_name(export_id))
         users = users or await blobs.read(on.storage, users_name(export_id, record.attempt))
         if users is None:
             raise BadRequest(Problem("/again", f"The list of users of export {export_id} is gone."))
-        given["users"] = msgspec.json.decode(users)
-    told = f"The callback of export {export_id} is not used again: its address was removed with the end."
-    return given, [told] if record.callback_host else []
+        body["users"] = msgspec.json.decode(users)
+    note = f"The callback of export {export_id} is not used again: its address was removed with the end."
+    return body, [note] if record.callback_host else []

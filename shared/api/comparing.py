@@ -26,23 +26,25 @@ FILE = ("fileName", "format", "compress", "separator", "excel", "callbackUrl")
 async def read(on: Operations, given: Mapping[str, Any], caller: Caller) -> ExportRequest:
     """What the body asks for. Raises BadRequest with all that is wrong."""
     wrong = request.unknown(given, (*EXPORTS, *FILE))
-    found = [await _export(on, given, name, caller, wrong) for name in EXPORTS]
+    exports = [await _export(on, given, name, caller, wrong) for name in EXPORTS]
     file = {name: given[name] for name in FILE if name in given}
     file.setdefault("fileName", f"compareUsers_{on.now():%Y-%m-%d}")
-    records = [record for record in found if record]
-    both = [name for name in records[-1].columns if name in records[0].columns] if len(records) == len(found) else [ID]
-    if len(records) == len(found) and records[0].id == records[-1].id:
-        wrong.append(Problem("/new", "is the same export as old"))
+    records = [record for record in exports if record]
+    both = [ID]
+    if len(records) == len(exports):
+        old, new = records
+        both = [name for name in new.columns if name in old.columns]
+        if old.id == new.id:
+            wrong.append(Problem("/new", "is the same export as old"))
     try:
-        wanted = request.check({**file, "columns": both}, on.settings, on.now())
+        checked = request.check({**file, "columns": both}, on.settings, on.now())
     except BadRequest as refused:
         raise BadRequest(*wrong, *refused.problems) from None
     if wrong:
         raise BadRequest(*wrong)
     _refuse_authentication(both, caller)
-    old, new = records
     fingerprint = fingerprint_of(given)
-    return replace(wanted, old=old.id, new=new.id, body={}, fingerprint=fingerprint)
+    return replace(checked, old=old.id, new=new.id, body={}, fingerprint=fingerprint)
 
 
 async def _export(
@@ -72,8 +74,8 @@ async def _why_not(on: Operations, record: Record) -> str:
         return f"Export {record.id} does not have the column {ID}, by which users are found again."
     if is_running(await on.durable.get_status(record.id)):
         return f"Export {record.id} has not ended yet."
-    found = await read_results(on.storage, record.id, 0)
-    status = found["status"] if found else "Failed"
+    published = await read_results(on.storage, record.id, 0)
+    status = published["status"] if published else "Failed"
     if status not in {COMPLETED, COMPLETED_WITH_ERRORS}:
         return f"Export {record.id} has no file: it ended as {status}."
     return ""

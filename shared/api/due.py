@@ -27,18 +27,18 @@ MAX_PROBLEM = 500
 async def start_due(on: Operations) -> int:
     """Starts what is due; returns how many exports that were."""
     started = 0
-    for found in await saved.stored(on.storage):
+    for entry in await saved.stored(on.storage):
         try:
-            if _due(found.saved, on.now()):
-                started += await _start(on, found.blob)
+            if _due(entry.saved, on.now()):
+                started += await _start(on, entry.blob)
         except Exception:
             # One that can't be started must not keep all others. It is tried again in a minute.
-            logging.exception("Saved export %s of %s could not be started.", found.saved.name, found.owner_id)
+            logging.exception("Saved export %s of %s could not be started.", entry.saved.name, entry.owner_id)
     return started
 
 
-def _due(each: Saved, now: datetime) -> datetime | None:
-    planned = each.next_time()
+def _due(saved_export: Saved, now: datetime) -> datetime | None:
+    planned = saved_export.next_time()
     return planned if planned and planned <= now else None
 
 

@@ -22,9 +22,9 @@ _CHOICES = {
 
 def of(name: str, *, in_path: bool = False) -> Json:
     """The hints of a field of a body or an answer, or of a parameter."""
-    shown = "important" if in_path or name in IMPORTANT else "internal" if name in HIDDEN else "advanced"
-    found = {"x-ms-summary": title(name), "x-ms-visibility": shown}
-    return found | (choice(name) if in_path else {})
+    visibility = "important" if in_path or name in IMPORTANT else "internal" if name in HIDDEN else "advanced"
+    extensions = {"x-ms-summary": title(name), "x-ms-visibility": visibility}
+    return extensions | (choice(name) if in_path else {})
 
 
 def choice(name: str) -> Json:

@@ -32,8 +32,8 @@ async def follow_up(on: Operations) -> int:
         try:
             record = await find_record(on.storage, export_id)
             if record:
-                done, some = await _follow_up(on, (record.requested_by["id"], record.saved), export_id)
-                removed += some
+                done, count = await _follow_up(on, (record.requested_by["id"], record.saved), export_id)
+                removed += count
                 if not done:
                     continue
             await blobs.delete(on.storage, ended_name(export_id))
@@ -45,14 +45,15 @@ async def follow_up(on: Operations) -> int:
 
 async def _follow_up(on: Operations, name: Name, export_id: str) -> tuple[bool, int]:
     """Whether all was done after this run has ended, and how many runs were removed."""
-    found = [each.saved for each in await saved.stored(on.storage, saved_name(*name)) if each.saved.name == name[1]]
-    if not found or not (found[0].keep or found[0].compare):
+    entries = await saved.stored(on.storage, saved_name(*name))
+    saved_export = next((each.saved for each in entries if each.saved.name == name[1]), None)
+    if not saved_export or not (saved_export.keep or saved_export.compare):
         return True, 0
     runs = (await by_saved(on)).get(name, [])
-    if found[0].compare and await _is_compared_now(on, found[0], runs, export_id):
+    if saved_export.compare and await _is_compared_now(on, saved_export, runs, export_id):
         return False, 0
     others = {name.removeprefix(ENDED) async for name in blobs.names(on.storage, ENDED)} - {export_id}
-    return True, await _remove_outrun(on, found[0], runs, others)
+    return True, await _remove_outrun(on, saved_export, runs, others)
 
 
 async def _is_compared_now(on: Operations, wanted: Saved, runs: list[Run], export_id: str) -> bool:
@@ -74,8 +75,8 @@ async def _is_compared_now(on: Operations, wanted: Saved, runs: list[Run], expor
     try:
         comparison = await start.repeated(on, owner, key, "")
         if not comparison:
-            asked = replace(await comparing.read(on, body, owner), fingerprint="")
-            comparison = await start.start(on, asked, owner, key)
+            request = replace(await comparing.read(on, body, owner), fingerprint="")
+            comparison = await start.start(on, request, owner, key)
     except TooManyRunning:
         return True
     except BadRequest as problem:

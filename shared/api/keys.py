@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from shared.api.problems import KeyReused
 from shared.storage import blobs, tagged
-from shared.storage.blobs import Storage
+from shared.storage.connection import Storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,36 +28,38 @@ async def take(storage: Storage, name: str, key: Key) -> tuple[Key, bool]:
     while True:
         if await blobs.write_once(storage, name, _encode(key)):
             return key, True
-        if there := await find(storage, name, key.fingerprint):
-            return there, False
+        if current := await find(storage, name, key.fingerprint):
+            return current, False
         # It was given back at this moment.
 
 
 async def find(storage: Storage, name: str, fingerprint: str) -> Key | None:
     """The content under the key; None when it was not used yet. Raises KeyReused."""
-    found = await blobs.read(storage, name)
-    there = _decode(found) if found else None
-    if there and there.fingerprint and fingerprint and there.fingerprint != fingerprint:
+    content = await blobs.read(storage, name)
+    key = _decode(content) if content else None
+    if key and key.fingerprint and fingerprint and key.fingerprint != fingerprint:
         raise KeyReused
-    return there
+    return key
 
 
 async def keep(storage: Storage, name: str, key: Key) -> bool:
     """Makes sure that the key is not given back; False when it was."""
-    while found := await tagged.read(storage, name):
-        there = _decode(found[0])
-        if there.export_id != key.export_id:
+    while blob := await tagged.read(storage, name):
+        content, etag = blob
+        current = _decode(content)
+        if current.export_id != key.export_id:
             return False
-        if there.kept or await tagged.replace(storage, name, _encode(replace(there, kept=True)), found[1]):
+        if current.kept or await tagged.replace(storage, name, _encode(replace(current, kept=True)), etag):
             return True
     return False
 
 
 async def give_back(storage: Storage, name: str, key: Key) -> None:
     """Removes the key as it was taken; one that is kept stays."""
-    found = await tagged.read(storage, name)
-    if found and _decode(found[0]) == key:
-        await tagged.delete(storage, name, found[1])
+    if blob := await tagged.read(storage, name):
+        content, etag = blob
+        if _decode(content) == key:
+            await tagged.delete(storage, name, etag)
 
 
 def _encode(key: Key) -> bytes:

@@ -6,14 +6,14 @@ from typing import Any
 
 from shared.api.access import Caller
 from shared.api.operations import Operations
-from shared.api.progress import is_running, running_of, running_status
+from shared.api.progress import is_running, listed, running_status
 from shared.export.context import EXPORT
 from shared.export.messages import Json
 from shared.files import results
 from shared.files.formats import CSV
 from shared.storage import blobs
-from shared.storage.blobs import Storage
-from shared.storage.names import ORDINARY, RUN, is_id, order, results_name
+from shared.storage.connection import Storage
+from shared.storage.names import CANCELLED, ORDINARY, RUN, is_id, order, results_name
 
 AT_ONCE = 16
 """Running exports that Durable is asked for side by side: one after the other, fifty would take seconds."""
@@ -48,7 +48,7 @@ async def _visible(storage: Storage, caller: Caller, after: str) -> AsyncIterato
     async for export_id, names in by_export(storage):
         if (after and order(export_id) <= order(after)) or "request.json" not in names:
             continue
-        entry = {"id": export_id, "type": EXPORT, **_listed(names)}
+        entry = {"id": export_id, "type": EXPORT, **_shown(names)}
         if not caller.administrator and entry["requestedBy"]["id"] != caller.id:
             continue
         some.append(entry)
@@ -86,12 +86,13 @@ async def exports(storage: Storage, kind: str) -> AsyncIterator[tuple[str, dict[
         yield current, names
 
 
-def _listed(names: dict[str, Any]) -> Json:
+def _shown(names: dict[str, Any]) -> Json:
     request, ended = names["request.json"] or {}, names.get("results.json") or {}
     # An older version has written no format: all of its exports are CSV.
     shown = _SHOWN | {key: request.pop(key) for key in (*_SHOWN, "saved") if key in request}
     shown |= request.pop("asked", {})
-    return {"request": shown, **request, **ended}
+    mark = {"cancelRequested": True} if CANCELLED in names and not ended else {}
+    return {"request": shown, **request, **mark, **ended}
 
 
 async def _with_status(operations: Operations, entry: Json) -> Json:
@@ -101,8 +102,9 @@ async def _with_status(operations: Operations, entry: Json) -> Json:
     storage, export_id = operations.storage, entry["id"]
     status = await operations.durable.get_status(export_id)
     if is_running(status):
-        running = await running_of(storage, export_id, entry["createdDateTime"], status, operations.now())
+        running = await listed(storage, export_id, entry["createdDateTime"], status, operations.now())
         return entry | {"status": running_status(status)} | running
     # Most likely it has ended since the container was listed.
     ended = [blob async for blob in blobs.listing(storage, results_name(export_id))]
+    entry.pop("cancelRequested", None)
     return entry | {"status": results.FAILED} | (blobs.summary_of(ended[0]) if ended else {})

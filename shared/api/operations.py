@@ -18,12 +18,12 @@ from shared.api.progress import is_running, running_of, running_status
 from shared.export.context import Record, find_record
 from shared.export.messages import Json
 from shared.export.outcome import Receiver, read_results, with_links
-from shared.export.workflow import CANCEL
+from shared.export.rounds import CANCEL
 from shared.files import results
 from shared.page.advice import advice_for
 from shared.settings import Settings
-from shared.storage import blobs
-from shared.storage.blobs import Storage
+from shared.storage import blobs, erasing
+from shared.storage.connection import Storage
 from shared.storage.names import RUN, cancelled_name, deleted_name, plan_name, work_name
 
 RETRY_AFTER = 5
@@ -134,7 +134,8 @@ async def cancel(operations: Operations, export_id: str, caller: Caller) -> Json
         now = await operations.durable.get_status(export_id)
         if is_running(now):
             raise
-        await blobs.delete_all(operations.storage, work_name(export_id, ""))
+        await blobs.delete(operations.storage, cancelled_name(export_id))
+        await erasing.delete_all(operations.storage, work_name(export_id, ""))
         return await show(operations, export_id, caller)
     await blobs.delete(operations.storage, plan_name(export_id))
     return await _running(operations, record, status)

@@ -1,5 +1,6 @@
 """How far a running export is, and whether a person has cancelled it."""
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ from shared.export.context import progress
 from shared.export.messages import Json
 from shared.files import results
 from shared.storage import blobs
-from shared.storage.blobs import Storage
+from shared.storage.connection import Storage
 from shared.storage.names import cancelled_name, results_name
 
 _RUNNING = frozenset({"Pending", "Running", "ContinuedAsNew", "Suspended"})
@@ -24,15 +25,31 @@ def running_status(status: Any) -> str:
 
 async def running_of(storage: Storage, export_id: str, created: str, status: Any, now: datetime) -> Json:
     """`{"progress"}` of a running export, and `{"cancelRequested": True}` when a person has cancelled it."""
-    planned = status.custom_status or {"expected": None, "ranges": 0}
-    # While it waits or is planned there is nothing to find, and with many in a queue looking for it takes seconds.
+    planned = _planned(status)
     noted = await progress(storage, export_id) if planned["ranges"] else []
     # After the notes: `clean` removes them shortly before the orchestration ends, and the results are there by then.
-    ends = [blobs.summary_of(blob) async for blob in blobs.listing(storage, results_name(export_id))]
-    cancelled = any(end["status"] == results.CANCELLED for end in ends)
-    if cancelled or await blobs.exists(storage, cancelled_name(export_id)):
-        return {"progress": _progress(planned, noted, ends, created, now), "cancelRequested": True}
+    ends, marked = await asyncio.gather(_ends(storage, export_id), blobs.exists(storage, cancelled_name(export_id)))
+    cancelled = marked or any(end["status"] == results.CANCELLED for end in ends)
+    shown = {"progress": _progress(planned, noted, ends, created, now)}
+    return shown | ({"cancelRequested": True} if cancelled else {})
+
+
+async def listed(storage: Storage, export_id: str, created: str, status: Any, now: datetime) -> Json:
+    """`{"progress"}` for a list, with as few requests as possible: fifty may be running."""
+    planned = _planned(status)
+    noted = await progress(storage, export_id) if planned["ranges"] else []
+    ends = [] if noted or not planned["ranges"] else await _ends(storage, export_id)
     return {"progress": _progress(planned, noted, ends, created, now)}
+
+
+def _planned(status: Any) -> Json:
+    """While an export waits or is planned it has no ranges, and so no notes that could be looked for."""
+    planned: Json = status.custom_status or {"expected": None, "ranges": 0}
+    return planned
+
+
+async def _ends(storage: Storage, export_id: str) -> list[Json]:
+    return [blobs.summary_of(blob) async for blob in blobs.listing(storage, results_name(export_id))]
 
 
 def _progress(planned: Json, noted: list[Json], ends: list[Json], created: str, now: datetime) -> Json:
@@ -42,12 +59,12 @@ def _progress(planned: Json, noted: list[Json], ends: list[Json], created: str, 
         # A comparison counts no exported users: all have been read when it has a file.
         read = (planned["expected"] if end["file"] else exported) or 0
         exported, done = end["counts"].get("exported", read), planned["ranges"] if end["file"] else done
-    found: Json = {"exported": exported, "expected": planned["expected"], "ranges": planned["ranges"]}
-    found["rangesDone"] = done
+    shown: Json = {"exported": exported, "expected": planned["expected"], "ranges": planned["ranges"]}
+    shown["rangesDone"] = done
     seconds = (now - datetime.fromisoformat(created)).total_seconds()
     if exported and seconds > 0:
-        found["usersPerSecond"] = round(exported / seconds, 1)
-        if found["expected"] and found["expected"] > exported:
-            expected_end = now + timedelta(seconds=(found["expected"] - exported) * seconds / exported)
-            found["estimatedEndDateTime"] = expected_end.isoformat(timespec="seconds").replace("+00:00", "Z")
-    return found
+        shown["usersPerSecond"] = round(exported / seconds, 1)
+        if shown["expected"] and shown["expected"] > exported:
+            expected_end = now + timedelta(seconds=(shown["expected"] - exported) * seconds / exported)
+            shown["estimatedEndDateTime"] = expected_end.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return shown

@@ -10,7 +10,7 @@ from shared.api.operations import Operations, find, new_id
 from shared.api.problems import ProblemError
 from shared.api.progress import is_running
 from shared.export.context import find_record
-from shared.storage import blobs
+from shared.storage import blobs, erasing
 from shared.storage.names import KEYS, RUNNING, WORK, deleted_name, order, place_name, record_name, work_name
 
 
@@ -36,12 +36,12 @@ async def _remove(operations: Operations, export_id: str, keep: tuple[str, ...] 
     if record := await find_record(operations.storage, export_id):
         # `clean` gave it back, unless the orchestration never came to that.
         await blobs.delete(operations.storage, place_name(record.requested_by["id"], export_id))
-    await blobs.delete_all(operations.storage, work_name(export_id, ""))
+    await erasing.delete_all(operations.storage, work_name(export_id, ""))
     # The request goes last: while it is there, an interrupted removal can be begun again.
-    found = blobs.listing(operations.storage, f"{export_id}/", uncommitted=True)
-    names = {blob.name.partition("/")[2] async for blob in found} - {*keep, "request.json"}
+    listed = blobs.listing(operations.storage, f"{export_id}/", uncommitted=True)
+    names = {blob.name.partition("/")[2] async for blob in listed} - {*keep, "request.json"}
     for name in names:
-        await blobs.erase(operations.storage, f"{export_id}/{name}")
+        await erasing.erase(operations.storage, f"{export_id}/{name}")
     await blobs.delete(operations.storage, record_name(export_id))
 
 
@@ -92,4 +92,4 @@ async def _discard_left_over(operations: Operations) -> None:
             await operations.durable.get_status(blob.name.removeprefix(WORK).split("/")[0])
         )
         if not running:
-            await blobs.discard_uncommitted(operations.storage, blob.name)
+            await erasing.discard_uncommitted(operations.storage, blob.name)

@@ -31,12 +31,12 @@ async def needed(on: Operations) -> frozenset[str]:
         return frozenset()
     # Of those that have just ended, the comparison with the one before is still to be made.
     ended = {name.removeprefix(ENDED) async for name in blobs.names(on.storage, ENDED)}
-    found = await by_saved(on)
+    runs = await by_saved(on)
     for name, each in wanted.items():
-        newest = next((run.id for run in found.get(name, []) if run.is_whole), "")
+        newest = next((run.id for run in runs.get(name, []) if run.is_whole), "")
         if each.compare and newest and is_running(await on.durable.get_status(newest)):
             ended.add(newest)  # It has results, and its mark is to come.
-    return frozenset(run.id for name in wanted for run in needed_of(wanted[name], found.get(name, []), ended))
+    return frozenset(run.id for name in wanted for run in needed_of(wanted[name], runs.get(name, []), ended))
 
 
 def needed_of(wanted: Saved, runs: list[Run], ended: set[str]) -> list[Run]:
@@ -50,10 +50,10 @@ def needed_of(wanted: Saved, runs: list[Run], ended: set[str]) -> list[Run]:
 
 async def by_saved(on: Operations) -> dict[Name, list[Run]]:
     """The runs of each saved export, newest first."""
-    found: dict[Name, list[Run]] = defaultdict(list)
+    runs: dict[Name, list[Run]] = defaultdict(list)
     async for export_id, names in exports(on.storage, RUN):
         if asked := names.get("request.json"):
             status = (names.get("results.json") or {}).get("status")
             is_whole = status in {COMPLETED, COMPLETED_WITH_ERRORS}
-            found[asked["requestedBy"]["id"], asked["saved"]].append(Run(export_id, is_whole))
-    return found
+            runs[asked["requestedBy"]["id"], asked["saved"]].append(Run(export_id, is_whole))
+    return runs

@@ -22,7 +22,7 @@ from shared.api.operations import Operations
 from shared.api.problems import BadRequest, Problem, ProblemError
 from shared.export.messages import Json
 from shared.storage import blobs, tagged
-from shared.storage.blobs import Storage
+from shared.storage.connection import Storage
 from shared.storage.names import SAVED, saved_name
 
 NAME = re.compile(r"[a-z0-9-]{1,64}")
@@ -70,12 +70,12 @@ class Saved(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
     def shown(self, caller: Caller) -> Json:
         """As the API shows it to this caller, without the request."""
-        found: Json = msgspec.to_builtins(self)
+        fields: Json = msgspec.to_builtins(self)
         following = self.next_time()
         optional = {"timeZone": self.time_zone, "nextRunDateTime": stamp(following)} if following else {}
         hidden = {"readsAuthentication", "after", "asked"}
         own = {"own": self.owner["id"] == caller.id}
-        return {name: value for name, value in found.items() if name not in hidden} | optional | own
+        return {name: value for name, value in fields.items() if name not in hidden} | optional | own
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,24 +145,24 @@ async def put(on: Operations, name: str, body: bytes, caller: Caller) -> tuple[J
 
 async def get(on: Operations, name: str, owner: str, caller: Caller) -> Json:
     """One saved export with its request. `owner`: empty for the caller's own. Raises ProblemError."""
-    found = await _find(on.storage, name, caller, owner)
-    content = await blobs.read(on.storage, found.blob)
+    entry = await _find(on.storage, name, caller, owner)
+    content = await blobs.read(on.storage, entry.blob)
     if content is None:
         raise _not_found()
-    return _shown(found.saved, msgspec.json.decode(content), caller)
+    return _shown(entry.saved, msgspec.json.decode(content), caller)
 
 
 async def list_all(on: Operations, caller: Caller) -> Json:
     """`{"value": [...]}`: those that the caller may see, without their requests."""
-    found = await stored(on.storage, SAVED if caller.administrator else saved_name(caller.id))
-    return {"value": [each.saved.shown(caller) | {"asked": each.saved.asked} for each in found]}
+    entries = await stored(on.storage, SAVED if caller.administrator else saved_name(caller.id))
+    return {"value": [each.saved.shown(caller) | {"asked": each.saved.asked} for each in entries]}
 
 
 async def delete(on: Operations, name: str, owner: str, caller: Caller) -> None:
     """Removes a saved export. Its exports stay as long as any others. Raises ProblemError."""
-    found = await _find(on.storage, name, caller, owner)
-    logging.info("Saved export %s of %s is deleted by %s.", name, found.owner_id, caller.id)
-    await blobs.delete(on.storage, found.blob)
+    entry = await _find(on.storage, name, caller, owner)
+    logging.info("Saved export %s of %s is deleted by %s.", name, entry.owner_id, caller.id)
+    await blobs.delete(on.storage, entry.blob)
 
 
 async def request_of(on: Operations, name: str, caller: Caller) -> Mapping[str, Any] | None:
@@ -173,13 +173,16 @@ async def request_of(on: Operations, name: str, caller: Caller) -> Mapping[str, 
 
 async def open_blob(storage: Storage, blob: str) -> Opened | None:
     """What is in this blob now; None when it was deleted."""
-    found = await tagged.read_noted(storage, blob)
-    return Opened(msgspec.convert(found[1], Saved), msgspec.json.decode(found[0]), found[2]) if found else None
+    current = await tagged.read_with_summary(storage, blob)
+    if current is None:
+        return None
+    content, summary, etag = current
+    return Opened(msgspec.convert(summary, Saved), msgspec.json.decode(content), etag)
 
 
 async def note(storage: Storage, blob: str, saved: Saved, etag: str) -> bool:
     """Writes what has changed, unless somebody else has changed it since it was opened: then False."""
-    return await tagged.note(storage, blob, msgspec.to_builtins(saved), etag)
+    return await tagged.set_summary(storage, blob, msgspec.to_builtins(saved), etag)
 
 
 async def _find(storage: Storage, name: str, caller: Caller, owner: str) -> Stored:
@@ -187,15 +190,15 @@ async def _find(storage: Storage, name: str, caller: Caller, owner: str) -> Stor
     if not NAME.fullmatch(name) or not (caller.administrator or owner in {"", caller.id}):
         raise _not_found()
     blob = saved_name(owner or caller.id, name)
-    found = [each for each in await stored(storage, blob) if each.blob == blob]
-    if not found and not owner and caller.administrator:
-        found = [each for each in await stored(storage) if each.saved.name == name]
-    if not found:
+    matches = [each for each in await stored(storage, blob) if each.blob == blob]
+    if not matches and not owner and caller.administrator:
+        matches = [each for each in await stored(storage) if each.saved.name == name]
+    if not matches:
         raise _not_found()
-    if len(found) > 1:
-        owners = ", ".join(each.owner_id for each in found)
+    if len(matches) > 1:
+        owners = ", ".join(each.owner_id for each in matches)
         raise BadRequest(Problem("/owner", f"more than one person has it: add ?owner= and one of {owners}"))
-    return found[0]
+    return matches[0]
 
 
 def _not_found() -> ProblemError:

@@ -37,14 +37,14 @@ def check(
     schedule, time_zone, keep = _schedule(given, wrong), _time_zone(given, wrong), _keep(given, wrong)
     timetable = Timetable(schedule, time_zone, keep, _compare(given, wrong))
     try:
-        wanted = request.check(given, settings, now, authentication=authentication, also=PROPERTIES)
+        checked = request.check(given, settings, now, authentication=authentication, also=PROPERTIES)
     except BadRequest as refused:
         raise BadRequest(*refused.problems, *wrong, status=400 if wrong else refused.status) from None
-    if timetable.compare and ID not in wanted.columns:
+    if timetable.compare and ID not in checked.columns:
         wrong.append(Problem("/compare", f"needs the column {ID}, by which users are found again"))
     if wrong:
         raise BadRequest(*wrong)
-    return wanted, timetable
+    return checked, timetable
 
 
 def _schedule(given: Mapping[str, Any], wrong: list[Problem]) -> str:
@@ -57,8 +57,8 @@ def _schedule(given: Mapping[str, Any], wrong: list[Problem]) -> str:
             if schedules.shortest_interval(schedules.parse(text)) >= SHORTEST:
                 return text
             problem = "comes more often than every 15 minutes"
-        except ScheduleError as found:
-            problem = str(found)
+        except ScheduleError as error:
+            problem = str(error)
     wrong.append(Problem("/schedule", problem))
     return ""
 

@@ -25,7 +25,7 @@ from shared.compare.workflow import COMPARE
 from shared.export.context import COMPARISON, Record, find_record
 from shared.export.messages import Json
 from shared.export.workflow import EXPORT
-from shared.storage import blobs
+from shared.storage import blobs, erasing
 from shared.storage.names import callback_name, deleted_name, key_name, place_name, record_name, users_name, work_name
 
 
@@ -45,7 +45,7 @@ async def start(operations: Operations, request: ExportRequest, caller: Caller, 
     if idempotency_key and await _was_deleted(operations, export_id):
         # Since this POST has looked: its request must not bring the export back.
         await blobs.delete(operations.storage, place_name(caller.id, export_id))
-        await blobs.delete_all(operations.storage, work_name(export_id, ""))
+        await erasing.delete_all(operations.storage, work_name(export_id, ""))
         await blobs.delete(operations.storage, record_name(export_id))
         return export_id
     try:
@@ -63,8 +63,8 @@ async def repeated(operations: Operations, caller: Caller, idempotency_key: str,
 
     It counts even where the same request could not be taken any more: what it names may be gone. Raises KeyReused.
     """
-    there = await keys.find(operations.storage, key_name(caller.id, idempotency_key), fingerprint)
-    return there.export_id if there and await _was_started(operations, there.export_id) else ""
+    key = await keys.find(operations.storage, key_name(caller.id, idempotency_key), fingerprint)
+    return key.export_id if key and await _was_started(operations, key.export_id) else ""
 
 
 def _new_id(operations: Operations, request: ExportRequest) -> str:

@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from shared.compare import deleted
-from shared.compare.context import Execution, Plan, gone, read_plan
+from shared.compare.context import Execution, Plan, read_plan
 from shared.compare.messages import Compared, CompareTask
 from shared.compare.split import errors_of, partition_name
 from shared.errors import ExportError
-from shared.export.context import Edges, failure_of, read_record
+from shared.export.context import COMPARISON, Edges, failure_of, how_ended, read_record
 from shared.export.messages import Json, Staged
 from shared.files import comparison, deflate, results
 from shared.files.column import Column
@@ -44,11 +44,11 @@ class _Run:
 
 def columns_of(compared: list[str]) -> list[Column]:
     """The columns of a comparison's file, for the formats; a row is what `comparison.rows` gives."""
-    found = []
+    columns = []
     for at, header in enumerate(comparison.header(compared)):
         take: Any = operator.itemgetter(at)
-        found.append(Column(header, "", take, take))
-    return found
+        columns.append(Column(header, "", take, take))
+    return columns
 
 
 async def compare(edges: Edges, task: CompareTask) -> Compared:
@@ -56,7 +56,7 @@ async def compare(edges: Edges, task: CompareTask) -> Compared:
     record = await read_record(edges.storage, task.id)
     plan = await read_plan(edges.storage, record.id)
     if plan is None:
-        end = await gone(edges.storage, record.id)
+        end = await how_ended(edges.storage, record.id, COMPARISON)
         return Compared(failed=end.failed, cancelled=end.cancelled)
     run = Execution(edges, record, edges.clock())
     listed = await deleted.read_list(edges.storage, record.id, task.deleted)
@@ -64,7 +64,7 @@ async def compare(edges: Edges, task: CompareTask) -> Compared:
     try:
         for partition in task.partitions:
             await _partition(each, partition)
-            await run.go_on()
+            await run.note_is_due()
         await run.still_wanted()
     except ExportError as problem:
         return Compared(failed=failure_of(problem))
@@ -112,8 +112,8 @@ async def _partition(each: _Run, partition: int) -> None:
 
 async def _lines(each: _Run, execution: str, partition: int) -> list[bytes]:
     """The lines of a partition: none when the export has no user in it. (When one is lost, the sum of all tells.)"""
-    found = await blobs.read(each.run.edges.storage, partition_name(each.run.record.id, execution, partition))
-    return found.split(b"\n")[:-1] if found else []
+    data = await blobs.read(each.run.edges.storage, partition_name(each.run.record.id, execution, partition))
+    return data.split(b"\n")[:-1] if data else []
 
 
 async def _failed_cells(each: _Run, partition: int) -> tuple[dict[bytes, set[str]], list[Json]]:
@@ -133,9 +133,9 @@ async def _failed_cells(each: _Run, partition: int) -> tuple[dict[bytes, set[str
 
 
 def _entry(user: str, name: str, columns: list[str]) -> Json:
-    told = ", ".join(columns)
-    reason = f"One of the exports could not read {told} of this user, so it is not compared."
-    entry = {"code": "CellNotRead", "reason": reason, "user": user, "column": told}
+    names = ", ".join(columns)
+    reason = f"One of the exports could not read {names} of this user, so it is not compared."
+    entry = {"code": "CellNotRead", "reason": reason, "user": user, "column": names}
     return {**entry, "userPrincipalName": name} if name else entry
 
 
@@ -143,20 +143,20 @@ async def _stage(each: _Run, partition: int, rows: Iterator[list[str]], entries:
     storage, record = each.run.edges.storage, each.run.record
     file, name = record.chosen_format(), prefix_name(partition, 0, each.id)
     enough = block_bytes(each.plan.old.rows + each.plan.new.rows)
-    writer = BlockWriter(storage, record.file_blob(), name, enough, most_users=file.block_users)
+    writer = BlockWriter(storage, record.file_blob_name(), name, enough, most_users=file.block_users)
     errors = BlockWriter(storage, results_name(record.id), name, enough, results.SEPARATOR)
     staged, counted = 0, Counter[str]()
-    while some := list(itertools.islice(rows, ROWS)):
-        formatted: Any = some  # To the formats a row is what a user is: the columns take their cells out of it.
+    while batch := list(itertools.islice(rows, ROWS)):
+        formatted: Any = batch  # To the formats a row is what a user is: the columns take their cells out of it.
         data, more = file.rows(formatted, each.columns)
         counted.update(more)
-        staged += len(some)
+        staged += len(batch)
         if file.deflated:
-            writer.add_segment(*deflate.segment(data, len(some)))
+            writer.add_segment(*deflate.segment(data, len(batch)))
         else:
             writer.add(data)
         await writer.stage_full()
-        await each.run.go_on()
+        await each.run.note_is_due()
     await writer.stage()
     for first in range(0, len(entries), ROWS):
         errors.add(*map(msgspec.json.encode, entries[first : first + ROWS]))

@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 import msgspec
 
 from shared.export import clean
-from shared.export.context import Edges, Ended, Record, ended
-from shared.export.messages import Failure
-from shared.storage import blobs
-from shared.storage.blobs import Storage
+from shared.export.context import Edges, Ended, Record
+from shared.storage import blobs, erasing
+from shared.storage.connection import Storage
 from shared.storage.names import plan_name, progress_name
-from shared.storage.pieces import Found
+from shared.storage.pieces import PinnedBlob
 
 OLD, NEW = "old", "new"
 STILL_WANTED_SECONDS = 2.0
@@ -20,8 +19,8 @@ class Side(msgspec.Struct, rename="camel"):
     """One of the two exports: its files at one moment, and how to read them."""
 
     id: str
-    file: Found
-    results: Found
+    file: PinnedBlob
+    results: PinnedBlob
     rows: int
     columns: list[str]
     errors: int
@@ -52,8 +51,8 @@ class Plan(msgspec.Struct, rename="camel"):
 
 async def read_plan(storage: Storage, comparison_id: str) -> Plan | None:
     """The plan of a comparison; None when that has ended, which also tells an activity to stop."""
-    found = await blobs.read(storage, plan_name(comparison_id))
-    return msgspec.json.decode(found, type=Plan) if found else None
+    data = await blobs.read(storage, plan_name(comparison_id))
+    return msgspec.json.decode(data, type=Plan) if data else None
 
 
 class Unwanted(Exception):
@@ -71,7 +70,7 @@ class Execution:
     staged: set[str] = field(default_factory=set)
     """Blobs under work/ that have blocks, and are not committed yet."""
 
-    async def go_on(self) -> bool:
+    async def note_is_due(self) -> bool:
         """Whether it is time to note how far it is. Raises Unwanted when the comparison has ended."""
         now = self.edges.clock()
         if now - self.looked < STILL_WANTED_SECONDS:
@@ -97,13 +96,5 @@ class Execution:
     async def leave(self) -> Ended:
         """What an execution returns whose comparison has ended; takes away what it has written."""
         for name in self.staged:
-            await blobs.erase(self.edges.storage, name)
+            await erasing.erase(self.edges.storage, name)
         return await clean.leave(self.edges, self.record, self.written)
-
-
-async def gone(storage: Storage, comparison_id: str) -> Ended:
-    """How the comparison has ended whose plan is not there."""
-    found = await ended(storage, comparison_id)
-    if found.failed:
-        return Ended(Failure("StateLost", "The plan of the comparison is missing in the storage."))
-    return found

@@ -13,17 +13,17 @@ from urllib.parse import quote
 
 import msgspec
 
-from shared.compare.context import gone, read_plan
+from shared.compare.context import read_plan
 from shared.compare.messages import Deleted, DeletedTask
 from shared.errors import ExportError
-from shared.export.context import Edges
+from shared.export.context import Edges, cancel_requested
 from shared.export.messages import Json
 from shared.files.comparison import DELETED, NOT_IN_EXPORT
 from shared.graph import batches, lists
 from shared.graph.client import Graph, Tally
 from shared.ranges import keys
 from shared.storage import blobs
-from shared.storage.blobs import Storage
+from shared.storage.connection import Storage
 from shared.storage.names import work_name
 
 _PATH = "/directory/deletedItems/microsoft.graph.user?$select=id&$top=999"
@@ -46,22 +46,22 @@ async def list_deleted(edges: Edges, task: DeletedTask) -> Deleted:
     except ExportError as problem:
         # Without Graph's words, which may name users: this goes through Durable's history.
         logging.warning("Comparison %s could not list the deleted users: %s", task.id, problem.code)
-        asked = f" (request-id {problem.request_id})" if problem.request_id else ""
+        request = f" (request-id {problem.request_id})" if problem.request_id else ""
         reason = (
-            f"The deleted users could not be listed ({problem.code}{asked}), so why users were removed is unknown."
+            f"The deleted users could not be listed ({problem.code}{request}), so why users were removed is unknown."
             " The app needs User.Read.All."
         )
         return Deleted(warnings=[{"code": "RemovedUnknown", "reason": reason}], **_costs(tally))
     execution = secrets.token_hex(6)
-    await blobs.write(edges.storage, _name(task.id, execution), bytes(listed))
-    if (await gone(edges.storage, task.id)).cancelled or await read_plan(edges.storage, task.id) is None:
-        await blobs.delete(edges.storage, _name(task.id, execution))
+    await blobs.write(edges.storage, _list_name(task.id, execution), bytes(listed))
+    if await cancel_requested(edges.storage, task.id) or await read_plan(edges.storage, task.id) is None:
+        await blobs.delete(edges.storage, _list_name(task.id, execution))
     return Deleted(execution, **_costs(tally))
 
 
 async def read_list(storage: Storage, comparison_id: str, execution: str) -> frozenset[bytes] | None:
     """The keys of the deleted users; None when they could not be listed."""
-    listed = await blobs.read(storage, _name(comparison_id, execution)) if execution else None
+    listed = await blobs.read(storage, _list_name(comparison_id, execution)) if execution else None
     return None if listed is None else frozenset(keys.split(listed))
 
 
@@ -69,23 +69,23 @@ async def reasons(
     graph: Graph, removed: Collection[bytes], deleted: frozenset[bytes], most_asked: int
 ) -> dict[bytes, str]:
     """By key of `comparison`, why these are in the older export only; who is not in it is unknown."""
-    found = {key: DELETED for key in removed if keys.key_of(key.decode()) in deleted}
-    rest = [key for key in removed if key not in found][:most_asked]
-    urls = [f"/users/{quote(key.decode(), safe='')}?$select=id" for key in rest]
+    why = {key: DELETED for key in removed if keys.key_of(key.decode()) in deleted}
+    unlisted = [key for key in removed if key not in why][:most_asked]
+    urls = [f"/users/{quote(key.decode(), safe='')}?$select=id" for key in unlisted]
     try:
         answers = await batches.batch(graph, urls)
     except ExportError as problem:
         logging.warning("Users of a comparison could not be asked for: %s", problem.code)
-        return found
-    for key, answer in zip(rest, answers, strict=True):
+        return why
+    for key, answer in zip(unlisted, answers, strict=True):
         if answer.status in {200, 404}:
-            found[key] = NOT_IN_EXPORT if answer.status == 200 else DELETED
-    return found
+            why[key] = NOT_IN_EXPORT if answer.status == 200 else DELETED
+    return why
 
 
 def _costs(tally: Tally) -> Json:
     return {"requests": tally.requests, "retries": tally.retries}
 
 
-def _name(comparison_id: str, execution: str) -> str:
+def _list_name(comparison_id: str, execution: str) -> str:
     return work_name(comparison_id, f"deleted-{execution}")

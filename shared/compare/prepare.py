@@ -4,17 +4,26 @@ import time
 
 import msgspec
 
-from shared.compare.context import OLD, Plan, Side, gone, read_plan
+from shared.compare.context import NEW, OLD, Plan, Side, read_plan
 from shared.compare.messages import Prepared, PrepareTask
 from shared.errors import ExportError
-from shared.export.context import Edges, Record, failure_of, find_record, read_record
+from shared.export.context import (
+    COMPARISON,
+    Edges,
+    Record,
+    cancel_requested,
+    failure_of,
+    find_record,
+    how_ended,
+    read_record,
+)
 from shared.export.messages import Json
 from shared.export.outcome import read_results
 from shared.export.plan import is_over
 from shared.files import comparison, formats
 from shared.files.columns import ATTRIBUTES, REGISTRATION, columns_of
 from shared.storage import blobs, pieces
-from shared.storage.blobs import Storage
+from shared.storage.connection import Storage
 from shared.storage.names import plan_name, results_name
 from shared.storage.pieces import BlobChanged
 
@@ -47,14 +56,13 @@ async def prepare(edges: Edges, task: PrepareTask, partition_rows: int = PARTITI
         # An earlier execution was first, and others may be working by its plan.
         first = await read_plan(edges.storage, record.id)
         if first is None:
-            return await _ended(edges.storage, record.id)
+            return await _without_plan(edges.storage, record.id)
         plan = first
     elif await blobs.exists(edges.storage, results_name(record.id)):
         # This execution has outlived the comparison (a zombie).
         await blobs.delete(edges.storage, name)
-        return await _ended(edges.storage, record.id)
-    found = await gone(edges.storage, record.id)
-    if found.cancelled:
+        return await _without_plan(edges.storage, record.id)
+    if await cancel_requested(edges.storage, record.id):
         return Prepared(cancelled=True)
     return Prepared(
         partitions=plan.partitions,
@@ -65,8 +73,8 @@ async def prepare(edges: Edges, task: PrepareTask, partition_rows: int = PARTITI
     )
 
 
-async def _ended(storage: Storage, comparison_id: str) -> Prepared:
-    end = await gone(storage, comparison_id)
+async def _without_plan(storage: Storage, comparison_id: str) -> Prepared:
+    end = await how_ended(storage, comparison_id, COMPARISON)
     return Prepared(failed=end.failed, cancelled=end.cancelled)
 
 
@@ -95,36 +103,37 @@ def _partitions(side: Side, partition_rows: int) -> int:
 async def _side(storage: Storage, export_id: str) -> tuple[Side, set[str]]:
     """An export, and its columns that it could not read. Raises ExportError when it is gone, or not as published."""
     record = await find_record(storage, export_id)
-    found = await read_results(storage, export_id, ERRORS_READ)
-    if record is None or found is None or not found.get("file"):
+    published = await read_results(storage, export_id, ERRORS_READ)
+    if record is None or published is None or not published.get("file"):
         raise ExportError("ExportGone", f"The export {export_id} or its file is gone: it was deleted, or is too old.")
     try:
-        file = await pieces.find(storage, record.file_blob())
-        told = await pieces.find(storage, results_name(export_id))
+        file = await pieces.pin(storage, record.file_blob_name())
+        results = await pieces.pin(storage, results_name(export_id))
     except BlobChanged:
         raise ExportError("ExportGone", f"The file of export {export_id} is gone.") from None
-    if file.size != found["file"]["bytes"]:
-        reason = f"The file of export {export_id} has {file.size} bytes, and {found['file']['bytes']} were published."
+    size = published["file"]["bytes"]
+    if file.size != size:
+        reason = f"The file of export {export_id} has {file.size} bytes, and {size} were published."
         raise ExportError("FileChanged", reason)
     side = Side(
         id=export_id,
         file=file,
-        results=told,
-        rows=found["file"]["rows"],
-        columns=found["file"]["columns"],
-        errors=found["counts"]["errors"],
+        results=results,
+        rows=published["file"]["rows"],
+        columns=published["file"]["columns"],
+        errors=published["counts"]["errors"],
         format=record.format,
         compress=record.compress,
         separator=record.separator,
         excel=record.excel,
     )
-    return side, _unreadable(found, side.columns)
+    return side, _unreadable(published, side.columns)
 
 
-def _unreadable(found: Json, columns: list[str]) -> set[str]:
+def _unreadable(published: Json, columns: list[str]) -> set[str]:
     """The columns that the export could not read as a whole, or perhaps not."""
     names: set[str] = set()
-    for entry in found["errors"]:
+    for entry in published["errors"]:
         if "user" in entry:
             continue
         if "column" in entry:
@@ -132,7 +141,7 @@ def _unreadable(found: Json, columns: list[str]) -> set[str]:
         else:
             # Of an export that has a file, only the registration report fails without naming its columns.
             names.update(_of_source(columns, REGISTRATION))
-    if any(entry["code"] == "AttributesEmpty" for entry in found["warnings"]):
+    if any(entry["code"] == "AttributesEmpty" for entry in published["warnings"]):
         # Graph does not say whether nobody has a value, or the app may not read them.
         names.update(_of_source(columns, ATTRIBUTES))
     return names
@@ -151,13 +160,13 @@ def _left_out(plan: Plan) -> list[Json]:
 
 
 def _warnings(plan: Plan) -> list[Json]:
-    found: list[Json] = []
-    for export, names in ((OLD, plan.only_old), ("new", plan.only_new)):
+    warnings: list[Json] = []
+    for export, names in ((OLD, plan.only_old), (NEW, plan.only_new)):
         if names:
             which = "older" if export == OLD else "newer"
             reason = f"Only the {which} export has {', '.join(names)}. What only one of them has is not compared."
-            found.append({"code": "ColumnsDiffer", "reason": reason})
+            warnings.append({"code": "ColumnsDiffer", "reason": reason})
     if plan.as_workbook and plan.old.format != plan.new.format:
         reason = "One of the exports is a workbook. The cells of both are compared as a workbook keeps them."
-        found.append({"code": "ComparedAsWorkbook", "reason": f"{reason} See docs/operating.md, Comparisons."})
-    return found
+        warnings.append({"code": "ComparedAsWorkbook", "reason": f"{reason} See docs/operating.md, Comparisons."})
+    return warnings

@@ -4,13 +4,13 @@ import logging
 from datetime import UTC, datetime
 
 from shared.compare.compare import columns_of
-from shared.compare.context import Plan, gone, read_plan
+from shared.compare.context import Plan, read_plan
 from shared.compare.messages import ComparisonTask
 from shared.export import verdict
-from shared.export.context import Edges, read_record
+from shared.export.context import Edges, cancel_requested, read_record
 from shared.export.messages import Failure, Json, Published, sent
 from shared.export.outcome import read_results
-from shared.export.publish import Outlived, publish_file, publish_results, told
+from shared.export.publish import Outlived, publish_file, publish_results, warnings_of
 from shared.export.verdict import Totals
 from shared.files import results
 from shared.storage import blobs
@@ -24,7 +24,7 @@ async def publish(edges: Edges, task: ComparisonTask) -> Published:
     record = await read_record(edges.storage, task.id)
     plan = await read_plan(edges.storage, record.id)
     before = await read_results(edges.storage, record.id)
-    if plan is None and before is None and (await gone(edges.storage, record.id)).cancelled:
+    if plan is None and before is None and await cancel_requested(edges.storage, record.id):
         # A person has cancelled after the last partition was compared.
         task.cancelled = True
     task.staged.sort()
@@ -56,7 +56,12 @@ async def publish(edges: Edges, task: ComparisonTask) -> Published:
         "changedColumns": _by_column(task),
         "columns": before["columns"] if before and plan is None else _columns(plan),
         "file": file,
-        "warnings": [*told(record), *task.warnings, *_unknown(task), *(verdict.cut(totals.counted) if file else ())],
+        "warnings": [
+            *warnings_of(record),
+            *task.warnings,
+            *_unknown(task),
+            *(verdict.cut(totals.counted) if file else ()),
+        ],
     }
     await publish_results(edges, record, fields, errors, listed)
     text = "Comparison %s ended: %s (%d added, %d removed, %d changed, %d errors)"
@@ -93,7 +98,7 @@ def _failure(plan: Plan | None, task: ComparisonTask, totals: Totals, before: Js
 
 def _by_column(task: ComparisonTask) -> dict[str, int]:
     """How many users have changed in each column, most first."""
-    return dict(sorted(task.by_column.items(), key=lambda found: (-found[1], found[0])))
+    return dict(sorted(task.by_column.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _columns(plan: Plan | None) -> Json:

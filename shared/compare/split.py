@@ -11,17 +11,17 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
-from shared.compare.context import OLD, Execution, Plan, Side, gone, read_plan
+from shared.compare.context import OLD, Execution, Plan, Side, read_plan
 from shared.compare.messages import Split, SplitTask
 from shared.errors import ExportError
-from shared.export.context import Edges, failure_of, read_record
+from shared.export.context import COMPARISON, Edges, failure_of, how_ended, read_record
 from shared.export.messages import Json
 from shared.files import comparison, formats, reading, results, workbook_rows
 from shared.files.columns import columns_of
 from shared.files.comparison import ID, NAME, NoKey
 from shared.files.reading import Broken, Reader, Row, Rows
-from shared.storage import blobs, pieces
-from shared.storage.blobs import Storage
+from shared.storage import pieces, staging
+from shared.storage.connection import Storage
 from shared.storage.names import work_name
 from shared.storage.pieces import BlobChanged
 
@@ -70,13 +70,13 @@ class _Partitions:
         self.blocks[at] += 1
         self.run.staged.add(self._name(at))
         async with self.places:
-            await blobs.stage(self.run.edges.storage, self._name(at), f"{number:05d}", data)
+            await staging.stage(self.run.edges.storage, self._name(at), f"{number:05d}", data)
 
     async def _commit(self, at: int) -> None:
         if self.blocks[at]:
             blocks = [f"{number:05d}" for number in range(self.blocks[at])]
             async with self.places:
-                await blobs.commit(self.run.edges.storage, self._name(at), blocks, "application/jsonl")
+                await staging.commit(self.run.edges.storage, self._name(at), blocks, "application/jsonl")
             self.run.staged.discard(self._name(at))
             self.run.written.append(self._name(at))
 
@@ -99,7 +99,7 @@ async def split(edges: Edges, task: SplitTask) -> Split:
     record = await read_record(edges.storage, task.id)
     plan = await read_plan(edges.storage, record.id)
     if plan is None:
-        end = await gone(edges.storage, record.id)
+        end = await how_ended(edges.storage, record.id, COMPARISON)
         return Split(failed=end.failed, cancelled=end.cancelled)
     run, execution = Execution(edges, record, edges.clock()), secrets.token_hex(6)
     side, number = plan.side(task.export), 0 if task.export == OLD else 1
@@ -123,11 +123,11 @@ async def split(edges: Edges, task: SplitTask) -> Split:
 async def _split_rows(run: Execution, plan: Plan, side: Side, execution: str, number: int) -> int:
     rows, partitions, pick = 0, _partitions(run, plan, execution), _picker(plan, side)
     try:
-        async for some in _rows(run.edges.storage, side):
-            rows += len(some)
-            partitions.add(comparison.lines([pick(row) for row in some]))
+        async for batch in _rows(run.edges.storage, side):
+            rows += len(batch)
+            partitions.add(comparison.lines([pick(row) for row in batch]))
             await partitions.stage_full()
-            if await run.go_on():
+            if await run.note_is_due():
                 await run.note(number, rows // 2, done=False)
         await partitions.commit()
     except BlobChanged:
@@ -145,7 +145,7 @@ async def _split_rows(run: Execution, plan: Plan, side: Side, execution: str, nu
 
 
 def _partitions(run: Execution, plan: Plan, execution: str) -> _Partitions:
-    enough = max(LEAST, min(blobs.BLOCK_BYTES, HELD // plan.partitions))
+    enough = max(LEAST, min(staging.BLOCK_BYTES, HELD // plan.partitions))
     none = [0] * plan.partitions
     return _Partitions(run, execution, enough, [[] for _ in none], [*none], [*none])
 
@@ -153,15 +153,15 @@ def _partitions(run: Execution, plan: Plan, execution: str) -> _Partitions:
 async def _rows(storage: Storage, side: Side) -> AsyncIterator[Rows]:
     """The users of an export as rows of its columns, many at a time."""
     if side.format == formats.XLSX:
-        async for some in _workbook_rows(storage, side):
-            yield some
+        async for batch in _workbook_rows(storage, side):
+            yield batch
         return
     if side.format == formats.JSONL:
         reader = reading.jsonl_reader(side.columns, side.compress)
     else:
         reader = reading.csv_reader(side.columns, side.separator, side.excel, side.compress)
-    async for some in _read(storage, side, reader, 0, side.file.size):
-        yield some
+    async for batch in _read(storage, side, reader, 0, side.file.size):
+        yield batch
 
 
 async def _workbook_rows(storage: Storage, side: Side) -> AsyncIterator[Rows]:
@@ -170,15 +170,15 @@ async def _workbook_rows(storage: Storage, side: Side) -> AsyncIterator[Rows]:
     for start, length in reading.sheets(tail, size):
         header = await pieces.read(storage, side.file, start, start + reading.LOCAL_HEADER)
         begin = start + reading.content_after(header)
-        async for some in _read(storage, side, reading.sheet_reader(side.columns), begin, begin + length):
-            yield some
+        async for batch in _read(storage, side, reading.sheet_reader(side.columns), begin, begin + length):
+            yield batch
 
 
 async def _read(storage: Storage, side: Side, reader: Reader, start: int, end: int) -> AsyncIterator[Rows]:
     async for piece, last in pieces.pieces(storage, side.file, start, end):
-        for some in reader(piece, last):
-            if some:
-                yield some
+        for batch in reader(piece, last):
+            if batch:
+                yield batch
 
 
 def _picker(plan: Plan, side: Side) -> Callable[[Row], Row]:
@@ -216,16 +216,16 @@ async def _split_errors(run: Execution, plan: Plan, side: Side, execution: str) 
     ahead, begun, read = b"", False, 0
     try:
         async for piece, _ in pieces.pieces(run.edges.storage, side.results, 0, side.results.size):
-            found, ahead, begun = results.more_errors(ahead + piece, begun=begun)
-            read += len(found)
+            entries, ahead, begun = results.more_errors(ahead + piece, begun=begun)
+            read += len(entries)
             named = [
                 (entry["user"], entry.get("userPrincipalName", ""), *names)
-                for entry in found
+                for entry in entries
                 if "user" in entry and (names := [name for name in _columns(entry) if name in compared])
             ]
             partitions.add(comparison.lines(named))
             await partitions.stage_full()
-            await run.go_on()
+            await run.note_is_due()
         if read != side.errors:
             raise Broken("it does not have the errors that it counts")
         await partitions.commit()

@@ -25,7 +25,7 @@ from shared.compare.messages import (
     Split,
     SplitTask,
 )
-from shared.export import ending
+from shared.export import steps
 from shared.export.failures import failure
 from shared.export.messages import (
     CleanTask,
@@ -34,7 +34,6 @@ from shared.export.messages import (
     received,
     sent,
 )
-from shared.export.workflow import export_id, mend
 
 COMPARE = "compare_exports"
 OLD, NEW = "old", "new"
@@ -48,8 +47,8 @@ def comparison_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
     It never raises: that would end the comparison without a word to the caller. `retry`: RetryOptions of the
     activities.
     """
-    mend(context)
-    task = ComparisonTask(export_id(context))
+    steps.mend(context)
+    task = ComparisonTask(steps.export_id(context))
     prepared = Prepared()
     try:
         result = yield context.call_activity_with_retry("prepare_comparison", retry, sent(PrepareTask(task.id)))
@@ -59,13 +58,13 @@ def comparison_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
     except Exception as problem:
         task.failed = failure("prepare_comparison", problem)
     if prepared.over:
-        yield from ending.clean(context, retry, CleanTask(task.id))
+        yield from steps.clean(context, retry, CleanTask(task.id))
         return {"status": "Over"}
     if not task.has_ended:
         # To watch it counts as two partitions more: the exports that are split.
         context.set_custom_status({"expected": prepared.rows, "ranges": (prepared.partitions or 0) + 2})
         yield from _compare(context, retry, task, prepared)
-    return (yield from ending.end(context, retry, "publish_comparison", task, task.id, task.warnings))
+    return (yield from steps.end(context, retry, "publish_comparison", task, task.id, task.warnings))
 
 
 def _prepared(result: Any) -> Prepared:
@@ -103,9 +102,9 @@ def _compare(context: Any, retry: Any, task: ComparisonTask, prepared: Prepared)
     try:
         lanes = [[*partitions[lane :: prepared.lanes]] for lane in range(prepared.lanes)]
         before, after = [each.execution for each in splits]
-        asked = [CompareTask(task.id, lane, before, after, deleted.execution) for lane in lanes]
+        tasks = [CompareTask(task.id, lane, before, after, deleted.execution) for lane in lanes]
         results = yield context.task_all(
-            [context.call_activity_with_retry("compare", retry, sent(each)) for each in asked]
+            [context.call_activity_with_retry("compare", retry, sent(each)) for each in tasks]
         )
         for result in results:
             _add(task, received(result, Compared))

@@ -39,18 +39,18 @@ _ASK_GRAPH = frozenset({"plan", "report", "export", "check"})
 async def run(edges: Edges, name: str, task: Any) -> Any:
     """Runs an activity: JSON in, JSON out. No words of Graph are in what it returns or raises."""
     body, kind = _BODIES[name]
-    asked = received(task, kind)
+    message = received(task, kind)
     if name not in _ASK_GRAPH:
-        return sent(await body(edges, asked))
+        return sent(await body(edges, message))
     # The results count the requests of each execution.
     edges = replace(edges, graph=session(edges.graph))
     tally = edges.graph.tally
     try:
-        return await words.put_away(edges.storage, asked.id, sent(costs.added(await body(edges, asked), tally)))
+        return await words.put_away(edges.storage, message.id, sent(costs.added(await body(edges, message), tally)))
     except Exception as problem:
-        await costs.note(edges.storage, asked.id, tally)
+        await costs.note(edges.storage, message.id, tally)
         if not isinstance(problem, ExportError):
             raise
         failed = problem
     # Outside of the handler: an exception raised inside it would show the handled one too.
-    raise await words.put_away_of(edges.storage, asked.id, failed)
+    raise await words.put_away_of(edges.storage, message.id, failed)

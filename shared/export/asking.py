@@ -21,17 +21,17 @@ async def add_report(
 ) -> probes.Unreadable:
     """Decides whether the registration report is read; what the results say when it can't be read but should."""
     sources = {column.source for column in columns} - unreadable
-    wanted = REGISTRATION in sources
+    shown = REGISTRATION in sources
     helps = AUTHENTICATION in sources and edges.settings.authentication_ask == "registered" and not record.users
     if helps and (record.filter or record.scope.of_members):
         helps = await _is_worth_it(edges.graph, plan.expected)
-    if not wanted and not helps:
+    if not shown and not helps:
         return {}
-    found = await probes.unreadable_report(edges.graph, columns)
-    plan.report = not found
+    refused = await probes.unreadable_report(edges.graph, columns)
+    plan.report = not refused
     if helps and plan.report:
         plan.warnings.append({"code": "MethodsByReport", "reason": METHODS_BY_REPORT})
-    return found if wanted else {}
+    return refused if shown else {}
 
 
 async def _is_worth_it(graph: Graph, expected: int | None) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 
 from shared.errors import ExportError, GraphError, Transient
 from shared.export import members, selection
-from shared.export.context import Edges, ended, failure_of, read_plan, read_record
+from shared.export.context import Edges, failure_of, how_ended, read_plan, read_record
 from shared.export.messages import Checked, CheckTask, Failure, Staged
 from shared.files.columns import select_of
 from shared.graph import batches, pages
@@ -39,13 +39,13 @@ def by_name(range_: Range) -> bool:
     return bool(range_.prefixes or range_.except_prefixes)
 
 
-async def delta_link(connection: Graph) -> str:
+async def delta_link(graph: Graph) -> str:
     """A link that gives all renames from now on; empty where Graph has no delta for users."""
-    start = f"{connection.root}/users/delta?$deltatoken=latest&$select=id,userPrincipalName"
+    start = f"{graph.root}/users/delta?$deltatoken=latest&$select=id,userPrincipalName"
     link = ""
     try:
         advance = Advance(None)
-        async for page in pages.chain(connection, _ID, start):
+        async for page in pages.chain(graph, _ID, start):
             advance.page(0)
             link = page.delta_link or ""
     except Transient:
@@ -60,7 +60,7 @@ async def check(edges: Edges, task: CheckTask) -> Checked:
     record = await read_record(edges.storage, task.id)
     plan = await read_plan(edges.storage, record.id)
     if plan is None:
-        end = await ended(edges.storage, record.id)
+        end = await how_ended(edges.storage, record.id)
         return Checked(failed=end.failed, cancelled=end.cancelled)
     if record.users:
         return Checked(await selection.leave_doubles(edges.storage, record.id, task.staged))
@@ -74,11 +74,11 @@ async def check(edges: Edges, task: CheckTask) -> Checked:
             inside = await members.load(edges, record.id)
             renamed = [user for user in renamed if inside.place(key_of(user.id)) is not None]
         staged = [each for each in task.staged if each.range in ranges]
-        found, twice = await _found_in(edges, record.id, staged, {key_of(user.id) for user in renamed})
+        places_by_key, twice = await _places_of(edges, record.id, staged, {key_of(user.id) for user in renamed})
         again.update(twice)
         for user in renamed:
             belongs = {at for at, each in ranges.items() if _keeps(each, user)}
-            places = found[key_of(user.id)]
+            places = places_by_key[key_of(user.id)]
             # With a caller's filter it may not be meant at all: whoever is not there after a second reading is not.
             if places != belongs and not (record.filter and not places and task.reading):
                 again |= places | belongs
@@ -94,42 +94,42 @@ async def check(edges: Edges, task: CheckTask) -> Checked:
     return Checked(sorted(again))
 
 
-async def _renamed(connection: Graph, link: str, select: tuple[str, ...]) -> list[User]:
+async def _renamed(graph: Graph, link: str, select: tuple[str, ...]) -> list[User]:
     """Who has changed since the link was made, as they are now; the deleted ones are left out."""
     changed: dict[str, None] = {}
     advance = Advance(MOST_RENAMED // 2)
-    async for page in pages.chain(connection, _ID, link):
+    async for page in pages.chain(graph, _ID, link):
         known = len(changed)
         changed.update(dict.fromkeys(user.id for user in page.value))
         advance.page(len(changed) - known)
-    return await _living(connection, list(changed), select)
+    return await _living(graph, list(changed), select)
 
 
-async def _living(connection: Graph, ids: list[str], select: tuple[str, ...]) -> list[User]:
+async def _living(graph: Graph, ids: list[str], select: tuple[str, ...]) -> list[User]:
     """Those of these users who are there, as they are now."""
     urls = [f"/users/{user_id}?$select={','.join(select)}" for user_id in ids]
     users = []
-    for answer in await batches.batch(connection, urls):
+    for answer in await batches.batch(graph, urls):
         if answer.status != 404:
             batches.raise_for(answer)
             users.append(user_of(bytes(answer.body)))
     return users
 
 
-async def _found_in(
-    edges: Edges, export_id: str, staged: list[Staged], wanted: set[bytes]
+async def _places_of(
+    edges: Edges, export_id: str, staged: list[Staged], renamed: set[bytes]
 ) -> tuple[defaultdict[bytes, set[int]], set[int]]:
     """In which ranges the wanted were staged, and the ranges that have someone whom another has too."""
     places: defaultdict[bytes, set[int]] = defaultdict(set)
     seen, twice = set[bytes](), set[bytes]()
     async for each, key in _keys(edges, export_id, staged):
-        if key in wanted:
+        if key in renamed:
             places[key].add(each.range)
         if not fresh(seen, key):
             twice.add(key)
     # Who was there first is not remembered: that would take five times the memory, for what hardly ever happens.
-    found = {each.range async for each, key in _keys(edges, export_id, staged if twice else []) if key in twice}
-    return places, found
+    overlapping = {each.range async for each, key in _keys(edges, export_id, staged if twice else []) if key in twice}
+    return places, overlapping
 
 
 async def _keys(edges: Edges, export_id: str, staged: list[Staged]) -> AsyncIterator[tuple[Staged, bytes]]:

@@ -8,9 +8,9 @@ don't have, and an execution that outlives its export (a zombie) does the same w
 
 import logging
 
-from shared.export.context import Edges, Ended, Record, ended, find_record
+from shared.export.context import Edges, Ended, Record, find_record, how_ended
 from shared.export.messages import Cleaned, CleanTask
-from shared.storage import blobs
+from shared.storage import blobs, erasing
 from shared.storage.names import (
     cancelled_name,
     ended_name,
@@ -33,14 +33,14 @@ async def clean(edges: Edges, task: CleanTask) -> Cleaned:
         # First, because it tells executions that end later to discard what they have staged: see `leave`.
         await blobs.delete(edges.storage, place_name(record.requested_by["id"], record.id))
         for name in _files(record):
-            await (blobs.erase if task.unpublish else blobs.discard_uncommitted)(edges.storage, name)
+            await (erasing.erase if task.unpublish else erasing.discard_uncommitted)(edges.storage, name)
         if record.users and (users := await blobs.read(edges.storage, users_name(record.id, record.attempt))):
             await blobs.write(edges.storage, kept_users_name(record.id), users)
         if record.saved:
             await blobs.write(edges.storage, ended_name(record.id), b"")
     # First what lets the notes of a cancelled export count: who sees that it is gone takes away its own.
     await blobs.delete(edges.storage, cancelled_name(task.id))
-    await blobs.delete_all(edges.storage, work_name(task.id, ""))
+    await erasing.delete_all(edges.storage, work_name(task.id, ""))
     return Cleaned()
 
 
@@ -49,16 +49,16 @@ async def leave(edges: Edges, record: Record, written: list[str]) -> Ended:
 
     While a person cancels, its notes still count, and `clean` is to come.
     """
-    found = await ended(edges.storage, record.id)
+    end = await how_ended(edges.storage, record.id, record.type)
     for name in written:
-        if not found.cancelled or not name.startswith(progress_name(record.id)):
+        if not end.cancelled or not name.startswith(progress_name(record.id)):
             await blobs.delete(edges.storage, name)
     # Before `clean`, `publish` may still need the blocks.
     if not await blobs.exists(edges.storage, place_name(record.requested_by["id"], record.id)):
         for name in _files(record):
-            await blobs.discard_uncommitted(edges.storage, name)
-    return found
+            await erasing.discard_uncommitted(edges.storage, name)
+    return end
 
 
 def _files(record: Record) -> tuple[str, str]:
-    return record.file_blob(), results_name(record.id)
+    return record.file_blob_name(), results_name(record.id)

@@ -19,7 +19,7 @@ from shared.graph.scopes import ALL, Scope
 from shared.graph.user_parts import Product
 from shared.settings import Settings
 from shared.storage import blobs
-from shared.storage.blobs import Storage
+from shared.storage.connection import Storage
 from shared.storage.names import cancelled_name, file_name, plan_name, progress_name, record_name
 
 EXPORT, COMPARISON = "export", "comparison"
@@ -96,12 +96,12 @@ class Record(msgspec.Struct, rename="camel", omit_defaults=True):
         """The name of the file, with its ending."""
         return self.file_name + self.chosen_format().ending
 
-    def file_blob(self) -> str:
+    def file_blob_name(self) -> str:
         return file_name(self.id, self.file())
 
 
 class Plan(msgspec.Struct, rename="camel"):
-    """What plan found and every export needs: `work/{id}/plan.json`. It is there as long as the export goes on."""
+    """What `plan` has decided and every lane needs: `work/{id}/plan.json`. It exists as long as the export goes on."""
 
     ranges: list[Json]
     advanced: bool
@@ -134,8 +134,8 @@ class Plan(msgspec.Struct, rename="camel"):
 
 async def find_record(storage: Storage, export_id: str) -> Record | None:
     """The request of an export, None when there is none."""
-    found = await blobs.read(storage, record_name(export_id))
-    return msgspec.json.decode(found, type=Record) if found else None
+    data = await blobs.read(storage, record_name(export_id))
+    return msgspec.json.decode(data, type=Record) if data else None
 
 
 async def read_record(storage: Storage, export_id: str) -> Record:
@@ -153,8 +153,8 @@ async def progress(storage: Storage, export_id: str) -> list[Json]:
 
 async def read_plan(storage: Storage, export_id: str) -> Plan | None:
     """The plan of an export; None when that has ended, which also tells an activity to stop."""
-    found = await blobs.read(storage, plan_name(export_id))
-    return msgspec.json.decode(found, type=Plan) if found else None
+    data = await blobs.read(storage, plan_name(export_id))
+    return msgspec.json.decode(data, type=Plan) if data else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +165,16 @@ class Ended:
     cancelled: bool = False
 
 
-async def ended(storage: Storage, export_id: str) -> Ended:
-    """What an activity returns when the plan is gone."""
-    if await blobs.exists(storage, cancelled_name(export_id)):
+async def cancel_requested(storage: Storage, export_id: str) -> bool:
+    """Whether a person has cancelled, and the export has not ended yet."""
+    return await blobs.exists(storage, cancelled_name(export_id))
+
+
+async def how_ended(storage: Storage, export_id: str, kind: str = EXPORT) -> Ended:
+    """What an activity returns when the plan of the export or comparison is gone."""
+    if await cancel_requested(storage, export_id):
         return Ended(cancelled=True)
-    return Ended(failed=Failure("StateLost", "The plan of the export is missing in the storage."))
+    return Ended(failed=Failure("StateLost", f"The plan of the {kind} is missing in the storage."))
 
 
 def failure_of(problem: ExportError) -> Failure:

@@ -15,7 +15,7 @@ import msgspec
 from shared.export.messages import PublishTask
 from shared.graph.client import Tally
 from shared.storage import blobs
-from shared.storage.blobs import Storage
+from shared.storage.connection import Storage
 from shared.storage.names import results_name, work_name
 
 NOTE_SECONDS = 10.0
@@ -41,10 +41,10 @@ async def note(storage: Storage, export_id: str, tally: Tally) -> None:
 
 async def with_noted(storage: Storage, task: PublishTask) -> PublishTask:
     """The task with what was noted."""
-    noted = [blobs.summary_of(blob) async for blob in blobs.listing(storage, work_name(task.id, "cost-"))]
-    if not noted:
+    notes = [blobs.summary_of(blob) async for blob in blobs.listing(storage, work_name(task.id, "cost-"))]
+    if not notes:
         return task
     names = ("requests", "retries", "restarts", "throttled")
     return msgspec.structs.replace(
-        task, **{name: (getattr(task, name) or 0) + sum(each[name] for each in noted) for name in names}
+        task, **{name: (getattr(task, name) or 0) + sum(each[name] for each in notes) for name in names}
     )

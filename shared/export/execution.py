@@ -65,7 +65,7 @@ class Unwanted(Exception):
     """The export has ended: its plan no longer exists."""
 
 
-async def goes_on(run: Execution) -> bool:
+async def has_time(run: Execution) -> bool:
     """Whether there is time for more. Raises Unwanted when the export has ended."""
     now = run.edges.clock()
     if now - run.started > SEGMENT_SECONDS:

@@ -24,11 +24,11 @@ def _said(step: str, text: str) -> str:
 
     The SDK puts the failure's details after " \\n ": a .NET exception as JSON, with stack traces. The log has those.
     """
-    said = text.partition(" \n ")[0].strip()
-    said = said.removeprefix(f"Activity function '{step}' failed:").strip()
-    said = re.sub(r"\AResult: Failure\s+Exception: ", "", said)
-    said = re.split(r'\s*(?:\n\s*(?:Stack:|File ")|Traceback \(most recent|\{"\$type")', said)[0]
-    said = re.sub(rf"\A(?:{_OWN}): ", "", said)
+    message = text.partition(" \n ")[0].strip()
+    message = message.removeprefix(f"Activity function '{step}' failed:").strip()
+    message = re.sub(r"\AResult: Failure\s+Exception: ", "", message)
+    message = re.split(r'\s*(?:\n\s*(?:Stack:|File ")|Traceback \(most recent|\{"\$type")', message)[0]
+    message = re.sub(rf"\A(?:{_OWN}): ", "", message)
     # A query may hold a signature.
-    said = re.sub(r"(https?://[^\s?]*)\?\S*", r"\1", said)
-    return " ".join(said.split()) or "it gave no reason"
+    message = re.sub(r"(https?://[^\s?]*)\?\S*", r"\1", message)
+    return " ".join(message.split()) or "it gave no reason"

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
@@ -15,8 +14,6 @@ from shared.graph import batches, lists
 from shared.graph.client import Graph
 from shared.graph.user_parts import Product
 from shared.storage import blobs
-
-Found = TypeVar("Found")
 
 GROUP_MEMBERS, UNITS, LICENSE_NAMES, ROLE_NAMES = (
     "GroupMember.Read.All",
@@ -72,22 +69,23 @@ async def products(graph: Graph, columns: list[Column], names: bytes | None) -> 
     """
     if not any(column.source in LICENSES for column in columns):
         return {}, []
-    found = dict(PRODUCTS) if names is None else read_csv(names)
-    by_part = {each.part_number.lower(): each.name for each in found.values()}
+    by_sku = dict(PRODUCTS) if names is None else read_csv(names)
+    by_part = {each.part_number.lower(): each.name for each in by_sku.values()}
     try:
         skus = await lists.everything(graph, "/subscribedSkus?$select=skuId,skuPartNumber", _Sku)
     except Transient:
         raise
     except GraphError as problem:
-        asked = [column for column in columns if column.source in LICENSES]
-        entry = {**refusal(problem, asked, asked[0].source), "column": ", ".join(each.header for each in asked)}
+        licensed = [column for column in columns if column.source in LICENSES]
+        headers = ", ".join(each.header for each in licensed)
+        entry = {**refusal(problem, licensed, licensed[0].source), "column": headers}
         entry["reason"] += " Products are named as far as the app itself knows them, else by their id."
-        return found, [entry]
+        return by_sku, [entry]
     for sku in skus:
         key, part = sku.sku_id.lower(), sku.sku_part_number or sku.sku_id
-        known = found.get(key)
-        found[key] = Product(part, known.name if known else by_part.get(part.lower(), part))
-    return found, []
+        known = by_sku.get(key)
+        by_sku[key] = Product(part, known.name if known else by_part.get(part.lower(), part))
+    return by_sku, []
 
 
 async def roles(graph: Graph, columns: list[Column]) -> tuple[dict[str, list[str]], list[Json], bool]:
@@ -107,11 +105,11 @@ async def roles(graph: Graph, columns: list[Column]) -> tuple[dict[str, list[str
         scope = (each.directory_scope_id or "/").removeprefix(_UNIT).strip("/")
         by_principal[each.principal_id.lower()].add(f"{name} ({units.get(scope, scope)})" if scope else name)
     members, more = await _members(graph, columns, list(by_principal))
-    found: defaultdict[str, set[str]] = defaultdict(set)
+    by_user: defaultdict[str, set[str]] = defaultdict(set)
     for principal, names in by_principal.items():
         for user in (principal, *members.get(principal, ())):
-            found[user] |= names
-    return {user: sorted(names) for user, names in found.items()}, errors + more, True
+            by_user[user] |= names
+    return {user: sorted(names) for user, names in by_user.items()}, errors + more, True
 
 
 async def _unit_names(
@@ -144,7 +142,7 @@ async def _members(
     for group in others:
         path = f"/groups/{group}/transitiveMembers/microsoft.graph.user?$select=id&$top=999&$count=true"
         try:
-            found = await lists.everything(graph, path, _Object, advanced=True)
+            users = await lists.everything(graph, path, _Object, advanced=True)
         except Transient:
             raise
         except GraphError as problem:
@@ -153,7 +151,7 @@ async def _members(
             if problem.status != 404:  # A service principal is no group.
                 return members, [refusal(problem, columns, ROLES)]
         else:
-            members[group] = [each.id.lower() for each in found]
+            members[group] = [each.id.lower() for each in users]
     return members, []
 
 

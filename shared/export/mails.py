@@ -44,14 +44,14 @@ async def ids_of(graph: Graph, texts: dict[int, str]) -> tuple[dict[int, str], d
 async def _owners(graph: Graph, answer: Answer) -> list[_Owner]:
     batches.raise_for(answer)
     try:
-        found = msgspec.json.decode(answer.body, type=_Owners)
+        page = msgspec.json.decode(answer.body, type=_Owners)
     except (msgspec.DecodeError, UnicodeDecodeError) as problem:
         reason = f"Graph's answer has an unknown form: {problem}"
         raise GraphError(answer.status, "UnreadableAnswer", reason) from problem
-    if found.next_link:  # A page may be empty and not the last one.
-        rest = lists.read(graph, "", _Owner, found.next_link)
-        found.value += [each async for page, _ in rest for each in page]
-    return found.value
+    if page.next_link:  # A page may be empty and not the last one.
+        following = lists.read(graph, "", _Owner, page.next_link)
+        page.value += [each async for more, _ in following for each in more]
+    return page.value
 
 
 def _only(owners: list[_Owner], text: str) -> str | None:

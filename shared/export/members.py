@@ -86,7 +86,7 @@ async def list_ids(graph: Graph, record: Record, expected: int | None) -> list[s
     restarts = 0
     while True:
         try:
-            found, counted = await _list_once(graph, record, expected)
+            ids, counted = await _list_once(graph, record, expected)
         except ChainBroken:
             restarts += 1
             if restarts == MAX_RESTARTS:
@@ -94,28 +94,28 @@ async def list_ids(graph: Graph, record: Record, expected: int | None) -> list[s
                 raise ExportError("MembersUnreadable", reason) from None
             graph.tally.restarts += 1
             continue
-        if is_settled(len(found), counted, [len(each) for each in readings]):
-            return found
-        readings.append(found)
+        if is_settled(len(ids), counted, [len(each) for each in readings]):
+            return ids
+        readings.append(ids)
 
 
 async def _list_once(graph: Graph, record: Record, expected: int | None) -> tuple[list[str], int | None]:
     """The ids of one reading, and how many Graph counted on its first page."""
-    found: dict[str, None] = {}
+    ids: dict[str, None] = {}
     counted: int | None = None
     advance = Advance(expected)
     async for page in pages.chain(graph, query_of(record)):
-        known, counted = len(found), counted if page.count is None else page.count
-        found.update(dict.fromkeys(user.id.lower() for user in page.value))
+        known, counted = len(ids), counted if page.count is None else page.count
+        ids.update(dict.fromkeys(user.id.lower() for user in page.value))
         if page.next_link:
-            advance.page(len(found) - known)
-    return list(found), counted
+            advance.page(len(ids) - known)
+    return list(ids), counted
 
 
-def is_settled(found: int, counted: int | None, before: Sequence[int]) -> bool:
+def is_settled(read: int, counted: int | None, before: Sequence[int]) -> bool:
     """Whether a reading is as long as Graph counted on its own first page, or as one before. Else a link may have been
     lost: it is read again, a bounded number of times."""
-    return counted is None or found == counted or found in before or len(before) + 1 >= MAX_READINGS
+    return counted is None or read == counted or read in before or len(before) + 1 >= MAX_READINGS
 
 
 async def write_list(edges: Edges, export_id: str, ids: list[str]) -> str:
@@ -130,7 +130,7 @@ async def read_all(edges: Edges, export_id: str, state: str) -> Reported:
     """Reads the keys of many members on, for about two minutes. `state`: of the execution before; empty: none."""
     record = await read_record(edges.storage, export_id)
     try:
-        return await _read_segment(edges, record, await _state(edges, export_id, state))
+        return await _read_segment(edges, record, await _read_state(edges, export_id, state))
     except Transient:
         raise
     except GraphError as problem:
@@ -156,31 +156,31 @@ async def _read_segment(edges: Edges, record: Record, state: _State) -> Reported
     except ChainBroken:
         if state.restarts >= MAX_RESTARTS:
             raise
-        return await _goes_on(edges, record.id, _State(restarts=state.restarts + 1, before=state.before))
+        return await _keep_state(edges, record.id, _State(restarts=state.restarts + 1, before=state.before))
     if link:
-        left = _State(link, b"".join(keys), state.restarts, advance.barren, counted, state.before)
-        return await _goes_on(edges, record.id, left)
+        following = _State(link, b"".join(keys), state.restarts, advance.barren, counted, state.before)
+        return await _keep_state(edges, record.id, following)
     if not is_settled(len(keys), counted, state.before):
-        again = _State(restarts=state.restarts, before=[*state.before, len(keys)])
-        return await _goes_on(edges, record.id, again)
+        following = _State(restarts=state.restarts, before=[*state.before, len(keys)])
+        return await _keep_state(edges, record.id, following)
     # Of two executions the first counts: ranges may be read by it.
     await blobs.write_once(edges.storage, members_name(record.id), b"".join(sorted(keys)))
     return Reported()
 
 
-async def _goes_on(edges: Edges, export_id: str, state: _State) -> Reported:
+async def _keep_state(edges: Edges, export_id: str, state: _State) -> Reported:
     execution = secrets.token_hex(6)
     await blobs.write(edges.storage, members_name(export_id, execution), msgspec.msgpack.encode(state))
     return Reported(state=f"{NAME}{execution}")
 
 
-async def _state(edges: Edges, export_id: str, name: str) -> _State:
+async def _read_state(edges: Edges, export_id: str, name: str) -> _State:
     if not name:
         return _State()
-    found = await blobs.read(edges.storage, members_name(export_id, name.removeprefix(NAME)))
-    if found is None:
+    data = await blobs.read(edges.storage, members_name(export_id, name.removeprefix(NAME)))
+    if data is None:
         raise ExportError("StateLost", "What was read of the members can't be found.")
-    return msgspec.msgpack.decode(found, type=_State)
+    return msgspec.msgpack.decode(data, type=_State)
 
 
 async def load(edges: Edges, export_id: str) -> Members:
@@ -189,10 +189,10 @@ async def load(edges: Edges, export_id: str) -> Members:
         name = members_name(export_id)
         kept: Members | None = edges.kept.get(name)
         if kept is None:
-            found = await blobs.read(edges.storage, name)
-            if found is None:
+            data = await blobs.read(edges.storage, name)
+            if data is None:
                 raise ExportError("StateLost", "The list of the members can't be found.")
-            kept = edges.kept[name] = Members(found)
+            kept = edges.kept[name] = Members(data)
         return kept
 
 
@@ -203,10 +203,10 @@ async def absent(edges: Edges, export_id: str, staged: list[Staged]) -> list[str
         return []  # A range brings nobody twice, and no two ranges the same one.
     brought = bytearray(len(members))
     for each in staged:
-        found = await blobs.read(edges.storage, ids_name(export_id, each.prefix))
-        if found is None:
+        data = await blobs.read(edges.storage, ids_name(export_id, each.prefix))
+        if data is None:
             raise ExportError("StateLost", "The list of users of a range is missing in the storage.")
-        for place in map(members.place, split(found)):
+        for place in map(members.place, split(data)):
             if place is not None:
                 brought[place] = 1
     # Ids of users are GUIDs: those of others would be digests here, which nobody can ask for.

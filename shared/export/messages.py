@@ -235,7 +235,7 @@ def received(message: Any, kind: type[Kind]) -> Kind:
 
 def counted(staged: Iterable[Staged]) -> Counter[str]:
     """What these have counted for warnings, together."""
-    found: Counter[str] = Counter()
+    totals: Counter[str] = Counter()
     for each in staged:
-        found.update(each.counted)
-    return found
+        totals.update(each.counted)
+    return totals

@@ -32,10 +32,10 @@ async def notify(edges: Edges, task: NotifyTask, post: Post) -> Notified:
     host = urlsplit(url.decode()).hostname or ""
     if not any(host_matches(host, pattern) for pattern in edges.settings.callback_hosts):
         return _warning(f"The host {host} is not one of EXPORT_CALLBACK_HOSTS any more; nothing was posted.")
-    found = await read_results(edges.storage, record.id)
+    published = await read_results(edges.storage, record.id)
     # The receiver has no roles that could be checked.
     receiver = Receiver(f"callback host {host}", reads_authentication=edges.settings.all_read_authentication)
-    body = await with_links(edges.storage, edges.settings, record, found or {}, datetime.now(UTC), receiver)
+    body = await with_links(edges.storage, edges.settings, record, published or {}, datetime.now(UTC), receiver)
     logging.info("The callback of export %s is sent to %s.", record.id, host)
     status = await post(url.decode(), msgspec.json.encode(body))
     if 200 <= status < 300:

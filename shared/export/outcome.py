@@ -11,8 +11,8 @@ from shared.export.messages import Json
 from shared.files import formats, results
 from shared.files.columns import authentication_of
 from shared.settings import Settings
-from shared.storage import blobs
-from shared.storage.blobs import Storage
+from shared.storage import blobs, sas
+from shared.storage.connection import Storage
 from shared.storage.names import results_name
 
 ERRORS_SHOWN = 100
@@ -35,14 +35,14 @@ async def read_results(storage: Storage, export_id: str, errors: int = ERRORS_SH
     start_of_file = await blobs.read(storage, results_name(export_id), most=results.HEAD_BYTES)
     if not start_of_file:
         return None
-    found = results.first_errors(start_of_file, errors)
+    body = results.first_errors(start_of_file, errors)
     # An older version has published without it.
-    failed = found["errors"][-1:] if found["status"] == results.FAILED else []
-    return verdict.error(*failed or [None], cancelled=found["status"] == results.CANCELLED) | found
+    failed = body["errors"][-1:] if body["status"] == results.FAILED else []
+    return verdict.error(*failed or [None], cancelled=body["status"] == results.CANCELLED) | body
 
 
 async def with_links(
-    storage: Storage, settings: Settings, record: Record, found: Json, now: datetime, receiver: Receiver
+    storage: Storage, settings: Settings, record: Record, body: Json, now: datetime, receiver: Receiver
 ) -> Json:
     """The results with links to the files, made for this answer and stored nowhere; the log says for whom."""
     expires = now + timedelta(minutes=settings.sas_minutes)
@@ -50,31 +50,31 @@ async def with_links(
     async def link(blob: str, file_name: str) -> str:
         # The storage's log has it with each download: so it is known who was given the link that was used.
         correlation = str(uuid.uuid4()) if storage.by_identity else ""
-        made = await blobs.link(
+        url = await sas.link(
             storage, blob, file_name, now, expires, ip_range=settings.sas_ip_range, correlation_id=correlation
         )
         file, known = blob.rpartition("/")[2], correlation or "none"
         logging.info("Links for export %s were made for %s: %s, correlation %s", record.id, receiver.id, file, known)
-        return made
+        return url
 
     links: Json = {"expiresOn": expires.isoformat(timespec="seconds").replace("+00:00", "Z")}
-    body = {**found, "type": record.type, "download": links}
-    if found.get("completedDateTime"):
+    answer = {**body, "type": record.type, "download": links}
+    if body.get("completedDateTime"):
         links["results"] = await link(
             results_name(record.id), _cut(record.file_name, MAX_NAME_BYTES - len(_RESULTS)) + _RESULTS
         )
-    if found.get("file"):
+    if body.get("file"):
         withheld = () if receiver.reads_authentication else authentication_of(record.columns)
         if withheld:
             reason = f"There is no link to the file, because you have no role for its columns {', '.join(withheld)}"
             reason += " (setting EXPORT_AUTHENTICATION_ROLES)."
-            body |= {"notes": [reason]}
-            body |= {"warnings": [*found["warnings"], {"code": "FileWithheld", "reason": reason}]}
+            answer |= {"notes": [reason]}
+            answer |= {"warnings": [*body["warnings"], {"code": "FileWithheld", "reason": reason}]}
         else:
-            links["file"] = await link(record.file_blob(), found["file"]["name"])
+            links["file"] = await link(record.file_blob_name(), body["file"]["name"])
             if record.format == formats.CSV:
                 links["csv"] = links["file"]
-    return body
+    return answer
 
 
 def _cut(name: str, most: int) -> str:

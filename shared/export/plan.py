@@ -6,12 +6,12 @@ import msgspec
 
 from shared.errors import ExportError, Transient
 from shared.export import check, planning, sizes
-from shared.export.context import Edges, Record, ended, failure_of, find_record, read_plan, read_record
+from shared.export.context import Edges, Record, failure_of, find_record, how_ended, read_plan, read_record
 from shared.export.messages import Planned, PlanTask
 from shared.ranges import splitting
 from shared.ranges.ranges import from_dict
 from shared.storage import blobs
-from shared.storage.blobs import Storage
+from shared.storage.connection import Storage
 from shared.storage.names import deleted_name, place_name, plan_name, record_name, results_name
 
 
@@ -35,12 +35,12 @@ async def plan(edges: Edges, task: PlanTask) -> Planned:
         # An earlier execution was first, and lanes may be reading by its plan: a second one would have other borders.
         first = await read_plan(edges.storage, record.id)
         if first is None:
-            return await _ended(edges, record)
+            return await _without_plan(edges, record)
         planned = first
     elif await blobs.read(edges.storage, results_name(record.id), most=1) is not None:
         # This execution has outlived the export (a zombie): everything was removed already, and nobody comes again.
         await blobs.delete(edges.storage, name)
-        return await _ended(edges, record)
+        return await _without_plan(edges, record)
     ranges = [from_dict(each) for each in planned.ranges]
     lanes = splitting.share(ranges, sizes.lanes_of(record, edges.settings))
     touched: list[int] = []
@@ -59,8 +59,8 @@ async def plan(edges: Edges, task: PlanTask) -> Planned:
     )
 
 
-async def _ended(edges: Edges, record: Record) -> Planned:
-    end = await ended(edges.storage, record.id)
+async def _without_plan(edges: Edges, record: Record) -> Planned:
+    end = await how_ended(edges.storage, record.id)
     return Planned(failed=end.failed, cancelled=end.cancelled)
 
 

@@ -94,8 +94,8 @@ async def _expanded(graph: Graph, columns: list[Column]) -> tuple[int, bool]:
 
 
 async def _split(edges: Edges, record: Record, columns: list[Column], page: int) -> tuple[Plan, probes.Unreadable]:
-    asked = listed_filter(record)
-    advanced = not await probes.takes_by_default(edges.graph, asked)
+    filter_ = listed_filter(record)
+    advanced = not await probes.takes_by_default(edges.graph, filter_)
 
     # Ranges of as many pages, whatever Graph sends on one.
     most = max(edges.settings.range_users * page // PAGE, 1)
@@ -106,7 +106,7 @@ async def _split(edges: Edges, record: Record, columns: list[Column], page: int)
         return sizes.range_size(total, most, edges.settings.parallel, least)
 
     # With a filter on signInActivity Graph takes none on another property, so ours would all be refused.
-    alone = odata.mentions(asked, SIGN_IN)
+    alone = odata.mentions(filter_, SIGN_IN)
     now = int(datetime.now(UTC).timestamp())
     planner = (
         splitting.leave_whole(size_of) if alone else splitting.split(size_of, now, min(most, PAGES_BEFORE_NAMES * page))
@@ -134,10 +134,10 @@ async def _drive(
     answer: Answers | None = None
     while True:
         try:
-            asked = next(planner) if answer is None else planner.send(answer)
+            level = next(planner) if answer is None else planner.send(answer)
         except StopIteration as end:
             split: tuple[int | None, list[Range] | None] = end.value
             return split
         if await blobs.read(edges.storage, cancelled_name(record.id)) is not None:
             raise Cancelled
-        answer = await questions.answers(edges.graph, record, asked, advanced=advanced)
+        answer = await questions.answers(edges.graph, record, level, advanced=advanced)

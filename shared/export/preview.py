@@ -93,8 +93,8 @@ async def _preview(graph: Graph, settings: Settings, record: Record, users: Sequ
     page, expands = await probes.expanded_page(graph, related[0]) if related else (None, True)
     one_by_one = Query(select_of(columns, unreadable), expand=relations.EXPANDS[related[0]] if related else "")
     if users:
-        found, failed = await _selected(graph, users, one_by_one)
-        seen = _Seen(len(users), found, one_by_one, batches.BATCH, len(users), problems=failed)
+        selected, failed = await _selected(graph, users, one_by_one)
+        seen = _Seen(len(users), selected, one_by_one, batches.BATCH, len(users), problems=failed)
     elif record.scope.of_members:
         seen = await _members(graph, record, one_by_one, page)
     else:
@@ -129,24 +129,24 @@ async def _listed(
         expands_advanced=expands,
     )
     counting = scoped.deleted_count if record.scope.deleted else functools.partial(_count, query=query)
-    count, found = await asyncio.gather(
+    count, users = await asyncio.gather(
         counting(graph, record), _first(graph, query, purged=has_sign_ins(record, query.select))
     )
-    return _Seen(count, found, query, min(query.top, page or pages.PAGE), count)
+    return _Seen(count, users, query, min(query.top, page or pages.PAGE), count)
 
 
 async def _members(graph: Graph, record: Record, query: Query, page: int | None) -> _Seen:
     """Of the members of a group or unit."""
-    looked = await scoped.look(graph, record)
-    some = await _first(graph, members.query_of(record), purged=False)
-    ids = [user.id for user in some]
-    found, failed = await _selected(graph, ids, query, chosen=False) if ids else ([], [])
-    count, problems = looked.members, [*looked.problems, *failed]
-    if members.are_few(count, looked.total, query.select):
-        return _Seen(count, found, query, batches.BATCH, count, count or 0, problems)
+    scope = await scoped.look(graph, record)
+    first = await _first(graph, members.query_of(record), purged=False)
+    ids = [user.id for user in first]
+    users, failed = await _selected(graph, ids, query, chosen=False) if ids else ([], [])
+    count, problems = scope.members, [*scope.problems, *failed]
+    if members.are_few(count, scope.total, query.select):
+        return _Seen(count, users, query, batches.BATCH, count, count or 0, problems)
     tenant = range_query(graph, record, Range(kind="all"), advanced=False)
     size = min(tenant.top, page or pages.PAGE)
-    return _Seen(count, found, query, size, looked.total, count or 0, problems)
+    return _Seen(count, users, query, size, scope.total, count or 0, problems)
 
 
 async def _unread_report(graph: Graph, columns: list[Column]) -> probes.Unreadable:
@@ -207,9 +207,9 @@ async def _first(graph: Graph, query: Query, *, purged: bool) -> list[User]:
 async def _selected(
     graph: Graph, users: Sequence[str], query: Query, *, chosen: bool = True
 ) -> tuple[list[User], list[Json]]:
-    some = msgspec.json.encode(users[:ROWS])
+    listed = msgspec.json.encode(users[:ROWS])
     range_ = Range(kind="users", low=0, high=min(ROWS, len(users)), expected=None)
-    steps = [step async for step in selection.read(graph, some, range_, query, chosen=chosen)]
+    steps = [step async for step in selection.read(graph, listed, range_, query, chosen=chosen)]
     return [user for step in steps for user in step.users], [e for step in steps for e in step.errors]
 
 

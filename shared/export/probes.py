@@ -42,9 +42,9 @@ async def unreadable_properties(graph: Graph, columns: list[Column], path: str =
     Some national clouds lack properties, and an unknown name is a 400 for the whole request. signInActivity needs a
     permission and a licence of its own.
     """
-    found: Unreadable = {}
+    unreadable: Unreadable = {}
     while True:
-        select = select_of(columns, found)
+        select = select_of(columns, unreadable)
         try:
             await anext(pages.chain(graph, Query(select, top=1, path=path)))
         except Transient:
@@ -59,9 +59,9 @@ async def unreadable_properties(graph: Graph, columns: list[Column], path: str =
                 where = "in this tenant" if source.startswith("extension_") else "in this cloud"
                 reason = f"Users have no {source} {where}, so the cells are empty."
                 entry |= {"code": "PropertyMissing", "reason": reason}
-            found[source] = [entry] if headers else []
+            unreadable[source] = [entry] if headers else []
         else:
-            return found
+            return unreadable
 
 
 def _refused(problem: GraphError, select: tuple[str, ...]) -> str:

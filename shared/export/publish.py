@@ -17,7 +17,7 @@ from shared.files import formats, results
 from shared.files.columns import Column, columns_of
 from shared.files.deflate import Segment
 from shared.files.xlsx import SHEET_USERS
-from shared.storage import blobs
+from shared.storage import blobs, staging
 from shared.storage.names import block_name, plan_name, prefix_name, results_name, segments_name
 
 _OWN = prefix_name(0, 0, "publish".ljust(12, "-"))
@@ -54,7 +54,7 @@ async def publish(edges: Edges, task: PublishTask, sheet_users: int = SHEET_USER
     count = len(errors) + sum(each.errors for each in listed)
     status = verdict.status(failed, count, cancelled=bool(task.cancelled))
     # Without a file this number only shows how far the export came, unfinished ranges included.
-    noted = 0 if file else sum(note["rows"] for note in await progress(edges.storage, record.id))
+    rows_read = 0 if file else sum(note["rows"] for note in await progress(edges.storage, record.id))
     fields = {
         "id": record.id,
         "status": status,
@@ -63,11 +63,11 @@ async def publish(edges: Edges, task: PublishTask, sheet_users: int = SHEET_USER
         "requestedBy": record.requested_by,
         "createdDateTime": record.created_date_time,
         "completedDateTime": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "counts": {"exported": max(totals.rows, noted), "expected": task.expected, "errors": count, **_costs(task)},
+        "counts": {"exported": max(totals.rows, rows_read), "expected": task.expected, "errors": count, **_costs(task)},
         "rate": _rate(totals.rows, task, time.time() - await _began(edges, record)),
         "file": file,
         "warnings": [
-            *told(record),
+            *warnings_of(record),
             *task.warnings,
             *(verdict.warnings(record, task.expected, totals) if file else ()),
         ],
@@ -100,7 +100,7 @@ async def _began(edges: Edges, record: Record) -> float:
     return (plan and plan.began) or datetime.fromisoformat(record.created_date_time).timestamp()
 
 
-def told(record: Record) -> list[Json]:
+def warnings_of(record: Record) -> list[Json]:
     """What the answer to the POST has said, as warnings."""
     return [{"code": "ColumnsLeftOut", "reason": note} for note in record.notes]
 
@@ -117,7 +117,7 @@ async def publish_file(
 
     Raises Outlived.
     """
-    name, file = record.file_blob(), record.chosen_format(sheet_users)
+    name, file = record.file_blob_name(), record.chosen_format(sheet_users)
     segments = await _segments(edges, record.id, staged) if file.deflated else [Segment(0, 0, 0, 0)] * totals.blocks
     if file.deflated and sum(each.users for each in segments) != totals.rows:
         if await blobs.exists(edges.storage, results_name(record.id)):
@@ -132,11 +132,11 @@ async def publish_file(
     for number, (data, following) in enumerate(pieces):
         if data:
             ids.append(block_name(_OWN, number))
-            await blobs.stage(edges.storage, name, ids[-1], data)
+            await staging.stage(edges.storage, name, ids[-1], data)
         ids += itertools.islice(blocks, following)
     try:
-        size = await blobs.commit(edges.storage, name, ids, file.content_type)
-    except blobs.BlockMissing:
+        size = await staging.commit(edges.storage, name, ids, file.content_type)
+    except staging.BlockMissing:
         reason = "The storage has lost a block that was staged for the file. Nothing was published."
         return None, Failure("FileIncomplete", reason)
     expected = sum(len(data) for data, _ in pieces) + totals.bytes
@@ -162,9 +162,9 @@ async def _segments(edges: Edges, export_id: str, staged: list[Staged]) -> list[
     names = [segments_name(export_id, each.prefix) for each in staged if each.blocks]
     segments: list[Segment] = []
     for first in range(0, len(names), _READ_AT_ONCE):
-        some = (blobs.read(edges.storage, name) for name in names[first : first + _READ_AT_ONCE])
-        for noted in await asyncio.gather(*some):
-            segments += msgspec.msgpack.decode(noted, type=list[Segment]) if noted else ()
+        reads = (blobs.read(edges.storage, name) for name in names[first : first + _READ_AT_ONCE])
+        for data in await asyncio.gather(*reads):
+            segments += msgspec.msgpack.decode(data, type=list[Segment]) if data else ()
     return segments
 
 
@@ -172,8 +172,8 @@ async def publish_results(edges: Edges, record: Record, fields: Json, errors: li
     """Commits the results: fields, the errors that hold for all users, then those of the users."""
     name = results_name(record.id)
     head = results.head(fields) + results.lines(errors)
-    await blobs.stage(edges.storage, name, block_name(_OWN, 0), head)
-    await blobs.stage(edges.storage, name, block_name(_OWN, 1), results.TAIL)
+    await staging.stage(edges.storage, name, block_name(_OWN, 0), head)
+    await staging.stage(edges.storage, name, block_name(_OWN, 1), results.TAIL)
     ids = [block_name(_OWN, 0)]
     for each in staged:
         for block in range(each.error_blocks):
@@ -185,4 +185,4 @@ async def publish_results(edges: Edges, record: Record, fields: Json, errors: li
     if fields["file"]:
         shown = {key: value for key, value in fields["file"].items() if key != "guarded"}
         summary["file"] = {**shown, "columns": len(shown["columns"])}
-    await blobs.commit(edges.storage, name, [*ids, block_name(_OWN, 1)], "application/json", summary)
+    await staging.commit(edges.storage, name, [*ids, block_name(_OWN, 1)], "application/json", summary)

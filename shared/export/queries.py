@@ -12,7 +12,7 @@ from shared.ranges.ranges import Range, question
 
 
 def range_query(
-    connection: Graph,
+    graph: Graph,
     record: Record,
     range_: Range,
     *,
@@ -30,10 +30,10 @@ def range_query(
     advanced = advanced or range_.kind == "null" or bool(range_.prefixes or range_.except_prefixes)
     expand = relations.EXPANDS[related[0]] if related and (expands_advanced or not advanced) else ""
     path = record.scope.path if record.scope.deleted else pages.USERS
-    asked = listed_filter(record)
-    query = Query(select, asked, advanced, _top(record, select, advanced=advanced), path, expand=expand)
-    room = pages.MAX_URL - len(pages.url_of(connection, query)) - len("&$filter=() and ()")
-    return replace(query, filter=odata.both(asked, question(range_, room)))
+    filter_ = listed_filter(record)
+    query = Query(select, filter_, advanced, _top(record, select, advanced=advanced), path, expand=expand)
+    room = pages.MAX_URL - len(pages.url_of(graph, query)) - len("&$filter=() and ()")
+    return replace(query, filter=odata.both(filter_, question(range_, room)))
 
 
 def listed_filter(record: Record) -> str:
@@ -52,6 +52,6 @@ def _top(record: Record, select: Collection[str], *, advanced: bool) -> int:
     return pages.SIGN_IN_PAGE if has_sign_ins(record, select) else pages.PAGE
 
 
-def fits(connection: Graph, query: Query) -> bool:
+def fits(graph: Graph, query: Query) -> bool:
     """False when Graph would refuse the URL: those of advanced queries are limited."""
-    return not query.advanced or len(pages.url_of(connection, query)) <= pages.MAX_URL
+    return not query.advanced or len(pages.url_of(graph, query)) <= pages.MAX_URL

@@ -13,7 +13,7 @@ from shared.graph.client import Graph
 from shared.graph.users import User
 from shared.ranges.counting import Answers, Question, Sample, Times
 from shared.ranges.ranges import Range
-from shared.ranges.sampling import told
+from shared.ranges.sampling import usable
 
 
 async def answers(graph: Graph, record: Record, questions: Sequence[Question], *, advanced: bool) -> Answers:
@@ -24,17 +24,17 @@ async def answers(graph: Graph, record: Record, questions: Sequence[Question], *
 
     counted = [query(each) for each in questions if isinstance(each, Range)]
     sampled = [query(each.range) for each in questions if isinstance(each, Sample)]
-    counts, found = await asyncio.gather(
+    counts, samples = await asyncio.gather(
         _counts(graph, counted), asyncio.gather(*(_times(graph, each) for each in sampled))
     )
-    number, times = iter(counts), iter(found)
-    return [next(number) if isinstance(each, Range) else next(times) for each in questions]
+    count, times = iter(counts), iter(samples)
+    return [next(count) if isinstance(each, Range) else next(times) for each in questions]
 
 
 async def _counts(graph: Graph, queries: list[pages.Query]) -> list[int | None]:
     possible = [fits(graph, query) for query in queries]
-    wanted = [query.filter for query, fit in zip(queries, possible, strict=True) if fit]
-    counted = iter(await batches.counts(graph, wanted))
+    filters = [query.filter for query, fit in zip(queries, possible, strict=True) if fit]
+    counted = iter(await batches.counts(graph, filters))
     return [next(counted) if fit else None for fit in possible]
 
 
@@ -42,7 +42,7 @@ async def _times(graph: Graph, query: pages.Query) -> Times | None:
     """One page of creation times; None also where Graph refuses it: counts then tell the same, later."""
     try:
         page = await anext(pages.chain(graph, replace(query, select=("id", "createdDateTime"))))
-        return told([_seconds(user) for user in page.value], whole=page.next_link is None)
+        return usable([_seconds(user) for user in page.value], whole=page.next_link is None)
     except Transient:
         raise
     except (GraphError, ValueError):

@@ -16,7 +16,7 @@ import msgspec
 from shared.errors import ChainBroken, ExportError, Transient
 from shared.export import clean, selection
 from shared.export.context import Edges, Record, read_plan, read_record
-from shared.export.execution import MAX_RESTARTS, SEGMENT_SECONDS, Execution, goes_on, is_wanted, still_wanted
+from shared.export.execution import MAX_RESTARTS, SEGMENT_SECONDS, Execution, has_time, is_wanted, still_wanted
 from shared.export.messages import (
     DEPARTED,
     ODD,
@@ -69,34 +69,34 @@ async def _leave(edges: Edges, record: Record, written: list[str]) -> Exported:
     return Exported(failed=end.failed, cancelled=end.cancelled)
 
 
-async def _lane(run: Execution, rest: Remaining) -> Exported:
+async def _lane(run: Execution, remaining: Remaining) -> Exported:
     """Range by range, until none remains or the time is over."""
     done = Exported()
-    while rest.ranges:
-        number = rest.ranges[0]
+    while remaining.ranges:
+        number = remaining.ranges[0]
         try:
-            staged, rest.state = await _range(run, number, rest.state)
+            staged, remaining.state = await _range(run, number, remaining.state)
         except Transient:
             raise
         except ChainBroken as problem:
-            if rest.restarts >= MAX_RESTARTS:
+            if remaining.restarts >= MAX_RESTARTS:
                 reason = f"{problem.reason} The range was started again {MAX_RESTARTS} times."
                 done.failed = Failure(problem.code, reason, problem.request_id, number)
                 return done
-            if rest.state:
+            if remaining.state:
                 done.void = number
-            rest.state, rest.restarts = "", rest.restarts + 1
+            remaining.state, remaining.restarts = "", remaining.restarts + 1
             run.edges.graph.tally.restarts += 1
         except ExportError as problem:
             done.failed = Failure(problem.code, problem.reason, problem.request_id, number)
             return done
         else:
             done.staged.append(staged)
-            if not rest.state:
-                rest = Remaining(rest.ranges[1:])
-        if rest.state or run.edges.clock() - run.started > SEGMENT_SECONDS:
+            if not remaining.state:
+                remaining = Remaining(remaining.ranges[1:])
+        if remaining.state or run.edges.clock() - run.started > SEGMENT_SECONDS:
             break
-    done.remaining = rest if rest.ranges else None
+    done.remaining = remaining if remaining.ranges else None
     return done
 
 
@@ -109,7 +109,7 @@ async def _range(run: Execution, number: int, saved: str) -> tuple[Staged, str]:
         await reading.rows.stage_full()
         await reading.errors.stage_full()
         looked = run.looked
-        if link and not await goes_on(run):
+        if link and not await has_time(run):
             break
         if run.looked > looked:
             await note(run, reading, done=False)
@@ -125,8 +125,8 @@ async def _add(run: Execution, reading: Reading, step: Step) -> str | None:
     others = len(users) - len(kept)
     kept, passed = _members_of(reading, kept)
     if reading.enrichers:
-        kept, errors, some_left = await _enrich(run, reading, kept)
-        failed, link = [*failed, *errors], step.here if some_left else step.next
+        kept, errors, cut_short = await _enrich(run, reading, kept)
+        failed, link = [*failed, *errors], step.here if cut_short else step.next
     fresh = [user for user in kept if keys.fresh(reading.seen, key_of(user.id))]
     if reading.listed is not None:
         reading.listed += b"".join(key_of(user.id) for user in fresh)
@@ -134,10 +134,10 @@ async def _add(run: Execution, reading: Reading, step: Step) -> str | None:
     reading.errors.add(*map(msgspec.json.encode, failed))
     reading.users += len(fresh)
     reading.counted.update(_odd(fresh, reading.columns))
-    for name, holds in reading.noted:
+    for name, holds in reading.counters:
         reading.counted[name] += sum(map(holds, fresh))
     reading.counted[PURGED] += purged
-    reading.counted[DEPARTED] += step.gone
+    reading.counted[DEPARTED] += step.departed
     reading.passed += passed
     if link and link == step.next:
         reading.advance.page(len(fresh) + passed, others, purged)
@@ -207,9 +207,9 @@ async def _enrich(run: Execution, reading: Reading, users: list[User]) -> tuple[
     left out. Selected users come in small steps, which are asked for to their end.
     """
     new = list({user.id: user for user in users if key_of(user.id) not in reading.seen}.values())
-    go_on = None if reading.range.kind == "users" else functools.partial(goes_on, run)
-    rest, errors = new, list[Json]()
+    go_on = None if reading.range.kind == "users" else functools.partial(has_time, run)
+    enriched, errors = new, list[Json]()
     for enrich in reading.enrichers:
-        done, failed = await enrich(rest, go_on)
-        rest, errors = rest[:done], [*errors, *failed]
-    return rest, errors, len(rest) < len(new)
+        done, failed = await enrich(enriched, go_on)
+        enriched, errors = enriched[:done], [*errors, *failed]
+    return enriched, errors, len(enriched) < len(new)

@@ -35,7 +35,7 @@ class State(msgspec.Struct):
     link: str = ""
     seen: bytes = b""
     """The keys of those who were read, and of those who are gone."""
-    gone: int = 0
+    purged: int = msgspec.field(name="gone", default=0)
     """How many of these are gone from the tenant."""
     rows: list[bytes] = []
     about: list[Segment] = []
@@ -62,8 +62,8 @@ class Reading:
     """What lists it; of selected users only the properties and the relation count."""
     enrichers: list[Enricher]
     """What is added to its users."""
-    noted: tuple[tuple[str, Callable[[User], bool]], ...]
-    """What is counted of its users for warnings."""
+    counters: tuple[tuple[str, Callable[[User], bool]], ...]
+    """For warnings: under which name users are counted, and which."""
     sign_ins: bool
     """Graph may send objects of purged users."""
     state: State
@@ -86,18 +86,19 @@ class Reading:
 
 async def begin(run: Execution, number: int, saved: str) -> Reading:
     """`saved`: the name of the state of an earlier execution; empty: none. Raises ChainBroken when that is missing."""
-    record, found = run.record, from_dict(run.plan.ranges[number])
-    state = await _state(run, saved)
+    record, range_ = run.record, from_dict(run.plan.ranges[number])
+    state = await _read_state(run, saved)
     columns, file = columns_of(record.columns), record.chosen_format()
-    query = _query(run, found)
+    query = _query(run, range_)
     expanded = query.expand.partition("(")[0]
     report = await registration.load(run.edges, record.id) if run.plan.report else None
-    left = await selection.left_to_others(run.edges.storage, record.id, number) if found.kind == "users" else b""
+    selected = range_.kind == "users"
+    elsewhere = await selection.read_elsewhere(run.edges.storage, record.id, number) if selected else b""
     rows, errors = _writers(run, prefix_name(number, run.segment, run.id), state, file)
-    came = len(state.seen) // SIZE - state.gone
+    came = len(state.seen) // SIZE - state.purged
     return Reading(
         number=number,
-        range=found,
+        range=range_,
         columns=columns,
         format=file,
         query=query,
@@ -110,33 +111,33 @@ async def begin(run: Execution, number: int, saved: str) -> Reading:
             expanded=expanded,
             doubtful=bool(expanded) and query.advanced,
         ),
-        noted=_noted(columns, report),
-        sign_ins=found.kind != "users" and has_sign_ins(record, select_of(columns, run.plan.unreadable)),
+        counters=_counters(columns, report),
+        sign_ins=not selected and has_sign_ins(record, select_of(columns, run.plan.unreadable)),
         state=state,
         rows=rows,
         errors=errors,
-        seen=set(keys.split(left + state.seen)),
-        listed=bytearray() if check.by_name(found) or found.kind == "users" or run.plan.sifted else None,
+        seen=set(keys.split(elsewhere + state.seen)),
+        listed=bytearray() if check.by_name(range_) or selected or run.plan.sifted else None,
         members=await members.load(run.edges, record.id) if run.plan.sifted else None,
         passed=state.passed,
         before=came - state.passed,
-        advance=pages.Advance(found.expected, run.plan.total or run.plan.expected, came, state.others, state.barren),
+        advance=pages.Advance(range_.expected, run.plan.total or run.plan.expected, came, state.others, state.barren),
     )
 
 
-async def _state(run: Execution, saved: str) -> State:
+async def _read_state(run: Execution, saved: str) -> State:
     if not saved:
         return State()
-    found = await blobs.read(run.edges.storage, work_name(run.record.id, saved))
-    if found is None:
+    data = await blobs.read(run.edges.storage, work_name(run.record.id, saved))
+    if data is None:
         raise ChainBroken("StateLost", "The state of a chain of pages is missing in the storage.")
-    return msgspec.msgpack.decode(found, type=State)
+    return msgspec.msgpack.decode(data, type=State)
 
 
 def _writers(run: Execution, name: str, state: State, file: Format) -> tuple[BlockWriter, BlockWriter]:
     """For rows and for errors, with those that did not fill a block yet."""
     storage, record, enough = run.edges.storage, run.record, block_bytes(run.plan.expected)
-    rows = BlockWriter(storage, record.file_blob(), name, enough, most_users=file.block_users)
+    rows = BlockWriter(storage, record.file_blob_name(), name, enough, most_users=file.block_users)
     errors = BlockWriter(storage, results_name(record.id), name, enough, results.SEPARATOR)
     rows.add(*state.rows)
     rows.about += state.about
@@ -162,14 +163,14 @@ def _query(run: Execution, range_: Range) -> Query:
     )
 
 
-def _noted(columns: list[Column], report: Report | None) -> tuple[tuple[str, Callable[[User], bool]], ...]:
+def _counters(columns: list[Column], report: Report | None) -> tuple[tuple[str, Callable[[User], bool]], ...]:
     sources = {column.source for column in columns}
-    noted: list[tuple[str, Callable[[User], bool]]] = []
+    counters: list[tuple[str, Callable[[User], bool]]] = []
     if report is not None and REGISTRATION in sources:
-        noted.append((UNREGISTERED, lambda user: user.registration is None))
+        counters.append((UNREGISTERED, lambda user: user.registration is None))
     if ATTRIBUTES in sources:
-        noted.append((ATTRIBUTED, lambda user: bool(user.custom_security_attributes)))
-    return tuple(noted)
+        counters.append((ATTRIBUTED, lambda user: bool(user.custom_security_attributes)))
+    return tuple(counters)
 
 
 async def end(run: Execution, reading: Reading, link: str | None) -> tuple[Staged, str]:
@@ -196,11 +197,11 @@ async def end(run: Execution, reading: Reading, link: str | None) -> tuple[Stage
     await note(run, reading, done=not link)
     if not link:
         return staged, ""
-    gone, advance = reading.state.gone + reading.counted[PURGED], reading.advance
-    goes_on = State(
+    advance = reading.advance
+    state = State(
         link=link,
         seen=b"".join(reading.seen),
-        gone=gone,
+        purged=reading.state.purged + reading.counted[PURGED],
         rows=rows.pieces,
         about=rows.about,
         errors=errors.pieces,
@@ -208,7 +209,7 @@ async def end(run: Execution, reading: Reading, link: str | None) -> tuple[Stage
         others=advance.others,
         passed=reading.passed,
     )
-    await write(run, work_name(run.record.id, f"chain-{name}"), msgspec.msgpack.encode(goes_on))
+    await write(run, work_name(run.record.id, f"chain-{name}"), msgspec.msgpack.encode(state))
     return staged, f"chain-{name}"
 
 

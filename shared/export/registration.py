@@ -12,7 +12,7 @@ import msgspec
 
 from shared.errors import ChainBroken, ExportError, Transient
 from shared.export import members
-from shared.export.context import Edges, ended, failure_of, read_plan, read_record
+from shared.export.context import Edges, failure_of, how_ended, read_plan, read_record
 from shared.export.execution import MAX_RESTARTS, is_cancelled, is_late, watch
 from shared.export.messages import Json, Reported, ReportTask
 from shared.files.columns import REGISTRATION, columns_of
@@ -96,7 +96,7 @@ async def report(edges: Edges, task: ReportTask) -> Reported:
     record = await read_record(edges.storage, task.id)
     plan = await read_plan(edges.storage, record.id)
     if plan is None:
-        end = await ended(edges.storage, record.id)
+        end = await how_ended(edges.storage, record.id)
         return Reported(failed=end.failed, cancelled=end.cancelled)
     if plan.sifted and (not task.state or task.state.startswith(members.NAME)):
         done = await members.read_all(edges, record.id, task.state)

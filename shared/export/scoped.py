@@ -19,7 +19,7 @@ NOT_OF_DELETED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Membership:
     """What Graph says of the members of a group or unit."""
 
     members: int | None
@@ -30,7 +30,7 @@ class Found:
     """Why some may be missing: entries of the results' `errors`."""
 
 
-async def look(graph: Graph, record: Record) -> Found:
+async def look(graph: Graph, record: Record) -> Membership:
     """Raises GraphError for a filter that Graph refuses, else ExportError where the members can't be seen."""
     problems = await scopes.check(graph, record.scope)
     try:
@@ -41,7 +41,7 @@ async def look(graph: Graph, record: Record) -> Found:
         raise
     except GraphError as problem:
         raise scopes.refused(record.scope, problem) from None
-    return Found(members, total, [problem.as_dict() for problem in problems])
+    return Membership(members, total, [problem.as_dict() for problem in problems])
 
 
 def offered(record: Record) -> tuple[list[Column], list[Column]]:

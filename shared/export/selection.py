@@ -27,7 +27,7 @@ from shared.graph.users import LONGEST_NAME, User, kind_of, user_of
 from shared.ranges import keys
 from shared.ranges.ranges import Range
 from shared.storage import blobs
-from shared.storage.blobs import Storage
+from shared.storage.connection import Storage
 from shared.storage.names import elsewhere_name, ids_name
 
 SLICE = 1000
@@ -49,7 +49,7 @@ class Step:
     here: str
     """Where the step was read, and where the next one is (None: nowhere): a link, or a place in the list as text."""
     next: str | None
-    gone: int = 0
+    departed: int = 0
     """Members who are no longer there."""
 
 
@@ -62,7 +62,7 @@ def slices(users: int) -> list[Range]:
 
 
 async def read(
-    connection: Graph,
+    graph: Graph,
     listed: bytes,
     range_: Range,
     query: Query,
@@ -78,13 +78,13 @@ async def read(
     end = range_.high or 0
     for first in range(int(start or range_.low or 0), end, STEP):
         step = names[first : min(first + STEP, end)]
-        users, failed = await _read_step(connection, step, query)
-        behind = first + len(step)
-        there = failed if chosen else [each for each in failed if each["code"] != NOT_FOUND]
-        yield Step(users, there, str(first), str(behind) if behind < end else None, len(failed) - len(there))
+        users, failed = await _read_step(graph, step, query)
+        after = first + len(step)
+        errors = failed if chosen else [each for each in failed if each["code"] != NOT_FOUND]
+        yield Step(users, errors, str(first), str(after) if after < end else None, len(failed) - len(errors))
 
 
-async def _read_step(connection: Graph, names: list[str], query: Query) -> tuple[list[User], list[dict[str, Any]]]:
+async def _read_step(graph: Graph, names: list[str], query: Query) -> tuple[list[User], list[dict[str, Any]]]:
     keys: dict[int, str] = {}
     failed: dict[int, ExportError] = {}
     for at, name in enumerate(names):
@@ -95,30 +95,28 @@ async def _read_step(connection: Graph, names: list[str], query: Query) -> tuple
     # Asked for by a userPrincipalName, signInActivity is refused: "Get By Key only supports UserId".
     by_name = {at: key for at, key in keys.items() if SIGN_IN in query.select and not _GUID.fullmatch(names[at])}
     direct = {at: key for at, key in keys.items() if at not in by_name}
-    users, missing = await _by_key(connection, direct, query)
-    known, unknown = await _by_key(connection, by_name, Query(("id",)))
+    users, missing = await _by_key(graph, direct, query)
+    known, unknown = await _by_key(graph, by_name, Query(("id",)))
     missing |= unknown
     mailed = {at: names[at] for at, problem in missing.items() if problem.status == 404 and "@" in names[at]}
-    ids, not_one = await mails.ids_of(connection, mailed)
+    ids, not_one = await mails.ids_of(graph, mailed)
     ids |= {at: user.id for at, user in known.items()}
     by_id = {at: f"/users/{quote(each, safe='')}" for at, each in ids.items()}
-    others, gone = await _by_key(connection, by_id, query)
+    others, refused = await _by_key(graph, by_id, query)
     users |= others
-    failed |= {at: problem for at, problem in missing.items() if at not in ids} | not_one | gone
+    failed |= {at: problem for at, problem in missing.items() if at not in ids} | not_one | refused
     entries = [{**failed[at].as_dict(), "user": names[at][:LONGEST_NAME]} for at in sorted(failed)]
     return [users[at] for at in sorted(users)], entries
 
 
-async def _by_key(
-    connection: Graph, keys: dict[int, str], query: Query
-) -> tuple[dict[int, User], dict[int, GraphError]]:
+async def _by_key(graph: Graph, keys: dict[int, str], query: Query) -> tuple[dict[int, User], dict[int, GraphError]]:
     """The users that Graph has under these addresses, and why it does not give the others."""
-    asked = f"$select={','.join(query.select)}" + (f"&$expand={query.expand}" if query.expand else "")
-    urls = [f"{key}?{asked}" for key in keys.values()]
+    options = f"$select={','.join(query.select)}" + (f"&$expand={query.expand}" if query.expand else "")
+    urls = [f"{key}?{options}" for key in keys.values()]
     kind = kind_of(query.select)
     users: dict[int, User] = {}
     failed: dict[int, GraphError] = {}
-    for at, answer in zip(keys, await batches.batch(connection, urls), strict=True):
+    for at, answer in zip(keys, await batches.batch(graph, urls), strict=True):
         try:
             users[at] = _user_of(answer, kind)
         except GraphError as problem:
@@ -150,13 +148,13 @@ async def leave_doubles(storage: Storage, export_id: str, staged: list[Staged]) 
         for key in keys.split(await blobs.read(storage, ids_name(export_id, each.prefix)) or b""):
             if keeper.setdefault(key, each.range) != each.range:
                 doubles[each.range] += key
-    for number, found in doubles.items():
-        left = found + await left_to_others(storage, export_id, number)
-        await blobs.write(storage, elsewhere_name(export_id, number), left)
+    for number, doubled in doubles.items():
+        elsewhere = doubled + await read_elsewhere(storage, export_id, number)
+        await blobs.write(storage, elsewhere_name(export_id, number), elsewhere)
     return sorted(doubles)
 
 
-async def left_to_others(storage: Storage, export_id: str, number: int) -> bytes:
+async def read_elsewhere(storage: Storage, export_id: str, number: int) -> bytes:
     """The keys of those whom this range leaves to an earlier one."""
     return await blobs.read(storage, elsewhere_name(export_id, number)) or b""
 

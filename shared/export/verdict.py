@@ -20,7 +20,7 @@ from shared.files import results
 from shared.files.columns import ATTRIBUTES, columns_of
 from shared.files.formats import CUT
 from shared.files.workbook import MAX_CELL
-from shared.storage.blobs import MAX_BLOCKS
+from shared.storage.staging import MAX_BLOCKS
 
 PLAUSIBLE = 0.8
 """The count and the users that came differ by more than this share: the index can't lag that much."""
@@ -88,7 +88,7 @@ def warnings(record: Record, expected: int | None, totals: Totals) -> list[Json]
             " from the tenant, and are not in the file."
         )
         warned.append({"code": "PurgedUsers", "reason": reason})
-    warned += _noted(record, totals)
+    warned += _empty_cells(record, totals)
     if departed := totals.counted[DEPARTED]:
         were = "1 member was" if departed == 1 else f"{departed} members were"
         reason = f"{were} deleted from the tenant after the members were listed, and not in the file."
@@ -113,7 +113,7 @@ def counted_by(kind: str, counts: Counter[str]) -> dict[str, int]:
     return {name.removeprefix(kind): count for name, count in sorted(counts.items()) if name.startswith(kind)}
 
 
-def _noted(record: Record, totals: Totals) -> list[Json]:
+def _empty_cells(record: Record, totals: Totals) -> list[Json]:
     """Warnings about cells that are empty without an error."""
     warned: list[Json] = []
     unknown = totals.counted[UNREGISTERED]

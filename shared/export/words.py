@@ -10,7 +10,7 @@ import re
 from shared.errors import ExportError
 from shared.export.messages import Json
 from shared.storage import blobs
-from shared.storage.blobs import Storage
+from shared.storage.connection import Storage
 from shared.storage.names import results_name, work_name
 
 _TOKEN = re.compile(r"words-[0-9a-f]{32}")
@@ -18,9 +18,9 @@ _TOKEN = re.compile(r"words-[0-9a-f]{32}")
 
 async def put_away(storage: Storage, export_id: str, answer: Json) -> Json:
     """An activity's answer with tokens for the reasons in it."""
-    failed, found = answer.get("failed"), answer.get("found", [])
+    failed, errors = answer.get("failed"), answer.get("found", [])
     # StateLost are our own words, of who has lost the export's work: it writes nothing there.
-    for entry in [*([failed] if failed and failed["code"] != "StateLost" else []), *found]:
+    for entry in [*([failed] if failed and failed["code"] != "StateLost" else []), *errors]:
         entry["reason"] = await _token(storage, export_id, entry["reason"])
     return answer
 
@@ -28,8 +28,8 @@ async def put_away(storage: Storage, export_id: str, answer: Json) -> Json:
 async def put_away_of(storage: Storage, export_id: str, problem: ExportError) -> ExportError:
     """What to raise in place of the problem: Durable keeps its text, and that of what it was raised from."""
     token = await _token(storage, export_id, problem.reason)
-    asked = f" (request-id {problem.request_id})" if problem.request_id else ""
-    return ExportError(problem.code, f"{token}{asked}")
+    request = f" (request-id {problem.request_id})" if problem.request_id else ""
+    return ExportError(problem.code, f"{token}{request}")
 
 
 async def put_back(storage: Storage, export_id: str, entries: list[Json]) -> list[Json]:
@@ -48,6 +48,6 @@ async def _token(storage: Storage, export_id: str, words: str) -> str:
 
 async def _words(storage: Storage, export_id: str, text: str) -> str:
     for token in set(_TOKEN.findall(text)):
-        found = await blobs.read(storage, work_name(export_id, token))
-        text = text.replace(token, found.decode() if found else "The reason was lost.")
+        data = await blobs.read(storage, work_name(export_id, token))
+        text = text.replace(token, data.decode() if data else "The reason was lost.")
     return text

@@ -55,8 +55,8 @@ def joined(values: Iterable[str | None] | None) -> Cell:
     """Several values in one cell."""
     if not values:
         return None
-    found = [value for value in values if value]
-    return "; ".join(found if len(found) < 2 else sorted(found)) or None
+    texts = [value for value in values if value]
+    return "; ".join(texts if len(texts) < 2 else sorted(texts)) or None
 
 
 BOOLEANS = {True: "True", False: "False", None: None}
@@ -116,7 +116,7 @@ class Maker:
         owner = operator.attrgetter(self.field or attribute_of(self.source))
 
         def read(user: User) -> Any:
-            found = owner(user)
-            return None if found is None else getattr(found, attribute)
+            owned = owner(user)
+            return None if owned is None else getattr(owned, attribute)
 
         return read

@@ -57,13 +57,13 @@ def find_column(name: str) -> Column | None:
 
 def columns_of(headers: Iterable[str]) -> list[Column]:
     """The columns with these headers, in this order. Raises KeyError for a name that can be no column."""
-    found = []
+    columns = []
     for header in headers:
         column = find_column(header)
         if column is None:
             raise KeyError(header)
-        found.append(column)
-    return found
+        columns.append(column)
+    return columns
 
 
 def authentication_of(headers: Iterable[str]) -> tuple[str, ...]:
@@ -76,9 +76,9 @@ def select_of(columns: Iterable[Column], unreadable: Collection[str] = ()) -> tu
 
     `id`, `createdDateTime` and `userPrincipalName` come along: the ranges decide by them which users they keep.
     """
-    wanted = dict.fromkeys(["id", CREATED, "userPrincipalName"])
-    wanted.update(dict.fromkeys(column.source for column in columns if column.source not in BESIDES))
-    return tuple(name for name in wanted if name not in unreadable)
+    names = dict.fromkeys(["id", CREATED, "userPrincipalName"])
+    names.update(dict.fromkeys(column.source for column in columns if column.source not in BESIDES))
+    return tuple(name for name in names if name not in unreadable)
 
 
 def relations_of(columns: Iterable[Column], unreadable: Collection[str] = ()) -> tuple[str, ...]:

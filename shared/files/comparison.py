@@ -48,7 +48,7 @@ class Columns:
 
 @dataclass(slots=True)
 class Counts:
-    """What was found so far."""
+    """How many users of each kind so far."""
 
     added: int = 0
     removed: int = 0

@@ -42,8 +42,8 @@ def column(name: str) -> Column | None:
 
 
 def _set(user: User, name: str) -> dict[str, Any]:
-    found = _in_any_case(user.custom_security_attributes or {}, name)
-    return found if isinstance(found, dict) else {}
+    attributes = _in_any_case(user.custom_security_attributes or {}, name)
+    return attributes if isinstance(attributes, dict) else {}
 
 
 def _in_any_case(values: dict[str, Any], name: str) -> Any:

@@ -46,17 +46,17 @@ def csv_reader(columns: Sequence[str], separator: str, excel: bool, compressed: 
     def read(data: bytes, last: bool) -> Iterator[Rows]:
         ahead.extend(data)
         end = len(ahead) if last else _end_of_record(ahead)
-        found = _records(bytes(ahead[:end]), separator)
+        rows = _records(bytes(ahead[:end]), separator)
         del ahead[:end]
-        if found and not header:
-            header.append(found.pop(0))
+        if rows and not header:
+            header.append(rows.pop(0))
             first = [name.removeprefix(BOM.decode()) for name in header[0]] if excel else [*header[0]]
             if [without_guard(name, separator) if excel else name for name in first] != [*columns]:
                 raise Broken("its first line does not have the columns of the export")
         if last and not header:
             raise Broken("it has no first line")
-        _check(found, len(columns))
-        yield [_plain(row, separator) for row in found] if excel and found else found
+        _check(rows, len(columns))
+        yield [_plain(row, separator) for row in rows] if excel and rows else rows
 
     return _inflating(read, zlib.MAX_WBITS + 16) if compressed else read
 
@@ -69,11 +69,11 @@ def jsonl_reader(columns: Sequence[str], compressed: bool) -> Reader:
         ahead.extend(data)
         end = ahead.rfind(b"\n") + 1
         try:
-            found = _OBJECTS.decode_lines(bytes(ahead[:end]))
-            rows = [[as_cell(each[name]) or "" for name in columns] for each in found]
+            objects = _OBJECTS.decode_lines(bytes(ahead[:end]))
+            rows = [[as_cell(each[name]) or "" for name in columns] for each in objects]
         except (msgspec.DecodeError, UnicodeDecodeError, KeyError) as problem:
             raise Broken(f"a line is not an object with the columns of the export ({type(problem).__name__})") from None
-        if any(len(each) != len(columns) for each in found):
+        if any(len(each) != len(columns) for each in objects):
             raise Broken("a line has more than the columns of the export")
         del ahead[:end]
         if last and ahead:
@@ -93,12 +93,12 @@ def sheets(tail: bytes, size: int) -> list[tuple[int, int]]:
             entries = {each.filename: each for each in archive.infolist()}
     except (zipfile.BadZipFile, ValueError, OSError):
         raise Broken("it is no workbook, or is cut off") from None
-    found: list[tuple[int, int]] = []
-    while entry := entries.get(workbook.sheet_name(len(found) + 1)):
-        found.append((entry.header_offset, entry.compress_size))
-    if not found:
+    places: list[tuple[int, int]] = []
+    while entry := entries.get(workbook.sheet_name(len(places) + 1)):
+        places.append((entry.header_offset, entry.compress_size))
+    if not places:
         raise Broken("it has no sheet")
-    return found
+    return places
 
 
 def content_after(header: bytes) -> int:
@@ -111,24 +111,24 @@ def content_after(header: bytes) -> int:
 def sheet_reader(columns: Sequence[str]) -> Reader:
     """Of a sheet of a workbook with these columns, deflated as it is in the archive."""
     ahead = bytearray()
-    begun: list[Row] = []
+    header: list[Row] = []
 
     def read(data: bytes, last: bool) -> Iterator[Rows]:
         ahead.extend(data)
         end = ahead.rfind(workbook_rows.END_OF_ROW) + len(workbook_rows.END_OF_ROW)
         whole = bytes(ahead[:end]) if end >= len(workbook_rows.END_OF_ROW) else b""
-        found: list[Row] = []
+        rows: list[Row] = []
         if whole:
             del ahead[:end]
-            found = [*workbook_rows.rows(whole)]
-            if not begun:
-                begun.append(found.pop(0))
-                if [*begun[0]] != [*columns]:
+            rows = [*workbook_rows.rows(whole)]
+            if not header:
+                header.append(rows.pop(0))
+                if [*header[0]] != [*columns]:
                     raise Broken("its first row does not have the columns of the export")
-        if last and (not begun or not ahead.startswith(b"</sheetData>")):
+        if last and (not header or not ahead.startswith(b"</sheetData>")):
             raise Broken("a sheet is cut off")
-        _check(found, len(columns))
-        yield found
+        _check(rows, len(columns))
+        yield rows
 
     return _inflating(read, -zlib.MAX_WBITS)
 
@@ -203,6 +203,6 @@ class _Tail:
         begin = self.at - (self.size - len(self.tail))
         if begin < 0:
             raise ValueError("Too far from the end.")
-        found = self.tail[begin:] if size is None or size < 0 else self.tail[begin : begin + size]
-        self.at += len(found)
-        return found
+        data = self.tail[begin:] if size is None or size < 0 else self.tail[begin : begin + size]
+        self.at += len(data)
+        return data

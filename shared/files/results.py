@@ -42,8 +42,8 @@ def lines(errors: Iterable[Entry]) -> bytes:
 
 def first_errors(start: bytes, most: int) -> Entry:
     """The results with at most `most` errors, out of the first HEAD_BYTES of the file (or all of it, if shorter)."""
-    before, found, rest = start.partition(_BEFORE_ERRORS)
-    if not found:
+    before, mark, rest = start.partition(_BEFORE_ERRORS)
+    if not mark:
         raise ValueError("This is no results file.")
     results: Entry = msgspec.json.decode(before + b"}")
     entries = rest.removesuffix(TAIL).split(b"\n")
@@ -59,8 +59,8 @@ def more_errors(data: bytes, *, begun: bool) -> tuple[list[Entry], bytes, bool]:
     `data`: what an earlier piece has left, and the next one.
     """
     if not begun:
-        _, found, rest = data.partition(_BEFORE_ERRORS)
-        if not found:
+        _, mark, rest = data.partition(_BEFORE_ERRORS)
+        if not mark:
             return [], data, False
         data = rest
     *whole, ahead = data.split(b"\n")

@@ -164,8 +164,8 @@ def cut_short(cell: str) -> str:
     return cell.encode("utf-16-le", "surrogatepass")[: 2 * MAX_CELL].decode("utf-16-le", "ignore")
 
 
-def _replaced(found: re.Match[str]) -> str:
-    text = found.group()
+def _replaced(match: re.Match[str]) -> str:
+    text = match.group()
     if text == "_":
         return "_x005F_"
     return _MARKUP.get(text, "\ufffd")

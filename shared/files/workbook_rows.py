@@ -21,8 +21,8 @@ _FLAGS = {"1": "True", "0": "False"}
 
 def rows(xml: bytes) -> list[list[str]]:
     """The cells of whole rows."""
-    found = xml.decode().split(END_OF_ROW.decode())
-    return [[_cell(*each) for each in _CELL.findall(row)] for row in found[:-1]]
+    fragments = xml.decode().split(END_OF_ROW.decode())
+    return [[_cell(*each) for each in _CELL.findall(row)] for row in fragments[:-1]]
 
 
 def as_kept(cell: str, kind: Kind) -> str:
@@ -40,7 +40,7 @@ def _cell(attributes: str, text: str, value: str) -> str:
             return _FLAGS[value]
         return _moment(value) if 's="2"' in attributes else value
     if "&" in text or "_x005F" in text:
-        return _ESCAPED.sub(lambda found: _PLAIN[found.group()], text)
+        return _ESCAPED.sub(lambda match: _PLAIN[match.group()], text)
     return text
 
 

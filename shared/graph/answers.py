@@ -40,10 +40,10 @@ class _OnlyError(msgspec.Struct):
     error: msgspec.Raw = msgspec.Raw()
 
 
-Found = TypeVar("Found", bound=Body)
+Decoded = TypeVar("Decoded", bound=Body)
 
 
-def read(status: int, headers: Mapping[str, Any], content: bytes, decode: Callable[[bytes], Found]) -> Found:
+def read(status: int, headers: Mapping[str, Any], content: bytes, decode: Callable[[bytes], Decoded]) -> Decoded:
     """What Graph has answered. Raises GraphError, or Transient when asking again may help.
 
     `decode` raises msgspec.DecodeError when the content is not JSON, msgspec.ValidationError when its type is wrong.
@@ -57,7 +57,7 @@ def read(status: int, headers: Mapping[str, Any], content: bytes, decode: Callab
         )
         raise GraphError(status, "AnswerTooLarge", reason, request_id=request_id)
     try:
-        found = decode(content)
+        answer = decode(content)
     except (msgspec.ValidationError, RecursionError) as problem:
         if error := error_inside(status, headers, content):
             raise error from None
@@ -66,9 +66,9 @@ def read(status: int, headers: Mapping[str, Any], content: bytes, decode: Callab
     except (msgspec.DecodeError, UnicodeDecodeError) as problem:
         reason = f"Graph's answer is cut off or not JSON: {problem}"
         raise Transient(status, "TruncatedAnswer", reason, request_id=request_id) from problem
-    if bytes(found.error) not in _NOTHING and (error := error_inside(status, headers, content)):
+    if bytes(answer.error) not in _NOTHING and (error := error_inside(status, headers, content)):
         raise error
-    return found
+    return answer
 
 
 def error_of(status: int, headers: Mapping[str, Any], content: bytes) -> GraphError | None:
@@ -133,16 +133,16 @@ def retry_after(headers: Mapping[str, Any]) -> float | None:
 
 
 def header(headers: Mapping[str, Any], name: str) -> str:
-    found = next((value for key, value in headers.items() if key.lower() == name), "")
-    return ",".join(map(str, found)) if isinstance(found, list) else str(found)
+    value = next((value for key, value in headers.items() if key.lower() == name), "")
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _date(text: str) -> datetime | None:
     try:
-        found = parsedate_to_datetime(text)
+        date = parsedate_to_datetime(text)
     except ValueError:
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def _words(status: int, content: bytes) -> tuple[str, str]:

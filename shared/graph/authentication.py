@@ -11,7 +11,7 @@ import msgspec
 from shared.errors import GraphError
 from shared.graph import batches, odd
 from shared.graph.batches import Answer, GoOn
-from shared.graph.client import Graph
+from shared.graph.client import Graph, for_methods
 from shared.graph.user_parts import AuthenticationMethods
 from shared.graph.users import User
 
@@ -40,7 +40,7 @@ async def add_methods(
     Returns how many these are, and those of them whose methods can't be read, and why.
     """
     urls = [f"/users/{user.id}/{METHODS}" for user in users]
-    answers = await batches.batch(connection, urls, go_on=go_on)
+    answers = await batches.batch(for_methods(connection), urls, go_on=go_on)
     failed: list[tuple[User, GraphError]] = []
     for user, answer in zip(users, answers, strict=False):
         try:

@@ -51,8 +51,8 @@ async def counts(graph: Graph, filters: list[str]) -> list[int | None]:
     urls = [f"/users/$count{f'?$filter={encoded(each)}' if each else ''}" for each in filters]
     headers = {"ConsistencyLevel": "eventual"}
     # One that stays without an answer fails the plan: each is asked for as often as any request.
-    found = await batch(graph, urls, headers, COUNTS_AT_ONCE, graph.retries.attempts)
-    return [_count_of(answer) for answer in found]
+    replies = await batch(graph, urls, headers, COUNTS_AT_ONCE, graph.retries.attempts)
+    return [_count_of(answer) for answer in replies]
 
 
 def _count_of(answer: Answer) -> int | None:
@@ -61,9 +61,9 @@ def _count_of(answer: Answer) -> int | None:
             return None
         raise error
     try:
-        found = str(msgspec.json.decode(answer.body, type=int | str)).strip("\ufeff ")
+        text = str(msgspec.json.decode(answer.body, type=int | str)).strip("\ufeff ")
         # JSON has no place for text/plain: some roots send the number, some its text, some that in base64.
-        return int(found if found.isdigit() else base64.b64decode(found).decode("utf-8-sig"))
+        return int(text if text.isdigit() else base64.b64decode(text).decode("utf-8-sig"))
     except ValueError:
         return None  # A count only sizes the work: an unreadable one is treated as refused.
 
@@ -95,8 +95,8 @@ async def batch(
             batches = [group.create_task(one(start)) for start in range(0, len(urls), BATCH)]
     except ExceptionGroup as problems:
         raise problems.exceptions[0] from None
-    asked = itertools.takewhile(lambda found: found is not None, (each.result() for each in batches))
-    return [answer for found in asked for answer in found or ()]
+    answered = itertools.takewhile(lambda group: group is not None, (each.result() for each in batches))
+    return [answer for group in answered for answer in group or ()]
 
 
 async def _one_batch(graph: Graph, urls: list[str], headers: dict[str, str], item_failures: int) -> list[Answer]:
@@ -109,18 +109,21 @@ async def _one_batch(graph: Graph, urls: list[str], headers: dict[str, str], ite
         passing.pop(at, None)
         error = _error_of(done[at])
         if isinstance(error, Transient):
-            graph.tally.throttled += error.status in THROTTLED
-            failures[at] += error.status not in THROTTLED
-            if error.status in THROTTLED or failures[at] < item_failures:
+            if error.status in THROTTLED:
+                graph.tally.throttled += 1
+                graph.pace.throttled(error.retry_after)
+            else:
+                failures[at] += 1
+            if failures[at] < item_failures:
                 passing[at] = error
 
     async def ask() -> None:
-        left = [at for at in range(len(urls)) if at not in done or at in passing]
-        requests = [{"id": str(at), "method": "GET", "url": urls[at], "headers": headers} for at in left]
+        pending = [at for at in range(len(urls)) if at not in done or at in passing]
+        requests = [{"id": str(at), "method": "GET", "url": urls[at], "headers": headers} for at in pending]
         body = msgspec.json.encode({"requests": requests})
-        found = await once(graph, _post(graph, "/$batch", body), _answers_of)
-        answered = {each.id: each for each in found.responses}
-        for at in left:
+        reply = await once(graph, _post(graph, "/$batch", body), _answers_of)
+        answered = {each.id: each for each in reply.responses}
+        for at in pending:
             if str(at) not in answered:
                 raise Transient(200, "UnreadableAnswer", "Graph left a request of a batch without an answer.")
             done[at] = answered[str(at)]

@@ -20,7 +20,7 @@ import tenacity
 
 from shared.errors import GraphError, PartOfBatch, Transient
 from shared.graph import answers
-from shared.graph.answers import THROTTLED, Found
+from shared.graph.answers import THROTTLED, Decoded
 from shared.graph.pace import Pace
 from shared.graph.wire import ACCEPT, AiohttpTransport
 
@@ -75,6 +75,8 @@ class Graph:
     credential: "RenewableCredential"
     retries: Retries
     pace: Pace = field(default_factory=Pace)
+    methods_pace: Pace = field(default_factory=Pace)
+    """Authentication methods have limits of their own: see `for_methods`."""
     tally: Tally = field(default_factory=Tally)
     """What is counted of this session."""
 
@@ -132,13 +134,18 @@ def connect(
     )
     adapter = GraphRequestAdapter(BaseBearerTokenAuthenticationProvider(tokens), http)
     adapter.base_url = root
-    pace = Pace(sleep=retries.sleep or asyncio.sleep)
-    return Graph(root, GraphServiceClient(request_adapter=adapter), transport, credential, retries, pace)
+    pace, methods_pace = (Pace(sleep=retries.sleep or asyncio.sleep) for _ in range(2))
+    return Graph(root, GraphServiceClient(request_adapter=adapter), transport, credential, retries, pace, methods_pace)
 
 
 def session(graph: Graph) -> Graph:
     """The same connection with counts of its own, such as for one execution of an activity."""
     return replace(graph, tally=Tally())
+
+
+def for_methods(graph: Graph) -> Graph:
+    """The same session at the pace of authentication methods: their limits must not slow down the pages of users."""
+    return replace(graph, pace=graph.methods_pace)
 
 
 async def close(graph: Graph) -> None:
@@ -154,7 +161,7 @@ def native() -> "ResponseHandlerOption":
     return ResponseHandlerOption(NativeResponseHandler())
 
 
-async def once(graph: Graph, sending: "Coroutine[Any, Any, Any]", decode: Callable[[bytes], Found]) -> Found:
+async def once(graph: Graph, sending: "Coroutine[Any, Any, Any]", decode: Callable[[bytes], Decoded]) -> Decoded:
     """One request, sent once. Raises GraphError, or Transient when asking again may help."""
     from azure.core.exceptions import AzureError, ClientAuthenticationError
 
@@ -173,7 +180,7 @@ async def once(graph: Graph, sending: "Coroutine[Any, Any, Any]", decode: Callab
     # httpx ties a response to its stream and that to the response: the body would stay until a garbage collection.
     del response.stream
     try:
-        found = answers.read(response.status_code, response.headers, response.content, decode)
+        answer = answers.read(response.status_code, response.headers, response.content, decode)
     except Transient as problem:
         if problem.status == 401:
             graph.credential.renew()
@@ -182,7 +189,7 @@ async def once(graph: Graph, sending: "Coroutine[Any, Any, Any]", decode: Callab
             graph.pace.throttled(problem.retry_after)
         raise
     graph.pace.answered()
-    return found
+    return answer
 
 
 async def retrying(graph: Graph, ask: Callable[[], Awaitable[Done]]) -> Done:

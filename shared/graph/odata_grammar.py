@@ -48,7 +48,7 @@ class _Operand(NamedTuple):
 
 @dataclass(slots=True)
 class _Cursor:
-    """Where the descent is, and what it has found."""
+    """Where the descent is, and the clauses so far."""
 
     tokens: list[Token]
     at: int = 0
@@ -69,9 +69,9 @@ class _Cursor:
         return self.tokens[self.at - 1]
 
     def take_if(self, *texts: str) -> bool:
-        found = self.next.kind in {"word", "sign"} and self.next.text in texts
-        self.at += found
-        return found
+        matches = self.next.kind in {"word", "sign"} and self.next.text in texts
+        self.at += matches
+        return matches
 
     def expect(self, sign: str) -> None:
         if not self.take_if(sign):
@@ -90,8 +90,9 @@ def parse(text: str) -> tuple[Clause, ...]:
     return tuple(cursor.clauses)
 
 
-def _expected(what: str, found: Token | _Operand) -> FilterError:
-    return error(found.at, f"expected {what}, but found {'the end' if found.kind == 'end' else repr(found.text[:40])}")
+def _expected(what: str, actual: Token | _Operand) -> FilterError:
+    there = "the end" if actual.kind == "end" else repr(actual.text[:40])
+    return error(actual.at, f"expected {what}, but found {there}")
 
 
 def _either(cursor: _Cursor, depth: int) -> _Operand:
@@ -161,7 +162,7 @@ def _list(cursor: _Cursor, left: _Operand) -> None:
     return cursor.expect(")")
 
 
-def _unary(cursor: _Cursor, depth: int, wanted: str = _OPERAND) -> _Operand:
+def _unary(cursor: _Cursor, depth: int, expected: str = _OPERAND) -> _Operand:
     start = cursor.next
     if depth > _MAX_DEPTH:
         raise error(start.at, f"parentheses are nested more than {_MAX_DEPTH} deep")
@@ -177,7 +178,7 @@ def _unary(cursor: _Cursor, depth: int, wanted: str = _OPERAND) -> _Operand:
     elif cursor.is_call and start.text.lower() in _FUNCTIONS:
         _call(cursor)
     else:
-        return _operand(cursor, wanted)
+        return _operand(cursor, expected)
     return _Operand("condition", start.text, start.at)
 
 
@@ -208,12 +209,12 @@ def _lambda(cursor: _Cursor, depth: int) -> None:
     return cursor.expect(")")
 
 
-def _operand(cursor: _Cursor, wanted: str) -> _Operand:
+def _operand(cursor: _Cursor, expected: str) -> _Operand:
     token = cursor.next
     if token.is_value:
         return _Operand("value", cursor.take().text, token.at)
     if not token.is_name:
-        raise _expected(wanted, token)
+        raise _expected(expected, token)
     if cursor.is_call and token.text.lower() not in _FUNCTIONS:
         instead = _INSTEAD.get(token.text.lower(), "write startsWith(property,'text') or endsWith(property,'text')")
         raise error(token.at, f"Microsoft Graph has no function {token.text[:40]!r} for filters: {instead}")
@@ -221,10 +222,10 @@ def _operand(cursor: _Cursor, wanted: str) -> _Operand:
 
 
 def _value(cursor: _Cursor) -> str:
-    found = _operand(cursor, _VALUE)
-    if found.kind != "value":
-        raise _expected(f"{_VALUE} (a text needs quotes)", found)
-    return found.text
+    operand = _operand(cursor, _VALUE)
+    if operand.kind != "value":
+        raise _expected(f"{_VALUE} (a text needs quotes)", operand)
+    return operand.text
 
 
 def _resolved(cursor: _Cursor, path: str) -> str:

@@ -52,9 +52,9 @@ def error(at: int, what: str) -> FilterError:
 def tokens(text: str) -> list[Token]:
     """All of them, the last one of kind `end`. Keywords are in lower case: OData 4.01 takes them in any case, and
     Microsoft's own examples have NOT. Raises FilterError."""
-    found: list[Token] = []
+    parsed: list[Token] = []
     at = 0
-    while not found or found[-1].kind != "end":
+    while not parsed or parsed[-1].kind != "end":
         match = _TOKEN.match(text, at)
         if not match or not match.lastgroup:
             raise _no_token(text, at)
@@ -65,9 +65,9 @@ def tokens(text: str) -> list[Token]:
             raise error(start, f"a date needs a time of day: write {word}T00:00:00Z")
         if kind == "word" and word.lower() in KEYWORDS:
             word = word.lower()
-        found.append(Token(kind, word, start))
+        parsed.append(Token(kind, word, start))
         at = match.end()
-    return found
+    return parsed
 
 
 def _no_token(text: str, at: int) -> FilterError:

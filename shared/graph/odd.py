@@ -25,12 +25,12 @@ _NO_CHARACTER = re.compile("[\ud800-\udfff]")
 _BOM = b"\xef\xbb\xbf"
 
 
-def decode(content: bytes, wanted: type[Read]) -> tuple[Read, tuple[str, ...]]:
+def decode(content: bytes, kind: type[Read]) -> tuple[Read, tuple[str, ...]]:
     """The value, and the names of its properties in which something was odd.
 
     Raises msgspec.ValidationError when it can't be of this type, and msgspec.DecodeError when it is no JSON.
     """
-    return convert(parse(content), wanted)
+    return convert(parse(content), kind)
 
 
 def parse(content: bytes) -> Any:
@@ -44,13 +44,13 @@ def parse(content: bytes) -> Any:
         raise msgspec.ValidationError("It is nested too deeply.") from None
 
 
-def convert(value: Any, wanted: type[Read]) -> tuple[Read, tuple[str, ...]]:
+def convert(value: Any, kind: type[Read]) -> tuple[Read, tuple[str, ...]]:
     """As `decode`, from what `parse` gave."""
     try:
-        return msgspec.json.decode(msgspec.json.encode(value), type=wanted), ()
+        return msgspec.json.decode(msgspec.json.encode(value), type=kind), ()
     except (msgspec.DecodeError, UnicodeEncodeError):
         odd: set[str] = set()
-        return _read(value, wanted, odd, "", required=True), tuple(sorted(odd))
+        return _read(value, kind, odd, "", required=True), tuple(sorted(odd))
 
 
 def clean(text: str) -> str:
@@ -63,57 +63,57 @@ def _number(literal: str) -> Raw:
 
 
 @functools.cache
-def _fields(wanted: type[Any]) -> tuple[msgspec.structs.FieldInfo, ...]:
-    return msgspec.structs.fields(wanted)
+def _fields(kind: type[Any]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(kind)
 
 
-def _read(value: Any, wanted: Any, odd: set[str], name: str, *, required: bool) -> Any:
+def _read(value: Any, kind: Any, odd: set[str], name: str, *, required: bool) -> Any:
     """The value as this type, None for nothing. `name`: of the outermost property, noted when something is odd."""
-    if get_origin(wanted) is UnionType:
+    if get_origin(kind) is UnionType:
         if value is None:
             return None
-        wanted = next(each for each in get_args(wanted) if each is not type(None))
-    if wanted is Raw:
+        kind = next(each for each in get_args(kind) if each is not type(None))
+    if kind is Raw:
         return Raw(_json(value).encode())
-    if isinstance(value, dict) and isinstance(wanted, type) and issubclass(wanted, msgspec.Struct):
-        return _struct(value, wanted, odd, name)
-    if isinstance(value, list) and get_origin(wanted) is list:
-        items = [_read(each, get_args(wanted)[0], odd, name, required=required) for each in value]
+    if isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return _struct(value, kind, odd, name)
+    if isinstance(value, list) and get_origin(kind) is list:
+        items = [_read(each, get_args(kind)[0], odd, name, required=required) for each in value]
         return [each for each in items if each is not None]
     try:
-        return msgspec.json.decode(msgspec.json.encode(value), type=wanted)
+        return msgspec.json.decode(msgspec.json.encode(value), type=kind)
     except (msgspec.DecodeError, UnicodeEncodeError) as problem:
         if required:
             raise msgspec.ValidationError(f"{problem} ({name or 'the whole'} is required)") from None
     odd.add(name)
-    return _guessed(value, wanted, odd, name)
+    return _guessed(value, kind, odd, name)
 
 
-def _struct(value: dict[str, Any], wanted: type[msgspec.Struct], odd: set[str], name: str) -> Any:
-    found: dict[str, Any] = {}
-    for field in _fields(wanted):
+def _struct(value: dict[str, Any], kind: type[msgspec.Struct], odd: set[str], name: str) -> Any:
+    values: dict[str, Any] = {}
+    for field in _fields(kind):
         key = field.encode_name
         if key in value:
-            found[field.name] = _read(value[key], field.type, odd, name or key, required=field.required)
+            values[field.name] = _read(value[key], field.type, odd, name or key, required=field.required)
         elif field.required:
             raise msgspec.ValidationError(f"Object missing required field `{key}`")
-    return wanted(**{key: each for key, each in found.items() if each is not None})
+    return kind(**{key: each for key, each in values.items() if each is not None})
 
 
-def _guessed(value: Any, wanted: Any, odd: set[str], name: str) -> Any:
+def _guessed(value: Any, kind: Any, odd: set[str], name: str) -> Any:
     if value is None:
         return None
-    if get_origin(wanted) is list:
-        one = _read(value, get_args(wanted)[0], odd, name, required=False)
+    if get_origin(kind) is list:
+        one = _read(value, get_args(kind)[0], odd, name, required=False)
         return None if one is None else [one]
     if isinstance(value, dict | list):
         try:  # as it is, but for what is no character somewhere in it
-            return msgspec.json.decode(msgspec.json.encode(_cleaned(value)), type=wanted)
+            return msgspec.json.decode(msgspec.json.encode(_cleaned(value)), type=kind)
         except (msgspec.DecodeError, UnicodeEncodeError):
             pass
     text = clean(value) if isinstance(value, str) else msgspec.json.encode(_cleaned(value)).decode(errors="replace")
     try:
-        return msgspec.convert(text, wanted, strict=False)
+        return msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError:
         return None
 

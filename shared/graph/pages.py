@@ -20,7 +20,7 @@ import msgspec
 
 from shared.errors import ChainBroken, ExportError, GraphError
 from shared.graph import odd
-from shared.graph.answers import Found
+from shared.graph.answers import Decoded
 from shared.graph.client import Graph, native, once, retrying
 from shared.graph.odata import encoded
 from shared.graph.users import User, as_spelled, kind_of, odd_user
@@ -87,14 +87,14 @@ class Advance:
     barren: int = 0
     """Pages in a row without anyone new."""
 
-    def page(self, users: int, others: int = 0, gone: int = 0) -> None:
+    def page(self, users: int, others: int = 0, purged: int = 0) -> None:
         """Notes a page that is not the last one. Raises ExportError when the chain can't have an end.
 
-        `gone`: objects of users that Graph may not count.
+        `purged`: objects of purged users, which Graph may not count.
         """
         self.users += users
         self.others += others
-        self.barren = 0 if users or others or gone else self.barren + 1
+        self.barren = 0 if users or others or purged else self.barren + 1
         if self.barren >= BARREN_PAGES:
             reason = f"Graph sent {BARREN_PAGES:,} pages in a row without a new user, and a link to another page."
             raise ExportError("EndlessPages", f"{reason} Nothing is published, because this has no end.")
@@ -183,13 +183,13 @@ def _origin(url: str) -> tuple[str, str, int | None] | None:
     return (parts.scheme, parts.hostname, port) if parts.hostname and plain and len(url) <= MAX_LINK else None
 
 
-async def get(graph: Graph, url: str, decode: Callable[[bytes], Found], *, advanced: bool = False) -> Found:
+async def get(graph: Graph, url: str, decode: Callable[[bytes], Decoded], *, advanced: bool = False) -> Decoded:
     """One page, asked for until it comes or the bounds are reached."""
     configuration = _configuration(advanced)
     # The SDK's way to any URL; its answer is taken as it came.
     request = graph.client.users.with_url(url)
 
-    async def ask() -> Found:
+    async def ask() -> Decoded:
         return await once(graph, request.get(configuration), decode)
 
     return await retrying(graph, ask)

@@ -27,22 +27,22 @@ async def add(graph: Graph, relation: str, users: list[User]) -> list[tuple[User
     while users:
         groups = [users[at : at + IDS] for at in range(0, len(users), IDS)]
         answers = await batches.batch(graph, [_url(relation, group) for group in groups])
-        left: list[User] = []
+        pending: list[User] = []
         for group, answer in zip(groups, answers, strict=True):
             try:
                 page = _page_of(answer)
             except GraphError as problem:
                 failed += [(user, problem) for user in group]
                 continue
-            found = {each.id: getattr(each, relation) for each in page.value}
+            by_id = {each.id: getattr(each, relation) for each in page.value}
             for user in group:
-                setattr(user, relation, found.get(user.id))
+                setattr(user, relation, by_id.get(user.id))
             # The server gives pages of any size: who is on a later one is asked for again.
-            left += [user for user in group if page.next_link and user.id not in found]
-        if len(left) == len(users):
+            pending += [user for user in group if page.next_link and user.id not in by_id]
+        if len(pending) == len(users):
             reason = "Graph sent pages without any of the users that were asked for."
-            return failed + [(user, GraphError(200, "UnreadableAnswer", reason)) for user in left]
-        users = left
+            return failed + [(user, GraphError(200, "UnreadableAnswer", reason)) for user in pending]
+        users = pending
     return failed
 
 

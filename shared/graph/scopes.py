@@ -54,8 +54,8 @@ class Scope(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
 
     def shown(self) -> str | dict[str, str | bool]:
         """As a request has it."""
-        found: dict[str, str | bool] = msgspec.to_builtins(self)
-        return found or "all"
+        fields: dict[str, str | bool] = msgspec.to_builtins(self)
+        return fields or "all"
 
 
 ALL = Scope()
@@ -116,8 +116,8 @@ def refused(scope: Scope, problem: GraphError) -> ExportError:
 
 async def _owner(graph: Graph, scope: Scope) -> _Collection:
     url = f"{graph.root}{scope._owner}?{_SELECT}"
-    found: _Collection = await pages.get(graph, url, functools.partial(lists.decoded, _Collection))
-    return found
+    owner: _Collection = await pages.get(graph, url, functools.partial(lists.decoded, _Collection))
+    return owner
 
 
 async def _hidden_inside(graph: Graph, scope: Scope) -> list[ExportError]:
@@ -131,7 +131,7 @@ async def _hidden_inside(graph: Graph, scope: Scope) -> list[ExportError]:
         if problem.status == 400:
             return []  # A Microsoft 365 group.
         raise refused(scope, problem) from None
-    found: list[ExportError] = []
+    problems: list[ExportError] = []
     for each in inside:
         if each.visibility != _HIDDEN:
             continue
@@ -144,8 +144,8 @@ async def _hidden_inside(graph: Graph, scope: Scope) -> list[ExportError]:
             raise refused(nested, problem) from None
         if not shown:
             reason = f"{_hides(nested, each)} If it has any, they are missing here, and the app needs {READ_HIDDEN}."
-            found.append(ExportError("HiddenMembers", reason))
-    return found
+            problems.append(ExportError("HiddenMembers", reason))
+    return problems
 
 
 def _hides(scope: Scope, owner: _Collection) -> str:

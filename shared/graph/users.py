@@ -132,9 +132,9 @@ def as_spelled(kind: type[User], content: bytes) -> type[User]:
     """
     if kind is User:
         return kind
-    found = {name.lower(): name for name in map(bytes.decode, _EXTENSION.findall(content))}
+    spellings = {name.lower(): name for name in map(bytes.decode, _EXTENSION.findall(content))}
     names = kind.__struct_fields__[len(User.__struct_fields__) :]
-    return kind_with(names, tuple(found.get(name.lower(), name) for name in names))
+    return kind_with(names, tuple(spellings.get(name.lower(), name) for name in names))
 
 
 def kind_of(select: Iterable[str]) -> type[User]:

@@ -1,4 +1,4 @@
-"""What each error and warning means, and what to do: data that the page, the API and docs/operating.md share.
+"""What each error and warning means, and what to do: data that the page, the API and docs/codes.md share.
 
 It lies in the page's texts, once a language; the API sends the English one, as its reasons are English too.
 """
@@ -16,15 +16,15 @@ _NUMBERED = re.compile(r"HTTP\d+")
 
 def advice_for(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
     """`[{code, meaning, whatToDo}]` for these errors and warnings, each code once; others' codes have none."""
-    found: dict[str, dict[str, str]] = {}
+    by_code: dict[str, dict[str, str]] = {}
     for entry in entries:
         code = str(entry["code"])
-        if code not in found and (told := _told(code, str(entry.get("column", "")))):
-            found[code] = {"code": code, "meaning": told[0], "whatToDo": told[1]}
-    return list(found.values())
+        if code not in by_code and (advice := _advice_on(code, str(entry.get("column", "")))):
+            by_code[code] = {"code": code, "meaning": advice[0], "whatToDo": advice[1]}
+    return list(by_code.values())
 
 
-def _told(code: str, column: str) -> list[str] | None:
+def _advice_on(code: str, column: str) -> list[str] | None:
     known = _advice()
     on_columns = known.get(f"{code} on columns") if column.startswith("authentication") else None
     return on_columns or known.get("HTTP" if _NUMBERED.fullmatch(code) else code)

@@ -25,7 +25,7 @@ class _Beginning:
     counts: dict[str, int] = field(default_factory=dict)
 
     @property
-    def rest(self) -> int:
+    def uncounted(self) -> int:
         return self.count - sum(self.counts.values())
 
     def unasked(self) -> list[str]:
@@ -35,10 +35,10 @@ class _Beginning:
 
     def own(self, size: int) -> list[str]:
         """The continuations that get ranges of their own, the largest first: all but what fits beside the rest."""
-        left, rest = sorted((text for text in self.counts), key=lambda text: self.counts[text]), max(self.rest, 0)
-        while left and rest + self.counts[left[0]] <= size:
-            rest += self.counts[left.pop(0)]
-        return left[::-1]
+        smallest_first, rest = sorted(self.counts, key=self.counts.__getitem__), max(self.uncounted, 0)
+        while smallest_first and rest + self.counts[smallest_first[0]] <= size:
+            rest += self.counts[smallest_first.pop(0)]
+        return smallest_first[::-1]
 
 
 def first_letters(base: Range) -> list[Range]:
@@ -67,24 +67,24 @@ def split_by_name(base: Range, size: int, known: dict[str, int] | None = None) -
     for _ in range(MAX_LEVELS):
         if any(sum(each.counts.values()) > 2 * each.count + size for each in beginnings):
             return None  # Graph ignores the filter: asking on would never end.
-        open_ = [each for each in beginnings if each.rest > size and each.unasked()]
+        open_ = [each for each in beginnings if each.uncounted > size and each.unasked()]
         if not open_:
-            found = {text: (count, each) for each in beginnings for text, count in each.counts.items()}
+            counts = {text: count for each in beginnings for text, count in each.counts.items()}
             begun = {each.text for each in beginnings}
             deeper = [
                 _Beginning(text, count)
-                for text, (count, _) in found.items()
+                for text, count in counts.items()
                 if count > size and text not in begun and len(text) < MAX_DEPTH
             ]
             if not deeper:
                 break
             beginnings += deeper
             continue
-        asked = [(each, text) for each in open_ for text in each.unasked()]
-        counted = yield from ask([replace(base, prefixes=(text,)) for _, text in asked])
+        questions = [(each, text) for each in open_ for text in each.unasked()]
+        counted = yield from ask([replace(base, prefixes=(text,)) for _, text in questions])
         if not counted:
             return None
-        for (each, text), range_ in zip(asked, counted, strict=True):
+        for (each, text), range_ in zip(questions, counted, strict=True):
             each.counts[text] = count_of(range_)
     split = {each.text for each in beginnings}
     owns = {each.text: each.own(size) for each in beginnings}

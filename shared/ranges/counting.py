@@ -36,7 +36,7 @@ MAX_LEVELS = 60
 
 def together(*splittings: Splitting) -> Generator[Sequence[Question], Answers, list[list[Range] | None]]:
     """What each returns, in their order. What they want counted goes into the same round trips."""
-    found: list[list[Range] | None] = [None] * len(splittings)
+    splits: list[list[Range] | None] = [None] * len(splittings)
     answers: dict[int, Answers | None] = dict.fromkeys(range(len(splittings)))
     while True:
         asked: dict[int, Sequence[Question]] = {}
@@ -44,9 +44,9 @@ def together(*splittings: Splitting) -> Generator[Sequence[Question], Answers, l
             try:
                 asked[at] = next(splittings[at]) if answer is None else splittings[at].send(answer)
             except StopIteration as end:
-                found[at] = end.value
+                splits[at] = end.value
         if not asked:
-            return found
+            return splits
         counts = iter((yield list(itertools.chain.from_iterable(asked.values()))))
         answers = {at: list(itertools.islice(counts, len(ranges))) for at, ranges in asked.items()}
 

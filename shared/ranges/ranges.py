@@ -49,9 +49,9 @@ class Range:
         return {key: value for key, value in asdict(self).items() if value not in (None, ())}
 
 
-def from_dict(found: dict[str, Any]) -> Range:
+def from_dict(fields: dict[str, Any]) -> Range:
     """What `as_dict` gave, after a way through JSON."""
-    return msgspec.convert(found, Range)
+    return msgspec.convert(fields, Range)
 
 
 def question(range_: Range, room: int = 10**6) -> str:

@@ -30,7 +30,7 @@ def samples_of(crowded: list[Range]) -> list[Sample]:
     return [Sample(replace(range_, prefixes=(letter,) if letter else ())) for range_ in asked for letter in LETTERS]
 
 
-def told(times: Times, *, whole: bool) -> Times | None:
+def usable(times: Times, *, whole: bool) -> Times | None:
     """What a page says. `whole`: it has no link to more."""
     ordered = sorted(times)
     return times if whole or times not in (ordered, ordered[::-1]) else None
@@ -46,20 +46,20 @@ def cut(range_: Range, times: Sequence[int], grain: int) -> list[Range]:
     pieces = count_of(range_) / max(grain, 1)
     if pieces <= 1 or len(inside) < ENOUGH * pieces:
         return [range_]
-    step, found = len(inside) / pieces, 0
+    step, users = len(inside) / pieces, 0
     cuts: list[int] = []
     shares: list[int] = []
     for second, many in sorted(Counter(inside).items()):
-        if found + many > step and (found or many > step) and second != low and second not in cuts[-1:]:
+        if users + many > step and (users or many > step) and second != low and second not in cuts[-1:]:
             cuts.append(second)
-            shares.append(found)
-            found = 0
-        found += many
-        if found >= step and (high is None or second + 1 < high):
+            shares.append(users)
+            users = 0
+        users += many
+        if users >= step and (high is None or second + 1 < high):
             cuts.append(second + 1)
-            shares.append(found)
-            found = 0
-    shares.append(found)
+            shares.append(users)
+            users = 0
+    shares.append(users)
     return [
         replace(range_, low=low, high=high, expected=round(count_of(range_) * share / len(inside)))
         for (low, high), share in zip(itertools.pairwise([low, *cuts, high]), shares, strict=True)

@@ -133,12 +133,12 @@ def _finer(slices: list[Range], size: int) -> Splitting:
             break
         # Once, and finely: a sample tells all or nothing, and a level costs more than some batches beside others.
         far = [range_ for range_ in coarse if level == 0 and count_of(range_) > size + size // GRAINS]
-        wanted = [
+        shares = [
             max(_pieces(range_, size), WAVE / len(far)) if range_ in far else _pieces(range_, size) for range_ in coarse
         ]
         # At least as fine as one $batch allows: it costs a single round trip however full it is.
-        finer = max(1.0, PROBES / sum(wanted))
-        pieces = [piece for range_, many in zip(coarse, wanted, strict=True) for piece in _cut(range_, many * finer)]
+        finer = max(1.0, PROBES / sum(shares))
+        pieces = [piece for range_, many in zip(coarse, shares, strict=True) for piece in _cut(range_, many * finer)]
         samples = samples_of(far)
         answers = yield [*closed(pieces), *samples]
         counted = with_counts(pieces, answers[: len(pieces)])

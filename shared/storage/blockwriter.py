@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from shared.files import deflate
 from shared.files.deflate import Segment
-from shared.storage import blobs
-from shared.storage.blobs import Storage
+from shared.storage import staging
+from shared.storage.connection import Storage
 from shared.storage.names import block_name
 
 USER_BYTES = 2_000
@@ -14,7 +14,7 @@ USER_BYTES = 2_000
 
 def block_bytes(expected: int | None) -> int:
     """How large a block of an export of so many users is: larger from 6.5 million on, as a blob takes 50,000."""
-    return max(blobs.BLOCK_BYTES, (expected or 0) * USER_BYTES * 2 // blobs.MAX_BLOCKS)
+    return max(staging.BLOCK_BYTES, (expected or 0) * USER_BYTES * 2 // staging.MAX_BLOCKS)
 
 
 @dataclass(slots=True)
@@ -64,8 +64,8 @@ class BlockWriter:
         about = deflate.joined(self.about)
         self.about.clear()
         if self.separator:
-            await blobs.stage(self.storage, self.name, block_name(self.prefix, self.blocks, "s"), self.separator)
-        await blobs.stage(self.storage, self.name, block_name(self.prefix, self.blocks), data)
+            await staging.stage(self.storage, self.name, block_name(self.prefix, self.blocks, "s"), self.separator)
+        await staging.stage(self.storage, self.name, block_name(self.prefix, self.blocks), data)
         self.blocks += 1
         self.size += len(data)
         if about.size:

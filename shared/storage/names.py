@@ -5,6 +5,7 @@
     {id}/results.json       its results, committed the same way
     {id}/request.json       what was asked, by whom
     {id}/users.json         its list of selected users, kept after its end for `again`
+    {id}/cancelled          a person has cancelled it, and it has not ended yet
     {id}/deleted            stands for an export that was deleted, and says whose it was
     work/{id}/...           plan, list of selected users, state of a chain; removed when the export ends
     keys/{hash}             Idempotency-Key to export id
@@ -26,6 +27,7 @@ RUNNING = "running/"
 WORK = "work/"
 SAVED = "saved/"
 ENDED = "ended/"
+CANCELLED = "cancelled"
 ORDINARY, RUN = "f", "e"
 """The first digit of an id, until the year 2527."""
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -135,8 +137,8 @@ def report_name(export_id: str, name: str = "") -> str:
 
 
 def cancelled_name(export_id: str) -> str:
-    """Is there from the moment in which a person cancels."""
-    return work_name(export_id, "cancelled")
+    """Is there from the moment in which a person cancels until the results say so; a listing of exports shows it."""
+    return f"{export_id}/{CANCELLED}"
 
 
 def prefix_name(number: int, segment: int, execution: str) -> str:

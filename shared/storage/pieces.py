@@ -3,17 +3,17 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from shared.storage.blobs import Storage
+from shared.storage.connection import Storage
 
 PIECE = 1024 * 1024
 
 
 class BlobChanged(Exception):
-    """The blob is gone, or no longer the one that was found."""
+    """The blob is gone, or no longer the one that was pinned."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PinnedBlob:
     """A blob at one moment; `size` in bytes."""
 
     name: str
@@ -21,7 +21,7 @@ class Found:
     etag: str
 
 
-async def find(storage: Storage, name: str) -> Found:
+async def pin(storage: Storage, name: str) -> PinnedBlob:
     """The blob as it is now. Raises BlobChanged when there is none."""
     from azure.core.exceptions import ResourceNotFoundError
 
@@ -29,10 +29,10 @@ async def find(storage: Storage, name: str) -> Found:
         properties = await storage.container.get_blob_client(name).get_blob_properties()
     except ResourceNotFoundError:
         raise BlobChanged(name) from None
-    return Found(name, int(properties.size), str(properties.etag))
+    return PinnedBlob(name, int(properties.size), str(properties.etag))
 
 
-async def read(storage: Storage, blob: Found, start: int, end: int) -> bytes:
+async def read(storage: Storage, blob: PinnedBlob, start: int, end: int) -> bytes:
     """The bytes from start to before end; fewer where it has no more. Raises BlobChanged."""
     from azure.core import MatchConditions
     from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
@@ -52,7 +52,7 @@ async def read(storage: Storage, blob: Found, start: int, end: int) -> bytes:
     return data
 
 
-async def pieces(storage: Storage, blob: Found, start: int, end: int) -> AsyncIterator[tuple[bytes, bool]]:
+async def pieces(storage: Storage, blob: PinnedBlob, start: int, end: int) -> AsyncIterator[tuple[bytes, bool]]:
     """The same piece by piece, and with each whether it is the last. There is at least one, which may be empty."""
     while True:
         following = min(start + PIECE, end)

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from shared.storage.blobs import Storage, metadata_of, summary_of
+from shared.storage.blobs import metadata_of, summary_of
+from shared.storage.connection import Storage
 
 
 async def read(storage: Storage, name: str) -> tuple[bytes, str] | None:
@@ -16,7 +17,7 @@ async def read(storage: Storage, name: str) -> tuple[bytes, str] | None:
         return None
 
 
-async def read_noted(storage: Storage, name: str) -> tuple[bytes, Any, str] | None:
+async def read_with_summary(storage: Storage, name: str) -> tuple[bytes, Any, str] | None:
     """A blob's bytes, its summary and its ETag, all of one moment; None when there is no such blob."""
     from azure.core.exceptions import ResourceNotFoundError
 
@@ -53,7 +54,7 @@ async def delete(storage: Storage, name: str, etag: str) -> bool:
     return True
 
 
-async def note(storage: Storage, name: str, summary: Any, etag: str) -> bool:
+async def set_summary(storage: Storage, name: str, summary: Any, etag: str) -> bool:
     """Whether the blob was still the one with this ETag, and now has this summary."""
     from azure.core import MatchConditions
     from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError

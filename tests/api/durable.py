@@ -29,16 +29,13 @@ class Durable:
     async def get_status(self, instance_id: str) -> Any:
         if self.before_status:
             await self.before_status()
-        return self._status(instance_id) if instance_id in self.instances else None
-
-    async def get_status_by(self, *, instance_id_prefix: str) -> list[Any]:
-        return [self._status(each) for each in self.instances if each.startswith(instance_id_prefix)]
+        if instance_id not in self.instances:
+            return None
+        status = SimpleNamespace(value=self.instances[instance_id])
+        return SimpleNamespace(instance_id=instance_id, runtime_status=status, custom_status=None)
 
     async def raise_event(self, instance_id: str, event_name: str, event_data: Any) -> None:
         return
-
-    async def terminate(self, instance_id: str, reason: str) -> Any:
-        self.instances[instance_id] = "Terminated"
 
     async def purge_instance_history(self, instance_id: str) -> Any:
         if self.instances.get(instance_id) == "Running":
@@ -46,7 +43,3 @@ class Durable:
         if self.refuses_purge:
             raise Exception("The operation failed with an unexpected status code 500")  # noqa: TRY002 - as the SDK
         self.instances.pop(instance_id, None)
-
-    def _status(self, instance_id: str) -> Any:
-        status = SimpleNamespace(value=self.instances[instance_id])
-        return SimpleNamespace(instance_id=instance_id, runtime_status=status, custom_status=None)

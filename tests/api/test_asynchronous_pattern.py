@@ -22,7 +22,7 @@ from shared.api.access import Caller
 from shared.api.operations import Operations, new_id
 from shared.api.progress import running_of
 from shared.api.request import ExportRequest
-from shared.storage import blobs
+from shared.storage import connection
 from tests.api.api_client import Api, program
 from tests.api.durable import Durable
 from tests.edges import connected, settings_for
@@ -151,7 +151,7 @@ def test_of_twelve_bodies_with_one_key_at_the_same_moment_one_is_taken(app: Api)
 async def test_of_two_that_start_it_at_once_the_second_is_no_error(api: Api) -> None:
     durable = Durable(before_start=asyncio.Barrier(2))
     settings = settings_for(api.serving.storage)
-    on = Operations(blobs.connect(settings, None), durable, settings)
+    on = Operations(connection.connect(settings, None), durable, settings)
     wanted = ExportRequest(file_name="users", columns=("objectId",))
     async with on.storage.service:
         both = [start.start(on, wanted, Caller("a", "A", administrator=False), "key") for _ in range(2)]

@@ -12,9 +12,9 @@ import pytest
 
 from local.serve import Serving
 from local.tenant import Tenant
-from shared.api import routes
+from shared.api import exchange, routes
+from shared.api.exchange import Incoming
 from shared.api.operations import Operations
-from shared.api.routes import Incoming
 from shared.export.context import Edges, Record
 from shared.export.messages import Notified, NotifyTask
 from shared.export.notify import notify
@@ -41,7 +41,7 @@ async def strict(serving: Serving, roles: str = READER) -> AsyncIterator[tuple[E
 
 async def sent(on: Operations, body: Any, incoming: Incoming, caller: dict[str, str]) -> tuple[int, Any]:
     asked = replace(incoming, headers={**incoming.headers, **{name.lower(): caller[name] for name in caller}})
-    answer = await routes.answer(body, asked, lambda: on.settings, lambda: on)
+    answer = await exchange.answer(body, asked, lambda: on.settings, lambda: on)
     return answer.status, msgspec.json.decode(answer.body)
 
 

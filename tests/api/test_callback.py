@@ -24,8 +24,8 @@ from shared.storage import blobs
 from shared.storage.names import results_name, work_name
 from tests.api.api_client import validate
 from tests.api.test_results_schema import VALIDATOR
+from tests.durable_host import ATTEMPTS
 from tests.edges import connected, settings_for
-from tests.integration import runner
 from tests.integration.runner import Context, run_export
 from tests.integration.truth import rows_of
 
@@ -118,7 +118,7 @@ class WithCallback(Context):
         return await Context._call(self, name, task)
 
 
-@pytest.mark.parametrize("answers", [[ConnectionError("No route.")] * runner.ATTEMPTS, [404], [500, 503, 204]])
+@pytest.mark.parametrize("answers", [[ConnectionError("No route.")] * ATTEMPTS, [404], [500, 503, 204]])
 async def test_whether_it_is_reached_or_not_the_export_is_completed_and_the_url_is_nowhere(
     serving: Serving,
     answers: list[int | Exception],

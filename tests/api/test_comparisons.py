@@ -11,7 +11,7 @@ import pytest
 
 from local.serve import Serving
 from shared.api import routes
-from shared.api.routes import Incoming
+from shared.api.exchange import Incoming
 from tests.api.api_client import Api, administrator, program
 from tests.api.test_authentication_columns import COLUMNS as AUTHENTICATION
 from tests.api.test_authentication_columns import PERMITTED, sent, strict

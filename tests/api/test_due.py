@@ -16,7 +16,7 @@ from shared.api.access import Caller
 from shared.api.operations import Operations
 from shared.api.problems import ProblemError
 from shared.export.context import find_record
-from shared.storage import blobs
+from shared.storage import blobs, connection
 from shared.storage.names import ended_name, results_name
 from tests.api.durable import Durable
 from tests.edges import settings_for
@@ -31,7 +31,7 @@ DAILY = {"columns": "profile", "schedule": "0 6 * * *"}
 async def app(serving: Serving, **env: str) -> AsyncIterator[tuple[Operations, Durable]]:
     durable = Durable()
     settings = settings_for(serving.storage, EXPORT_RETENTION_DAYS="7", **env)
-    storage = blobs.connect(settings, None)
+    storage = connection.connect(settings, None)
     async with storage.service:
         yield Operations(storage, durable, settings, lambda: NOW), durable
 

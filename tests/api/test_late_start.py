@@ -20,7 +20,7 @@ from shared.api.access import Caller
 from shared.api.operations import Operations
 from shared.api.request import ExportRequest
 from shared.settings import Settings
-from shared.storage import blobs
+from shared.storage import connection
 from tests.api.api_client import Api
 
 
@@ -45,8 +45,8 @@ class Late:
 async def app(api: Api) -> AsyncIterator[Operations]:
     """The operations, with the storage and the Durable of the running app."""
     settings = Settings.from_env({"EXPORT_STORAGE": api.serving.storage, "EXPORT_MAX_RUNNING": "2"})
-    client = df.DurableOrchestrationClient(durable_http.client_binding(api.serving.url, "UserExport"))
-    storage = blobs.connect(settings, None)
+    client = df.DurableOrchestrationClient(durable_http.client_binding(api.serving.url))
+    storage = connection.connect(settings, None)
     async with storage.service:
         yield Operations(storage, client, settings)
     from azure.durable_functions.models.utils import http_utils

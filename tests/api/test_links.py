@@ -18,8 +18,8 @@ from azure.storage.blob.aio import BlobServiceClient
 
 from local import azurite
 from local.serve import Serving
-from shared.storage import blobs
-from shared.storage.blobs import Storage
+from shared.storage import blobs, connection, sas
+from shared.storage.connection import Storage
 from tests.edges import FreshTokens, settings_for
 
 NAME, OTHER = "1/Ünïcode-用户.csv", "1/other.csv"
@@ -61,17 +61,17 @@ async def linked_by(storage: Storage, trust: ssl.SSLContext | bool) -> AsyncIter
         await blobs.write(storage, NAME, CONTENT)
         await blobs.write(storage, OTHER, CONTENT)
         now = datetime.now(UTC)
-        yield Linked(storage, http, await blobs.link(storage, NAME, FILE_NAME, now, now + timedelta(minutes=60)))
+        yield Linked(storage, http, await sas.link(storage, NAME, FILE_NAME, now, now + timedelta(minutes=60)))
 
 
 @pytest.fixture(params=["account key", "identity"])
 async def linked(request: pytest.FixtureRequest, serving: Serving, secure: azurite.Azurite) -> AsyncIterator[Linked]:
     """Once signed with the account's key (http), once with a user delegation key (https)."""
     if request.param == "account key":
-        async with linked_by(blobs.connect(settings_for(serving.storage), None), True) as found:
+        async with linked_by(connection.connect(settings_for(serving.storage), None), True) as found:
             yield found
         return
-    # As `blobs.connect` makes it, but with trust in a certificate that nobody else knows.
+    # As `connection.connect` makes it, but with trust in a certificate that nobody else knows.
     trusted = str(secure.certificate)
     service = BlobServiceClient(secure.endpoint, credential=identity(), connection_verify=trusted, retry_total=0)
     storage = Storage(service, service.get_container_client("exports"), by_identity=True)
@@ -133,13 +133,13 @@ async def test_a_link_that_was_changed_is_refused(linked: Linked, name: str, val
 
 async def test_after_its_time_it_opens_nothing(linked: Linked) -> None:
     now = datetime.now(UTC)
-    old = await blobs.link(linked.storage, NAME, FILE_NAME, now - timedelta(hours=2), now - timedelta(hours=1))
+    old = await sas.link(linked.storage, NAME, FILE_NAME, now - timedelta(hours=2), now - timedelta(hours=1))
     assert (await linked.http.get(old)).status_code == 403
 
 
 async def test_a_file_name_does_not_get_out_of_its_quotes(linked: Linked) -> None:
     now = datetime.now(UTC)
-    link = await blobs.link(linked.storage, NAME, 'a"; filename="b; x=\'.csv', now, now + timedelta(minutes=5))
+    link = await sas.link(linked.storage, NAME, 'a"; filename="b; x=\'.csv', now, now + timedelta(minutes=5))
     disposition = (await linked.http.get(link)).headers["Content-Disposition"]
     assert disposition.startswith("attachment; filename=\"a_; filename=_b; x='.csv\"; filename*=UTF-8''a%22%3B")
 
@@ -147,7 +147,7 @@ async def test_a_file_name_does_not_get_out_of_its_quotes(linked: Linked) -> Non
 @pytest.mark.parametrize("minutes", [1, 60, 7 * 24 * 60])
 async def test_every_time_that_the_setting_allows_can_be_signed(linked: Linked, minutes: int) -> None:
     now = datetime.now(UTC)
-    link = await blobs.link(linked.storage, NAME, FILE_NAME, now, now + timedelta(minutes=minutes))
+    link = await sas.link(linked.storage, NAME, FILE_NAME, now, now + timedelta(minutes=minutes))
     assert (await linked.http.get(link)).status_code == 200
 
 
@@ -160,7 +160,7 @@ async def test_the_storages_log_can_tell_whose_link_it_was(linked: Linked) -> No
     """
     now, correlation = datetime.now(UTC), str(uuid4())
     expires = now + timedelta(minutes=5)
-    link = await blobs.link(linked.storage, NAME, FILE_NAME, now, expires, correlation_id=correlation)
+    link = await sas.link(linked.storage, NAME, FILE_NAME, now, expires, correlation_id=correlation)
     expected = [correlation] if linked.storage.by_identity else None
     assert parse_qs(urlsplit(link).query).get("scid") == expected
     if not expected:
@@ -171,7 +171,7 @@ async def test_the_storages_log_can_tell_whose_link_it_was(linked: Linked) -> No
 async def test_it_can_be_bound_to_addresses(linked: Linked, ip_range: str, status: int | None) -> None:
     """The emulator does not look at the address; the link says it, and it is signed."""
     now = datetime.now(UTC)
-    link = await blobs.link(linked.storage, NAME, FILE_NAME, now, now + timedelta(minutes=5), ip_range=ip_range)
+    link = await sas.link(linked.storage, NAME, FILE_NAME, now, now + timedelta(minutes=5), ip_range=ip_range)
     assert parse_qs(urlsplit(link).query).get("sip") == ([ip_range] if ip_range else None)
     if status:
         assert (await linked.http.get(link)).status_code == status
@@ -187,7 +187,7 @@ async def test_only_on_loopback_it_may_go_over_plain_http(host: str, protocol: s
     settings = settings_for(
         f"DefaultEndpointsProtocol=https;AccountName=a;AccountKey={azurite.KEY};BlobEndpoint=https://{host}/;"
     )
-    storage = blobs.connect(settings, None)
+    storage = connection.connect(settings, None)
     async with storage.service:
-        link = await blobs.link(storage, NAME, FILE_NAME, datetime.now(UTC), datetime.now(UTC) + timedelta(hours=1))
+        link = await sas.link(storage, NAME, FILE_NAME, datetime.now(UTC), datetime.now(UTC) + timedelta(hours=1))
     assert parse_qs(urlsplit(link).query)["spr"] == [protocol]

@@ -13,7 +13,7 @@ from shared.api.operations import Operations
 from shared.api.request import ExportRequest
 from shared.export import activities
 from shared.export.context import Edges
-from shared.storage import blobs
+from shared.storage import connection
 from tests.api.api_client import Api, administrator, principal, program
 from tests.api.durable import Durable
 from tests.edges import settings_for
@@ -84,7 +84,7 @@ def test_the_filter_by_status_also_counts_for_pages(app: Api) -> None:
 async def test_one_that_ends_while_the_list_is_read_is_shown_as_it_ended(serving: Serving) -> None:
     """Its results came between the listing of the container and the question to Durable."""
     ann, settings, durable = Caller("ann", "Ann", administrator=False), settings_for(serving.storage), Durable()
-    storage = blobs.connect(settings, None)
+    storage = connection.connect(settings, None)
     async with storage.service:
         on = Operations(storage, durable, settings)
         wanted = ExportRequest(file_name="users", columns=("objectId",))

@@ -21,7 +21,7 @@ from shared.api.problems import TOO_MANY_SECONDS, TooManyRunning
 from shared.api.request import ExportRequest
 from shared.export import activities
 from shared.export.context import Edges, find_record
-from shared.storage import blobs
+from shared.storage import blobs, connection
 from shared.storage.names import callback_name, key_name, place_name, record_name, users_name
 from tests.api.api_client import Api, program
 from tests.api.durable import Durable
@@ -42,7 +42,7 @@ WANTED = ExportRequest(file_name="users", columns=("objectId",))
 async def app(serving: Serving, limit: int = 2) -> AsyncIterator[tuple[Operations, Durable]]:
     durable = Durable()
     settings = settings_for(serving.storage, EXPORT_MAX_RUNNING=str(limit))
-    storage = blobs.connect(settings, None)
+    storage = connection.connect(settings, None)
     async with storage.service:
         yield Operations(storage, durable, settings), durable
 

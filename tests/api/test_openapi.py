@@ -65,9 +65,9 @@ def triggers() -> tuple[Function, ...]:
 
 def test_the_routes_of_the_app_are_those_of_the_document() -> None:
     found = [
-        (HttpMethod(method).value.lower(), f"/{function.trigger.settings['route']}")
+        (HttpMethod(method).value.lower(), f"/{function.trigger['route']}")
         for function in triggers()
-        for method in function.trigger.settings["methods"]
+        for method in function.trigger["methods"]
     ]
     assert sorted(found) == sorted(OPERATIONS)
 

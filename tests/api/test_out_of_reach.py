@@ -16,12 +16,12 @@ from aiohttp import web
 from local import durable_http
 from local.processes import free_port
 from local.serve import Serving
-from shared.api import routes
+from shared.api import exchange, routes
 from shared.api.durable import Durable, DurableClient, DurableFailure
+from shared.api.exchange import Handler, Incoming, Outgoing
 from shared.api.operations import Operations
-from shared.api.routes import Body, Incoming, Outgoing
 from shared.settings import Settings
-from shared.storage import blobs
+from shared.storage import connection
 from tests.api.api_client import CONTRACT, administrator, validate
 from tests.api.durable import Durable as InMemory
 from tests.edges import settings_for
@@ -33,14 +33,14 @@ SOON = 10.0
 """Seconds, on a machine that does much else."""
 
 
-async def answered(body: Body, settings: Settings, client: DurableClient, export_id: str = ID) -> Outgoing:
+async def answered(body: Handler, settings: Settings, client: DurableClient, export_id: str = ID) -> Outgoing:
     """The answer, which must come soon."""
-    storage = blobs.connect(settings, None, **blobs.QUICK)
+    storage = connection.connect(settings, None, **connection.QUICK)
     headers = {name.lower(): value for name, value in administrator().items()} | {"idempotency-key": "key"}
     incoming = Incoming("POST", "https://x/api/exports", headers, route={"id": export_id}, body=b"{}")
     began = time.monotonic()
     async with storage.service:
-        found = await routes.answer(body, incoming, lambda: settings, lambda: Operations(storage, client, settings))
+        found = await exchange.answer(body, incoming, lambda: settings, lambda: Operations(storage, client, settings))
     assert time.monotonic() - began < SOON
     return found
 
@@ -61,7 +61,7 @@ def at(serving: Serving, url: str) -> Settings:
 
 
 @pytest.mark.parametrize("body", BODIES)
-async def test_a_storage_that_is_not_there(serving: Serving, body: Body) -> None:
+async def test_a_storage_that_is_not_there(serving: Serving, body: Handler) -> None:
     check_away(await answered(body, at(serving, f"http://127.0.0.1:{free_port()}"), InMemory()), "storage")
 
 
@@ -81,7 +81,7 @@ BROKEN: dict[str, Any] = {}
     [*((body, BUSY) for body in BODIES), *((routes.show_export, each) for each in (INTERNAL, REFUSED, GOING, BROKEN))],
     ids=lambda value: value.get("code", "Broken") if isinstance(value, dict) else value.__name__,
 )
-async def test_a_storage_that_fails_each_request(serving: Serving, body: Body, fault: dict[str, Any]) -> None:
+async def test_a_storage_that_fails_each_request(serving: Serving, body: Handler, fault: dict[str, Any]) -> None:
     target = serving.storage.partition("BlobEndpoint=")[2].partition("/devstoreaccount1")[0]
     faults = [Fault(method, "", times=1000, **fault) for method in ("PUT", "GET", "HEAD")]
     async with proxied_by_all(target, faults) as url:
@@ -123,7 +123,7 @@ async def durable_at(reply: Reply | None) -> AsyncIterator[DurableClient]:
     if reply is None:
         await runner.cleanup()
     try:
-        yield Durable(df.DurableOrchestrationClient(durable_http.client_binding(base, "UserExport")), seconds=1)
+        yield Durable(df.DurableOrchestrationClient(durable_http.client_binding(base)), seconds=1)
     finally:
         from azure.durable_functions.models.utils import http_utils
 

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from local.serve import Serving
-from shared.api import routes
+from shared.api import exchange, routes
+from shared.api.exchange import Handler, Incoming, Outgoing
 from shared.api.operations import Operations
-from shared.api.routes import Body, Incoming, Outgoing
-from shared.storage import blobs
+from shared.storage import connection
 from tests.api.api_client import administrator
 from tests.api.durable import Durable
 from tests.edges import settings_for
@@ -32,16 +32,16 @@ class App:
     on: Operations
     headers: dict[str, str] = field(default_factory=dict)
 
-    async def send(self, body: Body, method: str, path: str, sent: bytes = b"", **route: str) -> Outgoing:
+    async def send(self, body: Handler, method: str, path: str, sent: bytes = b"", **route: str) -> Outgoing:
         headers = {name.lower(): value for name, value in administrator().items()} | self.headers
         incoming = Incoming(method, f"{OWN}{path}", headers, route=route, body=sent)
-        return await routes.answer(body, incoming, lambda: self.on.settings, lambda: self.on)
+        return await exchange.answer(body, incoming, lambda: self.on.settings, lambda: self.on)
 
 
 @asynccontextmanager
 async def app(serving: Serving, public_url: str, headers: dict[str, str]) -> AsyncIterator[App]:
     settings = settings_for(serving.storage, EXPORT_PUBLIC_URL=public_url)
-    storage = blobs.connect(settings, None)
+    storage = connection.connect(settings, None)
     async with storage.service:
         yield App(Operations(storage, Durable(), settings), headers)
 

@@ -12,7 +12,7 @@ from shared.api import removal, start
 from shared.api.access import Caller
 from shared.api.operations import Operations, new_id
 from shared.api.request import ExportRequest
-from shared.storage import blobs
+from shared.storage import blobs, connection, staging
 from shared.storage.names import place_name, work_name
 from tests.api.api_client import Api
 from tests.api.durable import Durable
@@ -30,7 +30,7 @@ WANTED = ExportRequest(
 async def app(serving: Serving) -> AsyncIterator[tuple[Operations, Durable]]:
     durable = Durable()
     settings = settings_for(serving.storage, EXPORT_RETENTION_DAYS="7")
-    storage = blobs.connect(settings, None)
+    storage = connection.connect(settings, None)
     async with storage.service:
         yield Operations(storage, durable, settings, lambda: NOW), durable
 
@@ -91,22 +91,22 @@ async def test_of_a_deleted_export_nothing_can_be_committed_any_more(serving: Se
         export_id = await started(on, durable, status=status)
         if status != "Completed":
             await blobs.delete(on.storage, f"{export_id}/users.csv")
-        await blobs.stage(on.storage, f"{export_id}/{name}", "p", b"secret")
+        await staging.stage(on.storage, f"{export_id}/{name}", "p", b"secret")
         await removal.delete(on, export_id, ANN)
         assert await staged_names(on) == {f"{export_id}/deleted"}
-        with pytest.raises(blobs.BlockMissing):
-            await blobs.commit(on.storage, f"{export_id}/{name}", ["p"], "text/csv")
+        with pytest.raises(staging.BlockMissing):
+            await staging.commit(on.storage, f"{export_id}/{name}", ["p"], "text/csv")
 
 
 async def test_of_an_old_export_nothing_can_be_committed_any_more(serving: Serving) -> None:
     async with app(serving) as (on, durable):
         export_id = await started(on, durable, status="Failed")
-        await blobs.stage(on.storage, f"{export_id}/users.csv", "p", b"secret")
-        await blobs.stage(on.storage, f"{export_id}/results.json", "p", b"secret")
+        await staging.stage(on.storage, f"{export_id}/users.csv", "p", b"secret")
+        await staging.stage(on.storage, f"{export_id}/results.json", "p", b"secret")
         await removal.remove_old(days_later(on, 8))
         assert await staged_names(on) == set()
-        with pytest.raises(blobs.BlockMissing):
-            await blobs.commit(on.storage, f"{export_id}/users.csv", ["p"], "text/csv")
+        with pytest.raises(staging.BlockMissing):
+            await staging.commit(on.storage, f"{export_id}/users.csv", ["p"], "text/csv")
 
 
 async def test_what_a_killed_activity_has_staged_goes_in_the_next_night_unless_the_export_runs(
@@ -116,8 +116,8 @@ async def test_what_a_killed_activity_has_staged_goes_in_the_next_night_unless_t
         ended, running = await started(on, durable), await started(on, durable, status="Running")
         deleted = new_id(NOW)
         for export_id in (ended, running, deleted):
-            await blobs.stage(on.storage, f"{export_id}/other.csv", "p", b"secret")
-            await blobs.stage(on.storage, work_name(export_id, "other"), "p", b"secret")
+            await staging.stage(on.storage, f"{export_id}/other.csv", "p", b"secret")
+            await staging.stage(on.storage, work_name(export_id, "other"), "p", b"secret")
         assert await removal.remove_old(days_later(on, 1)) == 0
         left = {name for name in await staged_names(on) if "other" in name}
         assert left == {f"{running}/other.csv", work_name(running, "other")}

@@ -123,7 +123,7 @@ def large_messages(context: df.DurableOrchestrationContext) -> Generator[Any, An
 
 
 @_more.activity_trigger(input_name="task")
-def repeat(task: Any) -> Any:
+async def repeat(task: Any) -> Any:
     return {"text": task["text"] * (LARGE // len(task["text"]))}
 
 

@@ -16,30 +16,20 @@ from typing import Any
 import pytest
 from azure.durable_functions.models.history import HistoryEventType as EventType
 
-import function_app
-from local import durable, durable_tasks, durable_turn
+from local import durable, durable_claims, durable_tasks, durable_turn
 from local.durable_replay import replay
 from local.durable_store import connect, seconds
 from local.durable_turn import SCHEDULING, STATE_LABEL
-from shared.compare.workflow import COMPARE
-from shared.export.workflow import EXPORT
+from tests.durable_host import orchestrator
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:azure.functions df_loads was called:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:Potential duplicate Task completion:UserWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:Potential duplicate Task completion:UserWarning")
 
 Json = dict[str, Any]
 FOLDER = Path(os.environ.get("TRACES") or Path(__file__).parent / "traces")
 FILES = sorted(FOLDER.glob("*.jsonl"))
 TRACES = [pytest.param([json.loads(line) for line in file.read_text().splitlines()], id=file.stem) for file in FILES]
-ORCHESTRATORS = {EXPORT: function_app.export_users, COMPARE: function_app.compare_exports}
 WORDS = frozenset({"reason", "requestId"})
 """What is said to people may change."""
-
-
-def orchestrator(turn: Json) -> Any:
-    return ORCHESTRATORS[turn["context"]["history"][1]["Name"]]._function.get_user_function()
 
 
 def answer(turn: Json) -> Json:
@@ -78,7 +68,7 @@ def news(context: Json) -> list[Json]:
 @pytest.mark.parametrize("trace", TRACES)
 def test_the_orchestrator_asks_for_what_it_asked_for(trace: list[Json]) -> None:
     for turn in trace:
-        found = json.loads(orchestrator(turn)(json.dumps(turn["context"])))
+        found = json.loads(orchestrator(turn["context"]["history"][1]["Name"])(json.dumps(turn["context"])))
         recorded = answer(turn)
         assert actions(found) == actions(recorded)
         assert found.get("customStatus") == recorded.get("customStatus")
@@ -117,7 +107,7 @@ def test_the_local_engine_sends_the_fields_types_and_order_of_the_extension(
     for turn in trace:
         for event in news(turn["context"]):
             deliver(db, first["instanceId"], event)
-        claimed = durable_turn.claim(db, "worker")
+        claimed = durable_claims.claim(db, "worker")
         assert claimed is not None
         sent: list[str] = []
 
@@ -125,7 +115,7 @@ def test_the_local_engine_sends_the_fields_types_and_order_of_the_extension(
             sent.append(context)
             return json.dumps(answer(turn))
 
-        durable_turn.commit(db, claimed, durable_turn.run(claimed, call))
+        durable_claims.commit(db, claimed, durable_turn.run(claimed, call))
         (text,) = sent
         assert shape(json.loads(text)) == shape(turn["context"])
 

@@ -21,9 +21,8 @@ from typing import Any
 import httpx
 from aiohttp import web
 
-from local import azurite, durable, durable_http, durable_tasks, durable_turn, identity
+from local import azurite, durable, durable_claims, durable_http, durable_tasks, durable_turn, identity
 from local.durable_store import connect, heartbeat
-from local.host_functions import App
 from local.tenant import Tenant, serve
 from tests.infra import deployment
 
@@ -168,7 +167,7 @@ class Host:
         }
         inputs: list[tuple[str, str, Any]] = [("req", "http", http)]
         if name in WITH_CLIENT:
-            inputs.append(("client", "string", durable_http.client_binding(self.base, "UserExport")))
+            inputs.append(("client", "string", durable_http.client_binding(self.base)))
         answer: Json = await self.worker.invoke(name, *inputs)
         raw = base64.b64decode(answer["body"])
         with contextlib.suppress(ValueError):
@@ -182,14 +181,14 @@ class Host:
         with contextlib.closing(connect(self.store)) as db:
             heartbeat(db, "test", 600)
             while True:
-                turn = durable_turn.claim(db, "test")
+                turn = durable_claims.claim(db, "test")
                 tasks = durable_tasks.claim(db, "test", 0, 100)
                 if turn is None and not tasks:
                     return called
                 for name in [turn.row["name"]] if turn else []:
                     called[name] = called.get(name, 0) + 1
                 if turn:
-                    durable_turn.commit(db, turn, await self._turn(turn))
+                    durable_claims.commit(db, turn, await self._turn(turn))
                 for task in tasks:
                     called[task.name] = called.get(task.name, 0) + 1
                     result = await self.worker.invoke(task.name, ("task", "json", task.input))
@@ -213,10 +212,8 @@ async def azure(folder: Path) -> AsyncIterator[Host]:
     """Everything around the worker, which sees an environment like Azure's."""
     store = folder / "durable.db"
     connect(store).close()
-    named = dict.fromkeys(TRIGGERS["orchestrationTrigger"])
-    app = App(directory=folder, http=(), timers=(), activities={}, orchestrators=named)  # type: ignore[arg-type]
     server = web.Application()
-    durable_http.add_routes(server, app, store)
+    server.add_routes(durable_http.routes(store, TRIGGERS["orchestrationTrigger"]))
     server.add_routes([identity.route("secret")])
     runner = web.AppRunner(server)
     await runner.setup()
@@ -291,7 +288,7 @@ async def _others(host: Host) -> None:
     assert "<!doctype html>" in page["text"].lower()
     assert (await host.request("list_columns", "GET", "columns"))["json"]["sets"]
     assert (await host.anonymous("show_contract", "GET", "openapi.json"))["json"]["paths"]
-    client = durable_http.client_binding(host.base, "UserExport")
+    client = durable_http.client_binding(host.base)
     timer = json.dumps({"Schedule": {}, "ScheduleStatus": None, "IsPastDue": False})
     for name in sorted(TRIGGERS["timerTrigger"]):
         await host.worker.invoke(name, ("timer", "json", timer), ("client", "string", client))

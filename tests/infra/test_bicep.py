@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from shared.compare.workflow import COMPARE
+from shared.export.workflow import EXPORT
 from shared.settings import Settings
 from shared.storage import names
 from tests.infra import bicep
@@ -296,8 +298,16 @@ def test_alerts_read_lines_that_the_code_logs() -> None:
     """The queries look for words in a log line: without that line in the code they would never fire."""
     code = "".join(path.read_text() for path in (ROOT / "shared").rglob("*.py"))
     assert '"Export %s ended: %s (%d users, %d errors, %d requests, %d retries)"' in code
-    # To come; with other words, alert and guide would find nothing.
-    assert "Links for export" not in code or '"Links for export %s were made for %s: %s, correlation %s"' in code
+    assert '"Comparison %s ended: %s (' in code
+    assert '"Links for export %s were made for %s: %s, correlation %s"' in code
+
+
+def test_an_alert_comes_for_each_orchestrator_that_fails() -> None:
+    queries = [
+        each["properties"]["criteria"]["allOf"][0]["query"] for each in bicep.resources("Insights/scheduledQueryRules")
+    ]
+    (alert,) = [query for query in queries if query.startswith("AppRequests | where Success == false")]
+    assert {name.strip(' "') for name in alert.partition("in (")[2].rstrip(")").split(",")} == {EXPORT, COMPARE}
 
 
 def test_alert_and_guide_take_the_same_line_apart() -> None:

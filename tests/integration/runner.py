@@ -1,12 +1,11 @@
-"""Runs an export in this process: the real orchestrator and activities, a Durable that lives in memory.
+"""Runs an export or a comparison in this process: the real orchestrator and activities, on tests/durable_host.py.
 
-Unlike Durable it can also deliver an activity twice at the same time, as Durable may: the result of the first to end
-counts, the other one is a zombie.
+An activity may run twice at the same time, as Durable may deliver it: the result of one counts, the other is a zombie.
 """
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,48 +13,33 @@ from typing import Any, cast
 
 import msgspec
 
+from local.durable_events import task_failed
 from local.tenant import Tenant
 from local.tenant.faults import Faults, Rule
 from shared.api.operations import new_id
 from shared.compare import activities as comparing
-from shared.compare.workflow import comparison_workflow
+from shared.compare.workflow import COMPARE
 from shared.export import activities
 from shared.export.context import Edges, Record, read_record
 from shared.export.outcome import read_results
-from shared.export.workflow import CANCEL, export_workflow
+from shared.export.rounds import CANCEL
+from shared.export.workflow import EXPORT
 from shared.files.columns import COLUMN_SETS
 from shared.storage import blobs
 from shared.storage.names import record_name, work_name
+from tests.durable_host import Host
 from tests.integration.truth import SCHEMA
 
 Json = dict[str, Any]
 Connect = Callable[..., AbstractAsyncContextManager[Edges]]
 """`async with connected(tenant, EXPORT_RANGE_USERS="100") as edges`: the fixture of the same name."""
-ATTEMPTS = 3
-
-
-@dataclass(eq=False, slots=True)
-class Task:
-    """What the orchestrator yields; `result` is what it is sent."""
-
-    running: "asyncio.Task[Any] | asyncio.Event"
-    result: Any = None
-
-    @property
-    def is_completed(self) -> bool:
-        return self.running.is_set() if isinstance(self.running, asyncio.Event) else self.running.done()
-
-
-@dataclass(slots=True)
-class All:
-    """What the orchestrator yields to wait for several tasks."""
-
-    tasks: list[Task]
 
 
 @dataclass(slots=True)
 class Context:
-    """Stands in for DurableOrchestrationContext."""
+    """How the activities of an orchestration are run, and what they have returned. `input`: that of the orchestration;
+    `twice`: the share of activities that run twice; `cancel`: set when a person cancels.
+    """
 
     edges: Edges
     input: Json
@@ -63,63 +47,20 @@ class Context:
     twice: float = 0.0
     chance: random.Random = field(default_factory=random.Random)
     cancel: asyncio.Event = field(default_factory=asyncio.Event)
-    statuses: list[Json] = field(default_factory=list)
-    highest: int = 0
     calls: list[tuple[str, Json, Any]] = field(default_factory=list)
     zombies: list["asyncio.Task[Any]"] = field(default_factory=list)
-    lanes: list["asyncio.Task[Any]"] = field(default_factory=list)
-    histories: tuple[()] = ()
-
-    def get_input(self) -> Json:
-        return self.input
-
-    def call_activity_with_retry(self, name: str, retry: Any, task: Json) -> Task:
-        # Through JSON, as Durable does it.
-        return Task(asyncio.create_task(self._call(name, msgspec.json.decode(msgspec.json.encode(task)))))
-
-    def call_activity(self, name: str, task: Json) -> Task:
-        started = asyncio.create_task(self._call(name, msgspec.json.decode(msgspec.json.encode(task))))
-        self.lanes.append(started)
-        return Task(started)
-
-    def wait_for_external_event(self, name: str) -> Task:
-        assert name == CANCEL
-        return Task(self.cancel)
-
-    def task_any(self, tasks: list[Task]) -> list[Task]:
-        return tasks
-
-    def task_all(self, tasks: list[Task]) -> "All":
-        return All(tasks)
-
-    def create_timer(self, at: datetime) -> Task:
-        """Fires at once: tests don't wait."""
-        fired = asyncio.Event()
-        fired.set()
-        return Task(fired)
-
-    @property
-    def current_utc_datetime(self) -> datetime:
-        return datetime.now(UTC)
-
-    def set_custom_status(self, status: Json) -> None:
-        self.statuses.append(status)
 
     async def _call(self, name: str, task: Json) -> Any:
-        attempts = 1 if name in {"export", "check"} else ATTEMPTS  # These the orchestrator itself asks for again.
-        for attempt in range(attempts):
-            try:
-                if self.chance.random() < self.twice:
-                    other = asyncio.create_task(self.run(self.edges, name, task))
-                    self.zombies.append(other)
-                    await asyncio.sleep(self.chance.random() / 50)
-                result = await self.run(self.edges, name, task)
-                self.calls.append((name, task, result))
-                return msgspec.json.decode(msgspec.json.encode(result))
-            except Exception as problem:
-                if attempt == attempts - 1:
-                    return problem
-        return None
+        """What the activity returns, or the exception that it raises."""
+        try:
+            if self.chance.random() < self.twice:
+                self.zombies.append(asyncio.create_task(self.run(self.edges, name, task)))
+                await asyncio.sleep(self.chance.random() / 50)
+            result = await self.run(self.edges, name, task)
+        except Exception as problem:
+            return problem
+        self.calls.append((name, task, result))
+        return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,44 +91,39 @@ def before_pages(change: Callable[[], None]) -> Callable[[str], None]:
     return before
 
 
-async def _drive(workflow: Generator[Any, Any, Json]) -> Json:
-    """Drives an orchestrator to its end."""
-    try:
-        asked = next(workflow)
-        while True:
-            if isinstance(asked, All):
-                asked = await _all(workflow, asked)
-                continue
-            ended = await _first(asked if isinstance(asked, list) else [asked])
-            if isinstance(asked, list):
-                asked = workflow.send(ended)
-            elif isinstance(ended.result, Exception):
-                asked = workflow.throw(ended.result)
-            else:
-                asked = workflow.send(ended.result)
-    except StopIteration as end:
-        output: Json = msgspec.json.decode(msgspec.json.encode(end.value))
-        return output
+async def _drive(name: str, context: Context) -> Json:
+    """Runs the orchestration of this name to its end, and all that it has asked for. Timers fire at once."""
+    host = Host(name, context.input)
+    running = dict["asyncio.Task[Any]", int]()
+    cancelled = asyncio.create_task(context.cancel.wait())
+    waiting: set[asyncio.Task[Any]] = {cancelled}
+    while not host.done:
+        if host.timers():
+            host.fire()
+            continue
+        for number in sorted(host.open.keys() - running.values()):
+            asked = host.open[number].action["functionName"]
+            running[asyncio.create_task(context._call(asked, host.asked(number)))] = number
+        ended, _ = await asyncio.wait(waiting | running.keys(), return_when=asyncio.FIRST_COMPLETED)
+        if cancelled in ended:
+            waiting.clear()
+            host.raise_event(CANCEL)
+            continue
+        task = next(task for task in running if task in ended)
+        _tell(host, running.pop(task), task.result())
+    cancelled.cancel()
+    # What goes on after a failure ends by itself, as soon as it sees that the export is over.
+    await asyncio.gather(*running, *context.zombies, return_exceptions=True)
+    output: Json = host.output
+    return output
 
 
-async def _all(workflow: Generator[Any, Any, Json], asked: All) -> Any:
-    """Sends the orchestrator what all of them have returned, or the first failure; gives what it yields next."""
-    results = [(await _first([task])).result for task in asked.tasks]
-    failed = [result for result in results if isinstance(result, Exception)]
-    return workflow.throw(failed[0]) if failed else workflow.send(results)
-
-
-async def _first(tasks: list[Task]) -> Task:
-    """The first to end; in the order of the list when several have."""
-    while True:
-        for task in tasks:
-            if isinstance(task.running, asyncio.Event):
-                if task.running.is_set():
-                    return task
-            elif task.running.done():
-                task.result = task.running.result()
-                return task
-        await asyncio.sleep(0.001)
+def _tell(host: Host, number: int, result: Any) -> None:
+    if isinstance(result, Exception):
+        told = task_failed(number, host.open[number].action["functionName"], result, "Traceback (most recent call ...")
+        host.fail(number, told["Reason"], told["Details"])
+    else:
+        host.complete(number, result)
 
 
 @dataclass(slots=True)
@@ -229,13 +165,12 @@ async def run_comparison(
     await blobs.write(edges.storage, record_name(record.id), msgspec.json.encode(record))
     context = context or Context(edges, {}, comparing.run)
     context.input = {"id": record.id}
-    output = await _drive(comparison_workflow(context, None))
-    await asyncio.gather(*context.zombies, return_exceptions=True)
+    output = await _drive(COMPARE, context)
     results = await read_results(edges.storage, record.id, 10**6)
     assert results is not None
     SCHEMA.validate(results)
     assert output == {"status": results["status"]}
-    return Comparison(record.id, results, await blobs.read(edges.storage, record.file_blob()), context)
+    return Comparison(record.id, results, await blobs.read(edges.storage, record.file_blob_name()), context)
 
 
 async def run_export(
@@ -263,11 +198,9 @@ async def run_export(
         await blobs.write(edges.storage, work_name(record.id, "users.json"), msgspec.json.encode(users))
     context = context or Context(edges, {})
     context.input = {"id": record.id}
-    output = await _drive(export_workflow(context, None))
-    # What goes on after a failure ends by itself, as soon as it sees that nobody wants it any more.
-    await asyncio.gather(*context.lanes, *context.zombies, return_exceptions=True)
+    output = await _drive(EXPORT, context)
     results = await read_results(edges.storage, record.id, errors)
     assert results is not None
     SCHEMA.validate(results)
     assert output == {"status": results["status"]}
-    return Export(record.id, results, await blobs.read(edges.storage, record.file_blob()), context)
+    return Export(record.id, results, await blobs.read(edges.storage, record.file_blob_name()), context)

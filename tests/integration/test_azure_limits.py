@@ -12,7 +12,7 @@ from local.tenant import Tenant
 from shared.export import activities, execution, sizes
 from shared.export.context import Edges
 from shared.graph import client
-from shared.storage import blobs, blockwriter
+from shared.storage import blobs, blockwriter, staging
 from tests.integration.runner import Connect, Context, Export, Json, run_export
 from tests.integration.truth import check_complete, check_results
 
@@ -22,15 +22,15 @@ from tests.integration.truth import check_complete, check_results
 def test_whatever_is_set_ranges_are_few_enough_for_a_blob(total: int, most: int) -> None:
     """Splitting may make some more than this; a fifth of the blocks leaves room for that, and for the bytes."""
     assert total / sizes.range_size(total, most, parallel=32) <= sizes.MAX_RANGES
-    assert sizes.MAX_RANGES * 5 <= blobs.MAX_BLOCKS
+    assert sizes.MAX_RANGES * 5 <= staging.MAX_BLOCKS
 
 
 @pytest.mark.parametrize("users", [1, 10_000, 13_000_000, 500_000_000])
 def test_blocks_grow_before_there_are_too_many(users: int) -> None:
     """Half of what a blob takes, which leaves room for those that are not full: one for each range."""
-    assert users * blockwriter.USER_BYTES / blockwriter.block_bytes(users) <= blobs.MAX_BLOCKS / 2 + 1
-    assert blockwriter.block_bytes(users) >= blobs.BLOCK_BYTES
-    assert blockwriter.block_bytes(None) == blobs.BLOCK_BYTES
+    assert users * blockwriter.USER_BYTES / blockwriter.block_bytes(users) <= staging.MAX_BLOCKS / 2 + 1
+    assert blockwriter.block_bytes(users) >= staging.BLOCK_BYTES
+    assert blockwriter.block_bytes(None) == staging.BLOCK_BYTES
 
 
 def hurried(edges: Edges) -> Edges:
@@ -72,7 +72,7 @@ def publishing(done: Export, **changed: Any) -> Json:
     return task | changed
 
 
-@pytest.mark.parametrize("blocks", [(blobs.MAX_BLOCKS, 0), (0, blobs.MAX_BLOCKS // 2)], ids=["rows", "errors"])
+@pytest.mark.parametrize("blocks", [(staging.MAX_BLOCKS, 0), (0, staging.MAX_BLOCKS // 2)], ids=["rows", "errors"])
 async def test_too_many_blocks_are_a_failure_with_its_reason_and_without_a_file(
     connected: Connect, blocks: tuple[int, int]
 ) -> None:
@@ -102,9 +102,9 @@ async def test_a_blob_of_as_many_blocks_as_azure_takes_can_be_committed(connecte
     """One less than the limit in rows, and the header. The same block ids stand in the list, so one is staged."""
     async with connected(Tenant(users=1)) as edges:
         await blobs.write(edges.storage, "x/request.json", b"")
-        await blobs.stage(edges.storage, "x/users.csv", "0", b"row\r\n")
-        size = await blobs.commit(edges.storage, "x/users.csv", ["0"] * blobs.MAX_BLOCKS, "text/csv")
-    assert size == 5 * blobs.MAX_BLOCKS
+        await staging.stage(edges.storage, "x/users.csv", "0", b"row\r\n")
+        size = await staging.commit(edges.storage, "x/users.csv", ["0"] * staging.MAX_BLOCKS, "text/csv")
+    assert size == 5 * staging.MAX_BLOCKS
 
 
 async def test_what_an_export_activity_is_given_and_gives_is_small(connected: Connect) -> None:

@@ -24,7 +24,7 @@ from shared.files import results as results_file
 from shared.files.columns import columns_of
 from shared.files.csv_rows import without_guard
 from shared.graph.users import User
-from shared.storage import blobs
+from shared.storage import blobs, erasing, staging
 from shared.storage.names import cancelled_name, plan_name, results_name, work_name
 from tests.integration.runner import Comparison, Connect, Context, Export, run_comparison, run_export
 from tests.integration.truth import check_results
@@ -137,7 +137,7 @@ def changes(found: Comparison) -> dict[str, str]:
 async def replaced(edges: Edges, export: Export, file: bytes, **results: Any) -> None:
     """The export as it had another file."""
     record = await read_record(edges.storage, export.id)
-    await blobs.write(edges.storage, record.file_blob(), file)
+    await blobs.write(edges.storage, record.file_blob_name(), file)
     fields = {**export.results, **results, "file": {**export.results["file"], "bytes": len(file)}}
     errors = fields.pop("errors")
     text = results_file.head(fields) + results_file.lines(errors) + results_file.TAIL
@@ -334,7 +334,7 @@ async def test_a_file_that_changes_or_goes_while_it_is_read_fails_the_comparison
 
         async def then(_: Edges, name: str, __: Any) -> None:
             if name == "split":
-                blob = record.file_blob() if which == "file" else results_name(second.id)
+                blob = record.file_blob_name() if which == "file" else results_name(second.id)
                 content = await blobs.read(edges.storage, blob)
                 if how == "deleted":
                     await blobs.delete(edges.storage, blob)
@@ -360,7 +360,7 @@ async def test_an_export_that_was_deleted_before_it_is_read_fails_the_comparison
 
         async def then(_: Edges, name: str, __: Any) -> None:
             if name == "prepare_comparison":
-                await blobs.delete_all(edges.storage, f"{first.id}/")
+                await erasing.delete_all(edges.storage, f"{first.id}/")
 
         await fails(edges, first, second, "ExportGone", Context(edges, {}, in_parts(20, then=then)))
 
@@ -387,7 +387,7 @@ async def test_what_a_killed_split_has_staged_does_not_outlive_the_comparison(co
             if name == "split":
                 # It has begun, and died before it could commit the part.
                 part = work_name(task["id"], f"part-{task['export']}-of-the-dead-00000")
-                await blobs.stage(edges.storage, part, "00000", b'["id","a@example.com"]')
+                await staging.stage(edges.storage, part, "00000", b'["id","a@example.com"]')
 
         found = await run_comparison(edges, first, second, context=Context(edges, {}, in_parts(20, then=then)))
         assert changes(found) == told
@@ -401,7 +401,7 @@ async def test_a_split_that_outlives_its_comparison_takes_away_what_it_has_stage
         run = Execution(edges, record, 0.0)
         part = work_name(found.id, "part-zombie-00000")
         run.staged.add(part)
-        await blobs.stage(edges.storage, part, "00000", b'["id","a@example.com"]')
+        await staging.stage(edges.storage, part, "00000", b'["id","a@example.com"]')
         await run.leave()
         assert await left_of(edges, found) == []
 

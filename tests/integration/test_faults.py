@@ -1,6 +1,7 @@
 """Whatever Graph does: each user is in the file exactly once, or the export is Failed with the reason and no file."""
 
 import asyncio
+import math
 import random
 from typing import Any
 from uuid import UUID
@@ -134,6 +135,28 @@ async def test_what_passes_in_a_part_of_a_batch_is_survived(
     check_results(done.results, "Completed")
     check_complete(done.csv, tenant)
     assert done.results["counts"]["expected"] == 60
+
+
+async def test_when_graph_throttles_authentication_methods_their_batches_slow_down_and_no_page_of_users(
+    connected: Connect,
+) -> None:
+    tenant = Tenant(users=60)
+    tenant.faults.add("throttle", match="/authentication/methods", retry_after=1, times=5)
+    async with connected(tenant) as edges:
+        done = await run_export(edges, columns=["objectId", "authenticationPhoneNumber"])
+        assert edges.graph.methods_pace.room < math.inf
+        assert edges.graph.pace.room == math.inf
+    check_results(done.results, "Completed")
+    assert done.results["rate"]["throttled"] == 5
+
+
+async def test_when_graph_throttles_counts_all_requests_slow_down(connected: Connect) -> None:
+    tenant = Tenant(users=60)
+    tenant.faults.add("throttle", match="eq 'HR'", retry_after=1, times=2)
+    async with connected(tenant) as edges:
+        await batches.counts(edges.graph, ["department eq 'HR'", ""])
+        assert edges.graph.pace.room < math.inf
+        assert edges.graph.methods_pace.room == math.inf
 
 
 async def test_failures_of_a_batch_and_of_its_parts_are_counted_apart(connected: Connect) -> None:

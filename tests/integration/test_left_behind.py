@@ -11,7 +11,7 @@ from local.tenant import Tenant
 from shared.api.progress import running_of
 from shared.export import activities
 from shared.export.context import Edges
-from shared.storage import blobs
+from shared.storage import blobs, erasing, staging
 from shared.storage.names import file_name, progress_name, results_name, work_name
 from tests.integration.runner import Context, before_pages, run_export, watch
 
@@ -62,7 +62,7 @@ async def test_an_activity_that_outlives_its_export_discards_what_it_has_staged(
     async with connected(tenant, **ENV) as edges:
         done = await run_export(edges)
         for name in (file_name(done.id, "users.csv"), results_name(done.id)):
-            await blobs.erase(edges.storage, name)
+            await erasing.erase(edges.storage, name)
         assert "lanes" in await activities.run(edges, "plan", {"id": done.id})
 
         def end() -> None:
@@ -91,7 +91,7 @@ async def test_what_is_committed_stays_as_it_is_when_the_rest_is_discarded(conne
         name = file_name(done.id, "users.csv")
         client = edges.storage.container.get_blob_client(name)
         before = await client.get_blob_properties()
-        await client.stage_block(blobs.block_id("0000000-00000-zombiezombie-00000-p"), b"row", 3)
+        await client.stage_block(staging.block_id("0000000-00000-zombiezombie-00000-p"), b"row", 3)
         assert "users.csv+" in await left(edges, done.id)
         await activities.run(edges, "clean", {"id": done.id})
         after = await client.get_blob_properties()
@@ -104,22 +104,22 @@ async def test_blocks_that_are_being_committed_again_are_not_touched(connected: 
     async with connected(Tenant(users=3)) as edges:
         await blobs.write(edges.storage, "1/other", b"")
         for data in (b"old", b"new"):
-            await blobs.stage(edges.storage, "1/a", "p", data)
+            await staging.stage(edges.storage, "1/a", "p", data)
             if data == b"old":
-                await blobs.commit(edges.storage, "1/a", ["p"], "text/csv")
-        await blobs.discard_uncommitted(edges.storage, "1/a")
-        await blobs.commit(edges.storage, "1/a", ["p"], "text/csv")
+                await staging.commit(edges.storage, "1/a", ["p"], "text/csv")
+        await erasing.discard_uncommitted(edges.storage, "1/a")
+        await staging.commit(edges.storage, "1/a", ["p"], "text/csv")
         assert await blobs.read(edges.storage, "1/a") == b"new"
 
 
-@pytest.mark.parametrize("remove", [blobs.erase, blobs.discard_uncommitted])
+@pytest.mark.parametrize("remove", [erasing.erase, erasing.discard_uncommitted])
 async def test_blocks_that_were_discarded_can_not_be_committed(connected: Any, remove: Any) -> None:
     async with connected(Tenant(users=3)) as edges:
         await blobs.write(edges.storage, "1/other", b"")
-        await blobs.stage(edges.storage, "1/a", "p", b"secret")
+        await staging.stage(edges.storage, "1/a", "p", b"secret")
         await remove(edges.storage, "1/a")
-        with pytest.raises(blobs.BlockMissing):
-            await blobs.commit(edges.storage, "1/a", ["p"], "text/csv")
+        with pytest.raises(staging.BlockMissing):
+            await staging.commit(edges.storage, "1/a", ["p"], "text/csv")
         await remove(edges.storage, "1/none")
         assert [blob.name async for blob in blobs.listing(edges.storage, uncommitted=True)] == ["1/other"]
 
@@ -139,5 +139,5 @@ async def test_results_that_are_just_being_erased_are_not_there(connected: Any) 
         assert found["progress"]["exported"] == 5
         assert not await blobs.exists(edges.storage, name)
         assert await left(edges, export_id) == ["progress-0000000", "results.json"]
-        await blobs.erase(edges.storage, name)
+        await erasing.erase(edges.storage, name)
         assert await left(edges, export_id) == ["progress-0000000"]

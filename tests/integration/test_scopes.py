@@ -26,7 +26,7 @@ from shared.export.context import Edges
 from shared.files.columns import COLUMN_SETS
 from shared.graph.scopes import Scope
 from shared.storage import blobs
-from shared.storage.names import work_name
+from shared.storage.names import cancelled_name, work_name
 from tests.integration.runner import Connect, Context, Export, run_export, watch
 from tests.integration.test_preview import asked
 from tests.integration.truth import check_ids, check_results, rows_of
@@ -386,7 +386,7 @@ async def test_cancelled_while_members_are_listed_it_ends_without_a_file(connect
         async def run(on: Edges, name: str, task: Any) -> Any:
             if name == "report":
                 context.cancel.set()
-                await blobs.write(on.storage, work_name(task["id"], "cancelled"), b"")
+                await blobs.write(on.storage, cancelled_name(task["id"]), b"")
             return await activities.run(on, name, task)
 
         now = iter(range(0, 10**9, 5))

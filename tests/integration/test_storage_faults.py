@@ -13,7 +13,7 @@ from local.tenant import Tenant
 from shared.api.operations import new_id
 from shared.export.context import Edges
 from shared.settings import Settings
-from shared.storage import blobs
+from shared.storage import blobs, connection, sas
 from tests.integration.runner import Connect, Context, Json, run_export
 from tests.integration.storage_proxy import Fault, proxied
 from tests.integration.truth import check_complete, check_results
@@ -30,7 +30,7 @@ async def through(edges: Edges, fault: Fault) -> AsyncIterator[Edges]:
     async with proxied(target, fault) as url:
         env = {"EXPORT_STORAGE": direct.replace(target, url), "EXPORT_CONTAINER": edges.settings.container}
         settings = Settings.from_env(env)
-        storage = blobs.connect(settings, None, **AT_ONCE)
+        storage = connection.connect(settings, None, **AT_ONCE)
         async with storage.service:
             yield replace(edges, storage=storage)
 
@@ -112,7 +112,7 @@ async def test_a_link_works_at_once_however_the_apps_clock_goes(connected: Conne
     async with connected(Tenant(users=1)) as edges:
         await blobs.write(edges.storage, "file", b"content")
         now = datetime.now(UTC) + timedelta(minutes=minutes)
-        link = await blobs.link(edges.storage, "file", "file", now, now + timedelta(minutes=60))
+        link = await sas.link(edges.storage, "file", "file", now, now + timedelta(minutes=60))
         async with httpx.AsyncClient() as http:
             assert (await http.get(link)).status_code == 200
 

@@ -51,7 +51,7 @@ async def test_a_block_that_the_storage_has_lost_fails_the_export(connected: Con
     async with connected(Tenant(users=300)) as edges:
         done = await run_export(edges)
         record = await read_record(edges.storage, done.id)
-        await blobs.delete(edges.storage, record.file_blob())
+        await blobs.delete(edges.storage, record.file_blob_name())
         lost = {"parts": [[0, 0, "000000000000", 1, 0, 300, 27000, 0]], "expected": 300, "ranges": 1, "found": []}
         task = {"id": done.id, "requests": 1, "retries": 0, "restarts": 0, "warnings": [], **lost}
         assert (await activities.run(edges, "publish", task))["status"] == "Failed"

@@ -17,8 +17,6 @@ from local.host_functions import App, load
 
 Client = TestClient[web.Request, web.Application]
 
-pytestmark = pytest.mark.filterwarnings("ignore:azure.functions df_loads was called:DeprecationWarning")
-
 
 @pytest.fixture(scope="module")
 def app() -> App:

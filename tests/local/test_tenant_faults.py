@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -254,11 +253,14 @@ async def test_stats_tell_what_was_asked(tenant: Tenant, graph: httpx.AsyncClien
 
 
 def test_the_command_says_where_it_is_and_ends_with_its_parent() -> None:
-    parent = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    command = [sys.executable, "-m", "local.tenant", "--users", "3", "--parent-pid", str(parent.pid)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as tenant:
-        assert tenant.stdout is not None
-        url = tenant.stdout.readline().removeprefix("tenant ready on ").strip()
+    command = "[sys.executable, '-m', 'local.tenant', '--users', '3', '--parent-pid', str(os.getpid())]"
+    starts = f"import os, subprocess, sys; subprocess.Popen({command}); input()"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", starts], stdin=pipe, stdout=pipe, text=True) as parent:
+        assert parent.stdout is not None
+        url = parent.stdout.readline().removeprefix("tenant ready on ").strip()
         assert len(httpx.get(f"{url}/_tenant/ids").text.split()) == 3
-        parent.communicate(b"\n")
-        assert tenant.wait(10) == 0
+        # Both have the pipe: it is at its end when both have ended.
+        parent.communicate("\n", timeout=30)
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(url)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from shared.graph.users import User
 from shared.ranges.counting import Planning, Times
 from shared.ranges.ranges import Range
-from shared.ranges.sampling import told
+from shared.ranges.sampling import usable
 
 Counter = Callable[[Range], int | None]
 Sampler = Callable[[Range], Times | None]
@@ -119,7 +119,7 @@ class Tenant:
         first = 0 if part.low is None else bisect_left(self._times, part.low)
         last = len(self._times) if part.high is None else bisect_right(self._times, part.high)
         times = [created for created, name in self.people[first:last] if name.startswith(part.prefixes or "")]
-        return told(times[:999], whole=len(times) <= 999)
+        return usable(times[:999], whole=len(times) <= 999)
 
     def _count(self, part: Range, last: int) -> int:
         if part.kind == "all":

@@ -4,15 +4,14 @@ from typing import Any
 
 import pytest
 
-from shared.compare.workflow import comparison_workflow
-from tests.unit.durable_host import Host
+from shared.compare.workflow import COMPARE
+from tests.durable_host import Host
 
-pytestmark = pytest.mark.filterwarnings("ignore:azure.functions df_loads was called:DeprecationWarning")
 STAGED = [0, 0, "x", 1, 0, 2, 10, 0, {}]
 
 
 def begun(**prepared: Any) -> Host:
-    host = Host(comparison_workflow, {"id": "a"})
+    host = Host(COMPARE, {"id": "a"})
     end(host, "prepare_comparison", {"parts": 5, "lanes": 2, "rows": 20, **prepared})
     return host
 
@@ -57,7 +56,7 @@ def test_both_are_split_side_by_side_then_compared_in_lanes_and_published() -> N
 
 @pytest.mark.parametrize("step", ["prepare_comparison", "split", "list_deleted", "compare"])
 def test_a_step_that_fails_each_time_ends_in_results_that_say_so(step: str) -> None:
-    host = Host(comparison_workflow, {"id": "a"})
+    host = Host(COMPARE, {"id": "a"})
     if step != "prepare_comparison":
         end(host, "prepare_comparison", {"parts": 1, "lanes": 1, "rows": 2})
     if step == "split":
@@ -85,13 +84,13 @@ def test_what_one_split_says_ends_it_before_anything_is_compared() -> None:
 
 @pytest.mark.parametrize("answer", [None, 5, {}, {"parts": 0}, {"parts": 2, "lanes": 3}, {"parts": "x"}])
 def test_a_plan_that_fits_nothing_is_a_failure(answer: Any) -> None:
-    host = Host(comparison_workflow, {"id": "a"})
+    host = Host(COMPARE, {"id": "a"})
     end(host, "prepare_comparison", answer)
     assert published(host, "Failed")["failed"]["code"] == "ActivityFailed"
 
 
 def test_a_late_start_only_cleans() -> None:
-    host = Host(comparison_workflow, {"id": "a"})
+    host = Host(COMPARE, {"id": "a"})
     end(host, "prepare_comparison", {"over": True})
     end(host, "clean", {})
     assert host.output == {"status": "Over"}

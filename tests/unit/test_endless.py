@@ -17,7 +17,7 @@ def test_a_thousand_pages_in_a_row_without_anyone_new_have_no_end() -> None:
         advance.page(0)
 
 
-@pytest.mark.parametrize("kind", ["others", "gone"])
+@pytest.mark.parametrize("kind", ["others", "purged"])
 def test_pages_of_users_that_belong_elsewhere_are_not_empty(kind: str) -> None:
     advance = Advance(None)
     for _ in range(3 * BARREN_PAGES):

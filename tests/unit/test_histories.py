@@ -5,34 +5,22 @@ while this is deployed would fail. docs/reliability.md, "Versions", tells what t
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from azure.durable_functions.models.history import HistoryEventType as EventType
 
-import function_app
 from local.durable_turn import SCHEDULING, Claim, Outcome, run
-from shared.compare.workflow import COMPARE
-from shared.export.workflow import EXPORT
+from tests.durable_host import orchestrator
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:azure.functions df_loads was called:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:Potential duplicate Task completion:UserWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:Potential duplicate Task completion:UserWarning")
 
 FILES = sorted((Path(__file__).parent / "histories").glob("*.json"))
-ORCHESTRATORS = {EXPORT: function_app.export_users, COMPARE: function_app.compare_exports}
 RECORDED = [(file.stem, instance) for file in FILES for instance in json.loads(file.read_text())]
 INSTANCES = [pytest.param(instance, id=name) for name, instance in RECORDED]
 Event = dict[str, Any]
-
-
-def orchestrator(name: str) -> Callable[[str], str]:
-    """As the Functions host calls it: the app's own function around Durable's replay."""
-    call: Callable[[str], str] = ORCHESTRATORS[name]._function.get_user_function()
-    return call
 
 
 def turns(history: list[Event]) -> Iterator[tuple[list[Event], list[Event], list[Event]]]:

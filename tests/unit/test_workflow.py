@@ -9,11 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.export.workflow import ATTEMPTS, CANCEL, MAX_PASSES, export_workflow
-from tests.unit.durable_host import Host
-
-# The SDK says so once in the life of a process, of results that are read without a type.
-pytestmark = pytest.mark.filterwarnings("ignore:azure.functions df_loads was called:DeprecationWarning")
+from shared.export.rounds import ATTEMPTS, CANCEL, MAX_PASSES
+from shared.export.workflow import EXPORT
+from tests.durable_host import Host
 
 PLANNED = {"ranges": 5, "expected": 50, "found": [], "warnings": [], "requests": 3, "retries": 1, "check": []}
 BROKEN = {"code": "RepeatedLink", "reason": "Twice the same."}
@@ -31,7 +29,7 @@ def done(*numbers: int, segment: int = 0, rows: int = 10, **more: Any) -> dict[s
 
 def started(**planned: Any) -> Host:
     """An export whose plan is there: its lanes are open."""
-    host = Host(export_workflow, {"id": "e"})
+    host = Host(EXPORT, {"id": "e"})
     (plan,) = host.named("plan")
     assert host.asked(plan) == {"id": "e"}
     lanes = planned.get("lanes", [[0, 3], [1, 4], [2]])
@@ -100,7 +98,7 @@ def test_warnings_and_errors_of_the_plan_reach_publish() -> None:
 
 
 def test_a_plan_that_can_not_be_made_is_published_as_a_failure() -> None:
-    host = Host(export_workflow, {"id": "e"})
+    host = Host(EXPORT, {"id": "e"})
     host.complete(host.named("plan")[0], {"failed": {"code": "Authorization_RequestDenied", "reason": "No."}})
     task = published(host)
 
@@ -109,7 +107,7 @@ def test_a_plan_that_can_not_be_made_is_published_as_a_failure() -> None:
 
 
 def test_a_plan_that_keeps_crashing_is_published_as_a_failure_with_its_text() -> None:
-    host = Host(export_workflow, {"id": "e"})
+    host = Host(EXPORT, {"id": "e"})
     host.fail_for_good("plan", "Storage is\n down")
 
     failed = published(host)["failed"]
@@ -118,7 +116,7 @@ def test_a_plan_that_keeps_crashing_is_published_as_a_failure_with_its_text() ->
 
 
 def test_a_plan_that_was_cancelled_is_published_as_cancelled() -> None:
-    host = Host(export_workflow, {"id": "e"})
+    host = Host(EXPORT, {"id": "e"})
     host.complete(host.named("plan")[0], {"cancelled": True})
 
     assert published(host)["cancelled"] is True
@@ -154,7 +152,7 @@ def test_a_lane_that_sees_it_first_tells_that_the_export_is_cancelled() -> None:
 
 
 def test_a_start_of_what_has_ended_before_is_cleaned_up_and_nothing_else() -> None:
-    host = Host(export_workflow, {"id": "e"})
+    host = Host(EXPORT, {"id": "e"})
     host.complete(host.named("plan")[0], {"over": True})
     (clean,) = host.named("clean")
     assert host.asked(clean) == {"id": "e"}
@@ -166,7 +164,7 @@ def test_a_start_of_what_has_ended_before_is_cleaned_up_and_nothing_else() -> No
 # So the SDK calls an event that nobody waits for yet; it keeps it.
 @pytest.mark.filterwarnings("ignore:Potential duplicate Task completion:UserWarning")
 def test_a_cancel_that_comes_while_the_plan_is_made_counts_too() -> None:
-    host = Host(export_workflow, {"id": "e"})
+    host = Host(EXPORT, {"id": "e"})
     host.raise_event(CANCEL)
     host.complete(host.named("plan")[0], PLANNED | {"lanes": [[0], [1]], "ranges": 2})
     if not host.named("publish"):
@@ -566,7 +564,7 @@ def end(host: Host, step: str, odd: Any) -> list[tuple[str, Any]]:
     ("step", "odd"), [(step, odd) for step in ("plan", "export", "check") for odd in [*ANY, *ODD[step]]], ids=json.dumps
 )
 def test_what_a_step_returns_and_nobody_can_read_is_published_as_a_failure(step: str, odd: Any) -> None:
-    asked = dict(end(Host(export_workflow, {"id": "e"}), step, odd))
+    asked = dict(end(Host(EXPORT, {"id": "e"}), step, odd))
 
     assert asked["publish"]["failed"]["code"] == "ActivityFailed"
     assert asked["publish"]["failed"]["reason"].startswith(f"The step {step} returned what this version")
@@ -574,7 +572,7 @@ def test_what_a_step_returns_and_nobody_can_read_is_published_as_a_failure(step:
 
 @pytest.mark.parametrize("odd", [*ANY, *ODD["publish"]], ids=json.dumps)
 def test_an_export_whose_publish_nobody_can_read_leaves_no_file_and_says_why(odd: Any) -> None:
-    host = Host(export_workflow, {"id": "e"})
+    host = Host(EXPORT, {"id": "e"})
     asked = end(host, "publish", odd)
 
     assert asked[-1] == ("clean", {"id": "e", "unpublish": True})
@@ -583,7 +581,7 @@ def test_an_export_whose_publish_nobody_can_read_leaves_no_file_and_says_why(odd
 
 @pytest.mark.parametrize("odd", [*ANY[:4], *ODD["notify"]], ids=json.dumps)
 def test_a_notify_that_nobody_can_read_is_a_warning(odd: Any) -> None:
-    host = Host(export_workflow, {"id": "e"})
+    host = Host(EXPORT, {"id": "e"})
     asked = end(host, "notify", odd)
 
     (warning,) = [task["warnings"] for name, task in asked if name == "publish"][1]
@@ -602,7 +600,7 @@ def test_what_can_not_be_cleaned_up_does_not_change_how_the_export_ended() -> No
 
 @pytest.mark.parametrize("given", [None, 7, [], {}, "odd"])
 def test_without_an_input_that_can_be_read_the_instances_id_is_the_exports(given: Any) -> None:
-    host = Host(export_workflow, given)
+    host = Host(EXPORT, given)
 
     assert host.asked(host.named("plan")[0]) == {"id": "i"}
 
@@ -617,7 +615,7 @@ _json = st.recursive(
 @settings(max_examples=60)
 @given(st.sampled_from([*ANSWERS, "export"]), _json)
 def test_whatever_a_step_returns_the_export_ends(step: str, odd: Any) -> None:
-    host = Host(export_workflow, {"id": "e"})
+    host = Host(EXPORT, {"id": "e"})
     end(host, step, odd)
 
     assert host.output["status"] in {"Completed", "Failed"}
@@ -625,7 +623,7 @@ def test_whatever_a_step_returns_the_export_ends(step: str, odd: Any) -> None:
 
 @pytest.mark.parametrize("text", ["no JSON", "", '{"__class__": "Path", "__module__": "pathlib"}', "{"])
 def test_a_history_whose_result_is_no_json_is_published_as_a_failure(text: str) -> None:
-    host = Host(export_workflow, {"id": "e"})
+    host = Host(EXPORT, {"id": "e"})
     host.complete_with(host.named("plan")[0], text)
 
     assert host.asked(host.named("publish")[0])["failed"]["code"] == "ActivityFailed"
@@ -651,7 +649,7 @@ def test_a_history_whose_result_is_no_json_is_published_as_a_failure(text: str) 
 )
 def test_what_an_activity_raised_becomes_one_sentence_for_a_person(text: str, said: str) -> None:
     details = '{"$type":"System.Exception, System.Private.CoreLib","StackTraceString":"   at App.Call(String path)"}'
-    host = Host(export_workflow, {"id": "e"})
+    host = Host(EXPORT, {"id": "e"})
     host.fail_for_good("plan", text, details)
 
     failed = host.asked(host.named("publish")[0])["failed"]

@@ -5,6 +5,7 @@ history, which holds numbers and ids only, as every history does. Recorded once 
 then kept: what an older version has begun, a newer one must be able to end (docs/reliability.md, Versions).
 """
 
+import contextlib
 import json
 import sys
 import tempfile
@@ -13,7 +14,6 @@ from typing import Any
 
 import httpx
 
-from local import durable
 from local.durable_store import connect
 from local.serve import Serving, launch
 from tests.waiting import wait
@@ -86,11 +86,10 @@ def _run(serving: Serving, request: dict[str, Any], *, path: str = "exports", ca
 
 
 def _recorded(data: Path, export_id: str) -> list[dict[str, Any]]:
-    db = connect(data / "durable.db")
-    found = durable.find(db, prefix=export_id)
-    rows = {each["instanceId"]: (each["name"], durable.history(db, each["instanceId"])) for each in found}
-    db.close()
-    return [{"id": each, "name": name, "history": history} for each, (name, history) in rows.items()]
+    with contextlib.closing(connect(data / "durable.db")) as db:
+        (name,) = db.execute("SELECT name FROM instances WHERE id = ?", (export_id,)).fetchone()
+        events = db.execute("SELECT event FROM history WHERE instance = ? ORDER BY number", (export_id,)).fetchall()
+    return [{"id": export_id, "name": name, "history": [json.loads(event) for (event,) in events]}]
 
 
 if __name__ == "__main__":

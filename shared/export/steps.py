@@ -1,4 +1,4 @@
-"""The last steps of an orchestration, of an export and of a comparison: publish, callback, cleaning."""
+"""The first and the last steps that the orchestrations of exports and comparisons have in common."""
 
 from collections.abc import Generator
 from contextlib import suppress
@@ -8,6 +8,32 @@ import msgspec
 
 from shared.export.failures import failure
 from shared.export.messages import CleanTask, Failure, Json, Notified, NotifyTask, Published, received, sent
+
+
+def export_id(context: Any) -> str:
+    """The export's id is also the instance's."""
+    try:
+        return str(context.get_input()["id"])
+    except Exception:
+        return str(context.instance_id)
+
+
+def mend(context: Any) -> None:
+    """Results and events that are not JSON become null: the SDK would raise before this code sees them."""
+    for event in context.histories:
+        for name in ("Result", "Input"):
+            text = getattr(event, name, None)
+            if text is not None and not _is_json(text):
+                setattr(event, name, "null")
+
+
+def _is_json(text: Any) -> bool:
+    """Durable's decoder turns JSON with `__class__` into an object, or raises."""
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.DecodeError, TypeError):
+        return False
+    return "__class__" not in text
 
 
 def end(

@@ -1,27 +1,39 @@
-"""Durable, turn by turn and without IO: the SDK replays the orchestrator, the rules of the extension schedule.
+"""Durable, turn by turn and without IO: the SDK replays the app's orchestrator, the rules of the extension schedule.
 
 Each turn is replayed twice, and must only ever add to what was asked before: that is what determinism means.
 """
 
 import json
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Any
 
-import azure.durable_functions as df
 from azure.durable_functions.models.history import HistoryEventType as EventType
 
+import function_app
 from local.durable_replay import Scheduled, replay
+from local.durable_turn import remember_timestamps
+from shared.compare.workflow import COMPARE
+from shared.export.workflow import EXPORT
 
-RETRY = df.RetryOptions(first_retry_interval_in_milliseconds=1_000, max_number_of_attempts=2)
-Workflow = Callable[[Any, Any], Generator[Any, Any, Any]]
+ATTEMPTS: int = function_app._retry().max_number_of_attempts
+"""Of an activity that Durable itself tries again."""
 MOMENT = "2026-01-01T00:00:{:02d}.000000Z"
+# As the local worker does.
+remember_timestamps()
+_ORCHESTRATORS = {EXPORT: function_app.export_users, COMPARE: function_app.compare_exports}
+
+
+def orchestrator(name: str) -> Callable[[str], str]:
+    """As the Functions host calls it: the app's own function around Durable's replay."""
+    call: Callable[[str], str] = _ORCHESTRATORS[name]._function.get_user_function()
+    return call
 
 
 class Host:
     """One orchestration. `open` holds what is scheduled and has not ended, by its id."""
 
-    def __init__(self, workflow: Workflow, given: Any) -> None:
-        self._orchestrator = df.Orchestrator.create(lambda context: workflow(context, RETRY))
+    def __init__(self, name: str, given: Any) -> None:
+        self._orchestrator = orchestrator(name)
         self._input = json.dumps(given)
         self._history: list[dict[str, Any]] = []
         self._scheduled: list[Scheduled] = []
@@ -32,11 +44,15 @@ class Host:
         self.output: Any = None
         self.done = False
         self.status: Any = None
-        self._turn({"EventType": EventType.EXECUTION_STARTED, "Name": "x", "Input": self._input, "Version": ""})
+        self._turn({"EventType": EventType.EXECUTION_STARTED, "Name": name, "Input": self._input, "Version": ""})
 
     def named(self, name: str) -> list[int]:
         """The ids of what is open under this name."""
         return [number for number, each in self.open.items() if each.action.get("functionName") == name]
+
+    def timers(self) -> list[int]:
+        """The ids of the open ones."""
+        return [number for number, each in self.open.items() if each.kind == EventType.TIMER_CREATED]
 
     def asked(self, number: int) -> Any:
         """The input of an open activity."""
@@ -56,14 +72,14 @@ class Host:
         )
 
     def fire(self) -> None:
-        """The one open timer."""
-        (number,) = [number for number, each in self.open.items() if each.kind == EventType.TIMER_CREATED]
+        """The open timer that was created first."""
+        number = min(self.timers())
         del self.open[number]
         self._turn({"EventType": EventType.TIMER_FIRED, "TimerId": number})
 
     def fail_for_good(self, name: str, reason: str, details: str = "") -> None:
         """The one open activity of this name, in all its attempts."""
-        for _ in range(RETRY.max_number_of_attempts):
+        for _ in range(ATTEMPTS):
             (number,) = self.named(name)
             self.fail(number, reason, details)
             self.fire()
