@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from local.serve import Serving
 from tests.browser.test_comparisons import COMPARISON
@@ -124,10 +124,9 @@ STATES: dict[str, tuple[Callable[[Page], None], str, Callable[[Page], None], str
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_axe_finds_nothing(browser: Browser, serving: Serving, state: str) -> None:
+def test_axe_finds_nothing(context: BrowserContext, serving: Serving, state: str) -> None:
     """Widths and colours are the style sheet's alone: one page shows all of them, one after the other."""
     prepare, place, act, shown = STATES[state]
-    context = browser.new_context(locale="en-GB", reduced_motion="reduce")
     page = context.new_page()
     prepare(page)
     page.goto(f"{serving.url}/api/bulk-operations{place}")
@@ -135,7 +134,7 @@ def test_axe_finds_nothing(browser: Browser, serving: Serving, state: str) -> No
     expect(page.locator(shown).first).to_be_visible()
     page.evaluate(AXE.read_text())
     told = [(width, scheme, *each) for width, scheme in LOOKS for each in violations(page, width, scheme)]
-    context.close()
+    page.close()
     assert told == [], json.dumps(told, indent=1)
 
 
