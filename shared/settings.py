@@ -102,7 +102,7 @@ class Settings:
             storage=_storage(env, problems),
             container=read("EXPORT_CONTAINER", "exports", _container),
             range_users=read("EXPORT_RANGE_USERS", "40000", _whole(1, 10_000_000)),
-            parallel=read("EXPORT_PARALLEL", "32", _whole(1, 500)),
+            parallel=read("EXPORT_PARALLEL", "40", _whole(1, 500)),
             sas_minutes=read("EXPORT_SAS_MINUTES", "60", _whole(1, MAX_SAS_MINUTES)),
             default_columns=read("EXPORT_DEFAULT_COLUMNS", "documented", _column_set),
             allowed_roles=read("EXPORT_ALLOWED_ROLES", _DEFAULT_ROLES, _roles),

@@ -103,7 +103,7 @@ async def _split(edges: Edges, record: Record, columns: list[Column], page: int)
     def size_of(total: int) -> int:
         # Not by lanes, which are fewer where each user costs a call: they share several ranges more evenly than one.
         least = page if sizes.is_per_user(record) else sizes.LEAST_USERS * page // PAGE
-        return sizes.range_size(total, most, edges.settings.parallel, least)
+        return sizes.range_size(total, most, edges.settings.parallel, least, page)
 
     # With a filter on signInActivity Graph takes none on another property, so ours would all be refused.
     alone = odata.mentions(filter_, SIGN_IN)

@@ -23,7 +23,7 @@ GoOn = Callable[[], Awaitable[bool]]
 
 BATCH = 20
 BATCHES_AT_ONCE = 4
-COUNTS_AT_ONCE = 16
+COUNTS_AT_ONCE = 32
 """Batches of counts: one activity alone counts, and each round of them costs the export one round trip."""
 MAX_ITEM_FAILURES = 3
 """5xx of one user's item of a batch: the others wait while it is asked again, and then it is an error of that user."""
