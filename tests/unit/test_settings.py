@@ -10,11 +10,11 @@ from shared.settings import (
     APP_ROLE,
     AZURE,
     GLOBAL_ADMINISTRATOR,
-    NEVER_ALLOWED,
     USER_ADMINISTRATOR,
     Settings,
     SettingsError,
 )
+from shared.settings.checks import NEVER_ALLOWED
 
 ROOT = Path(__file__).parents[2]
 STORAGE = {"EXPORT_STORAGE": "AccountName=a;AccountKey=b"}
@@ -36,7 +36,7 @@ def test_the_defaults_are_those_of_the_readme() -> None:
         storage="AccountName=a;AccountKey=b",
         container="exports",
         range_users=40_000,
-        parallel=32,
+        parallel=40,
         sas_minutes=60,
         default_columns="documented",
         allowed_roles=frozenset({GLOBAL_ADMINISTRATOR, USER_ADMINISTRATOR, APP_ROLE}),
