@@ -23,7 +23,7 @@ from local.serve import Serving
 POLL_SECONDS = 0.03
 POLL_SHARE = 0.02
 """Of the time that an export has taken, where that is more: asking on so often would cost a long one seconds of CPU."""
-PARALLEL = 32
+PARALLEL = 40
 """Ranges side by side."""
 OURS = ("host", "worker")
 """What runs the project's own code; the others stand in for Azure."""

@@ -16,11 +16,11 @@ param resourceGroupName string = ''
 @allowed(['3.11', '3.12', '3.13'])
 param pythonVersion string = '3.12'
 
-@description('Memory of an instance in MB. Each process reads up to 32 ranges at a time (host.json), with 3 to 7 MB for each.')
+@description('Memory of an instance in MB. Each process reads up to 48 ranges at a time (host.json), with 3 to 7 MB for each.')
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int = 2048
 
-@description('The largest number of instances; at least 40. One instance can read all 32 lanes of an export.')
+@description('The largest number of instances; at least 40. One instance can read all 40 lanes of an export.')
 @minValue(40)
 @maxValue(1000)
 param maximumInstanceCount int = 40

@@ -103,7 +103,7 @@ async def _split(edges: Edges, record: Record, columns: list[Column], page: int)
     def size_of(total: int) -> int:
         # Where each user costs a call there are fewer lanes. Several ranges can be shared out to them more evenly.
         least = page if sizes.is_per_user(record) else sizes.LEAST_USERS * page // PAGE
-        return sizes.range_size(total, most, edges.settings.parallel, least)
+        return sizes.range_size(total, most, edges.settings.parallel, least, page)
 
     # Graph combines a filter on signInActivity with no other filter, so it would refuse those of ranges.
     alone = odata.mentions(filter_, SIGN_IN)

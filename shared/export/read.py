@@ -8,6 +8,7 @@ exception. A failure that may pass (Graph or the storage still fails after all r
 asks for the same ranges again later.
 """
 
+import asyncio
 import functools
 from collections.abc import AsyncIterator
 
@@ -44,8 +45,7 @@ from shared.storage.names import (
 
 async def export(edges: Edges, task: ExportTask) -> Exported:
     """Reads the ranges of a lane, for about two minutes."""
-    record = await read_record(edges.storage, task.id)
-    plan = await read_plan(edges.storage, record.id)
+    record, plan = await asyncio.gather(read_record(edges.storage, task.id), read_plan(edges.storage, task.id))
     if plan is None:
         # An execution of this activity that was killed may have staged something.
         return await _leave(edges, record, [])

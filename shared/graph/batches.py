@@ -23,7 +23,7 @@ GoOn = Callable[[], Awaitable[bool]]
 
 BATCH = 20
 BATCHES_AT_ONCE = 4
-COUNTS_AT_ONCE = 16
+COUNTS_AT_ONCE = 32
 """Batches of counts side by side: only one activity counts, and the export waits for each round trip."""
 MAX_ITEM_FAILURES = 3
 """How often one item of a batch may fail with 5xx: the others wait meanwhile, and then it is an error of that user."""

@@ -81,7 +81,7 @@ class Settings:
             storage=checks.storage(env, problems),
             container=read("EXPORT_CONTAINER", "exports", checks.container),
             range_users=read("EXPORT_RANGE_USERS", "40000", checks.whole_number(1, 10_000_000)),
-            parallel=read("EXPORT_PARALLEL", "32", checks.whole_number(1, 500)),
+            parallel=read("EXPORT_PARALLEL", "40", checks.whole_number(1, 500)),
             sas_minutes=read("EXPORT_SAS_MINUTES", "60", checks.whole_number(1, MAX_SAS_MINUTES)),
             default_columns=read("EXPORT_DEFAULT_COLUMNS", "documented", checks.column_set),
             allowed_roles=read("EXPORT_ALLOWED_ROLES", _DEFAULT_ROLES, checks.roles),

@@ -36,7 +36,7 @@ def test_the_defaults_are_those_of_the_readme() -> None:
         storage="AccountName=a;AccountKey=b",
         container="exports",
         range_users=40_000,
-        parallel=32,
+        parallel=40,
         sas_minutes=60,
         default_columns="documented",
         allowed_roles=frozenset({GLOBAL_ADMINISTRATOR, USER_ADMINISTRATOR, APP_ROLE}),
