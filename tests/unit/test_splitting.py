@@ -310,9 +310,7 @@ def test_with_true_counts_the_ranges_are_full_and_cost_few_round_trips(
         (10**9, 100_000),
     ],
 )
-def test_ranges_are_about_as_many_as_are_read_at_once_or_several_times_as_many_with_full_pages(
-    total: int, size: int
-) -> None:
+def test_ranges_are_about_as_many_as_are_read_at_once_or_a_multiple_with_full_pages(total: int, size: int) -> None:
     assert range_size(total, most=40_000, parallel=32) == size
 
 
