@@ -82,10 +82,12 @@ def start(
     secure: bool = False,
     services: tuple[str, ...] = BLOB,
     ports: dict[str, int] | None = None,
+    forgetful: bool = False,
 ) -> Azurite:
     """Start it and wait until it answers. `secure`: https with a certificate of its own, and OAuth tokens.
 
     `port` is that of the blob service, 0 for a free one; `ports` are those of an Azurite to start again.
+    `forgetful`: it may lose up to five seconds when it is killed, and needs half of the CPU.
     """
     node = shutil.which("node")
     if node is None:
@@ -96,7 +98,7 @@ def start(
     extra = _certificate(data) if secure else []
     for attempt in range(ATTEMPTS):
         chosen = ports or {name: port if port and name == "blob" else free_port() for name in services}
-        azurite = Azurite(_launch(node, chosen, data, extra), chosen, data, secure)
+        azurite = Azurite(_launch(node, chosen, data, extra, forgetful), chosen, data, secure)
         if _wait(azurite):
             return azurite
         azurite.stop()
@@ -107,28 +109,29 @@ def start(
 
 
 @contextmanager
-def running(data: Path, port: int = 0, secure: bool = False) -> Iterator[Azurite]:
+def running(data: Path, port: int = 0, secure: bool = False, forgetful: bool = False) -> Iterator[Azurite]:
     """`start`, and `stop` at the end."""
-    azurite = start(data, port, secure)
+    azurite = start(data, port, secure, forgetful=forgetful)
     try:
         yield azurite
     finally:
         azurite.stop()
 
 
-def _launch(node: str, ports: dict[str, int], data: Path, extra: list[str]) -> subprocess.Popen[bytes]:
+def _launch(node: str, ports: dict[str, int], data: Path, extra: list[str], forgetful: bool) -> subprocess.Popen[bytes]:
     main = MAIN / ("blob/main.js" if set(ports) == set(BLOB) else "azurite.js")
     flags = ["--location", str(data / "azurite")]
     for name, port in ports.items():
         flags += [f"--{name}Host", "127.0.0.1", f"--{name}Port", str(port)]
     flags += ["--silent", "--disableTelemetry", "--skipApiVersionCheck", *extra]
+    own = {"AZURITE_FORGETFUL": "1"} if forgetful else {}
     with (data / "azurite.log").open("ab") as log:
         return subprocess.Popen(
             [node, "--import", str(WATCH), str(main), *flags],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={**os.environ, "AZURITE_MAIN": str(main), "AZURITE_PARENT": str(os.getpid())},
+            env={**os.environ, **own, "AZURITE_MAIN": str(main), "AZURITE_PARENT": str(os.getpid())},
             start_new_session=True,  # Ctrl-C in the terminal is for the parent, which stops it in good order
         )
 

@@ -60,6 +60,9 @@ def run(options: argparse.Namespace) -> None:
         signal.signal(number, _stop)
     if variable := easy_auth.says_azure(os.environ, options.graph):
         raise ServeError(easy_auth.IN_AZURE.format(variable))
+    for file in (options.durable_host, options.host_json) if options.durable_host is not None else ():
+        if not Path(file).is_file():
+            raise ServeError(f"The file {Path(file).resolve()} does not exist.")
     data = Path(options.data).resolve()
     data.mkdir(parents=True, exist_ok=True)
     environment = dict(os.environ) | easy_auth.ON | {"PYTHONUNBUFFERED": "1"}
@@ -194,13 +197,14 @@ def _start_app(setup: _Setup, listener: socket.socket, stack: ExitStack, emulato
     options, extension = setup.options, setup.options.durable_host is not None
     common = ["--app", options.app, "--data", str(setup.data), "--parent-pid", str(os.getpid())]
     host = ["-m", "local", "host", "--fd", str(listener.fileno()), *common] + ["--extension"] * extension
-    children.wait_for(setup.add_python("host", host, listener.fileno()), "host ready")
+    started = setup.add_python("host", host, listener.fileno())
     work = ["-m", "local", "worker", "--concurrency", str(options.concurrency), "--lease", str(options.lease), *common]
     # The workers' own: a call waits here while one is started again.
     calls = stack.enter_context(_listener(0)) if extension else None
     sockets = [calls.fileno()] if calls else []
     work += [text for number in sockets for text in ("--fd", str(number))]
     workers = [setup.add_python(f"worker-{number}", work, *sockets) for number in range(options.workers)]
+    children.wait_for(started, "host ready")
     if calls:
         _start_extension(setup, calls.getsockname()[1], emulator)
     for worker in workers:
@@ -211,9 +215,6 @@ def _start_extension(setup: _Setup, port: int, storage: str) -> None:
     """Start the hosts of Microsoft's extension, and wait for the client binding of each."""
     options, data = setup.options, setup.data
     program, settings = Path(options.durable_host).resolve(), Path(options.host_json).resolve()
-    for file in (program, settings):
-        if not file.is_file():
-            raise ServeError(f"The file {file} does not exist.")
     hosts = Extension(program, f"http://127.0.0.1:{port}", storage, settings, data, options.durable_hosts)
     for old in data.glob("durable-client-*.json"):
         old.unlink()

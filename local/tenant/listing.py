@@ -1,14 +1,16 @@
 """Pages of users: whom a query finds, slice by slice. Users come in a scrambled order, as Graph promises none."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import islice
 
-from local.tenant import odata
-from local.tenant.directory import base_values
-from local.tenant.match import matched, milliseconds, predicate
+from local.tenant.match import Predicate, matched, milliseconds, predicate
 from local.tenant.metadata import spelled
+from local.tenant.odata_parser import parse
 from local.tenant.query import Domain, Query
+from local.tenant.rendering import base_values
 
 
 def page_positions(domain: Domain, query: Query) -> tuple[list[int], bool]:
@@ -54,7 +56,7 @@ def _base(domain: Domain, text: str | None, orderby: str | None) -> Sequence[int
     """The users that match as they were at the start; remembered per filter."""
     cache, key = domain.directory.cache, (domain.every, text, orderby)
     if key not in cache:
-        found: Sequence[int] = matched(domain.directory, odata.parse(text) if text else None)
+        found: Sequence[int] = matched(domain.directory, parse(text) if text else None)
         if domain.every != (1,):
             found = [at for at in found if _inside(domain, at)]
         if orderby:
@@ -80,15 +82,10 @@ def _inside(domain: Domain, at: int) -> bool:
 
 
 def _was_in(domain: Domain, text: str | None, at: int) -> bool:
-    """Whether a user matched as made at the start: looked at again, as a set of a million matches costs more."""
-    directory = domain.directory
-    if at >= len(directory) or not _inside(domain, at):
-        return False
-    if text is None:
-        return True
-    tree = odata.parse(text)
-    created = None if at < directory.nulls else directory.created[at]
-    return predicate(tree)(base_values(directory, at, odata.names(tree)), created)
+    """Whether a user matched as made at the start. Matches are in order: a set of a million would cost more."""
+    base = _base(domain, text, None)
+    place = bisect_left(base, at)
+    return place < len(base) and base[place] == at
 
 
 def _matches_now(domain: Domain, text: str | None, at: int) -> bool:
@@ -97,7 +94,12 @@ def _matches_now(domain: Domain, text: str | None, at: int) -> bool:
         return False
     if text is None:
         return True
-    return predicate(odata.parse(text))(user, milliseconds(user["createdDateTime"]))
+    return _test(text)(user, milliseconds(user["createdDateTime"]))
+
+
+@lru_cache(maxsize=512)  # asked for each user that has changed, in each request
+def _test(text: str) -> Predicate:
+    return predicate(parse(text))
 
 
 def _still(domain: Domain, text: str | None, at: int) -> bool:

@@ -11,11 +11,13 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import cache, partial
 from itertools import chain
 from typing import Any
 
-from local.tenant.directory import Directory, facts
+from local.tenant.directory import Directory
 from local.tenant.odata import And, Any_, Compare, In, Literal, Node, Not, Or, names
+from local.tenant.rendering import facts
 from local.tenant.runs import Runs, complement, intersect, union
 
 Predicate = Callable[[Any, float | None], bool]  # the user's properties, and its creation in milliseconds
@@ -138,26 +140,41 @@ def _created(op: str, value: datetime) -> Predicate:
 
 def _evaluate(directory: Directory, tree: Node, positions: Iterable[int]) -> Iterable[int]:
     asked = names(tree)
-    test = predicate(tree)
-    kinds = directory.kinds
     if asked == ("userPrincipalName",):
-        upns = directory.upns
+        upns, test = directory.upns, predicate(tree)
         return (at for at in positions if test({"userPrincipalName": upns[at]}, None))
-    if not any(_TEMPLATED in kind.texts[name] for kind in kinds for name in asked):
-        # The same for everyone of a persona: 2,048 tests instead of a million.
-        fits = [test({name: json.loads(kind.texts[name] % ()) for name in asked}, None) for kind in kinds]
-        bits = directory.bits
-        return (at for at in positions if fits[bits[at] & 2047])
-    return _evaluate_each(directory, asked, test, positions)
+    templates = _remembered(directory, asked, lambda: cache(partial(_template, directory, asked)))
+    if _remembered(directory, (asked,), lambda: any(_TEMPLATED in templates(kind) for kind in range(2048))):
+        return _evaluate_each(directory, templates, predicate(tree), positions)
+    # The same for everyone of a persona: 2,048 tests instead of a million, and once for all ranges of an export.
+    fits = _remembered(directory, tree, lambda: _fits(templates, predicate(tree)))
+    bits = directory.bits
+    return (at for at in positions if fits(bits[at] & 2047))
+
+
+def _remembered(directory: Directory, key: Any, make: Callable[[], Any]) -> Any:
+    while len(directory.cache) >= 512:
+        directory.cache.pop(next(iter(directory.cache)))
+    if key not in directory.cache:
+        directory.cache[key] = make()
+    return directory.cache[key]
+
+
+def _template(directory: Directory, asked: tuple[str, ...], kind: int) -> str:
+    texts = directory.kinds[kind].texts
+    return "{" + ",".join(f'"{name}":{texts[name]}' for name in asked) + "}"
+
+
+def _fits(templates: Callable[[int], str], test: Predicate) -> Callable[[int], bool]:
+    return cache(lambda kind: test(json.loads(templates(kind) % ()), None))
 
 
 def _evaluate_each(
-    directory: Directory, asked: tuple[str, ...], test: Predicate, positions: Iterable[int]
+    directory: Directory, templates: Callable[[int], str], test: Predicate, positions: Iterable[int]
 ) -> Iterable[int]:
-    texts = ["{" + ",".join(f'"{name}":{kind.texts[name]}' for name in asked) + "}" for kind in directory.kinds]
     for at in positions:
         created = None if at < directory.nulls else directory.created[at]
-        if test(json.loads(texts[directory.bits[at] & 2047] % facts(directory, at)), created):
+        if test(json.loads(templates(directory.bits[at] & 2047) % facts(directory, at)), created):
             yield at
 
 

@@ -62,7 +62,7 @@ def stored(api: Api, export_id: str) -> dict[str, str]:
 
 
 async def end(on: Operations, export_id: str) -> Any:
-    for _ in range(600):
+    for _ in range(2000):
         status = await on.durable.get_status(export_id)
         if status.runtime_status.value not in {"Pending", "Running"}:
             return status

@@ -2,13 +2,15 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from local.serve import Serving, launch
 from tests.browser.watching import USERS, Watched
+from tests.conftest import FORGETFUL
 
 QUIET = (
     "--no-sandbox",
@@ -28,7 +30,7 @@ LATENCY_MS = 30
 @pytest.fixture(scope="session")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     arguments = ("--users", str(USERS), "--latency-ms", str(LATENCY_MS))
-    with launch(Path(tmp_path_factory.mktemp("browser")), *arguments, environment=SETTINGS) as running:
+    with launch(Path(tmp_path_factory.mktemp("browser")), *arguments, environment=SETTINGS | FORGETFUL) as running:
         yield running
 
 
@@ -47,10 +49,36 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def watched(browser: Browser, serving: Serving) -> Iterator[Watched]:
+@contextmanager
+def person(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     context.set_default_timeout(45_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """One for many pages, which keep nothing in it: each further one costs half of what a page takes."""
+    with person(browser) as made:
+        yield made
+
+
+@pytest.fixture
+def watched(context: BrowserContext, serving: Serving) -> Iterator[Watched]:
+    with watching(context, serving) as made:
+        yield made
+
+
+@pytest.fixture
+def apart(browser: Browser, serving: Serving) -> Iterator[Watched]:
+    """For a test that changes the clock or the permissions, which are the context's."""
+    with person(browser) as own, watching(own, serving) as made:
+        yield made
+
+
+@contextmanager
+def watching(context: BrowserContext, serving: Serving) -> Iterator[Watched]:
     page = context.new_page()
     watched = Watched(page, serving.url)
     page.on("request", watched.on_request)
@@ -58,6 +86,6 @@ def watched(browser: Browser, serving: Serving) -> Iterator[Watched]:
     page.on("console", lambda message: watched.on_console(message.type, message.text))
     page.on("pageerror", lambda error: watched.errors.append(str(error)))
     yield watched
-    context.close()
+    page.close()
     assert watched.errors == []
     assert watched.strangers == []

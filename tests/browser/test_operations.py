@@ -208,10 +208,10 @@ def test_the_whole_way_goes_without_a_mouse(watched: Watched) -> None:
     assert page.url.endswith("/api/bulk-operations")
 
 
-def test_a_link_to_an_export_is_copied(watched: Watched, serving: Serving) -> None:
+def test_a_link_to_an_export_is_copied(apart: Watched, serving: Serving) -> None:
     export_id = post(serving, columns=["objectId"])
-    watched.page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=serving.url)
-    page = watched.open(f"#{export_id}")
+    apart.page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=serving.url)
+    page = apart.open(f"#{export_id}")
     page.get_by_role("button", name="Copy link").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == f"{serving.url}/api/bulk-operations#{export_id}"

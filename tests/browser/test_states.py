@@ -111,12 +111,12 @@ def test_the_filter_asks_the_api(watched: Watched) -> None:
     assert asked[-1].endswith("status=Failed")
 
 
-def test_a_hidden_tab_asks_for_nothing(watched: Watched) -> None:
-    page = watched.page
+def test_a_hidden_tab_asks_for_nothing(apart: Watched) -> None:
+    page = apart.page
     answer(page, "**/api/exports?*", {"value": [running(1)]})
     asked = answer(page, "**/api/exports/*", running(1), 202)
     page.clock.install()
-    watched.open()
+    apart.open()
     expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "50")
     page.evaluate("Object.defineProperty(document, 'hidden', { value: true, writable: true })")
     page.clock.run_for(60_000)
@@ -217,11 +217,11 @@ def test_rows_stay_when_the_api_is_away_and_say_of_when_they_are(watched: Watche
     expect(page.get_by_role("button", name="Refresh")).to_be_focused()
 
 
-def test_what_others_start_appears_by_itself_and_what_they_delete_goes(watched: Watched) -> None:
-    page = watched.page
+def test_what_others_start_appears_by_itself_and_what_they_delete_goes(apart: Watched) -> None:
+    page = apart.page
     answer(page, "**/api/exports?*", {"value": [listed(2), listed(3)]})
     page.clock.install()
-    watched.open()
+    apart.open()
     expect(page.get_by_role("link", name="Details of file2.csv")).to_be_visible()
     page.unroute("**/api/exports?*")
     answer(page, "**/api/exports?*", {"value": [listed(1), listed(3)]})

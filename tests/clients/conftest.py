@@ -1,29 +1,18 @@
-"""The running app, and programs that others wrote, for all of these tests."""
+"""Programs that others wrote, for all of these tests."""
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local.serve import Serving, launch
-
 HERE = Path(__file__).parent
 PROGRAMS = HERE / "programs"
 CONTRACT = HERE.parents[1] / "shared/api/openapi.json"
 MODULES = HERE / "node_modules"
-USERS = 40
-
-
-@pytest.fixture(scope="session")
-def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    """An app with a small tenant."""
-    with launch(Path(tmp_path_factory.mktemp("app")), "--users", str(USERS)) as running:
-        yield running
 
 
 @pytest.fixture(scope="session")

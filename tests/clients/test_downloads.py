@@ -16,7 +16,7 @@ import polars
 import pytest
 
 from local.serve import Serving
-from tests.clients.conftest import USERS
+from tests.conftest import USERS
 from tests.waiting import wait
 
 COLUMNS = ["objectId", "userPrincipalName", "displayName", "postalCode"]

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from local.serve import Serving
-from tests.clients.conftest import CONTRACT, PROGRAMS, USERS, run, told
+from tests.clients.conftest import CONTRACT, PROGRAMS, run, told
+from tests.conftest import USERS
 
 ONE_OF_TWELVE = [202, *[422] * 11]
 """What twelve different requests with one Idempotency-Key get that are sent at the same moment."""

@@ -13,7 +13,8 @@ from azure.core.polling.base_polling import LocationPolling, LROBasePolling
 from azure.core.rest import HttpRequest
 
 from local.serve import Serving
-from tests.clients.conftest import USERS, told
+from tests.clients.conftest import told
+from tests.conftest import USERS
 
 REASON = "Could not find a property named 'noSuchProperty'"
 

@@ -12,7 +12,8 @@ import pytest
 
 from local.serve import Serving
 from tests.api.api_client import CONTRACT
-from tests.clients.conftest import USERS, run
+from tests.clients.conftest import run
+from tests.conftest import USERS
 from tests.json_texts import texts
 
 Json = dict[str, Any]

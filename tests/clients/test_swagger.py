@@ -6,7 +6,8 @@ from pathlib import Path
 import httpx
 
 from local.serve import Serving
-from tests.clients.conftest import HERE, USERS, run
+from tests.clients.conftest import HERE, run
+from tests.conftest import USERS
 from tests.waiting import wait
 
 VALIDATE = """

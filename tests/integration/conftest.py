@@ -14,7 +14,7 @@ from tests.integration.runner import Connect
 
 @pytest.fixture(scope="session")
 def storage_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
-    with azurite.running(Path(tmp_path_factory.mktemp("azurite"))) as running:
+    with azurite.running(Path(tmp_path_factory.mktemp("azurite")), forgetful=True) as running:
         yield running
 
 

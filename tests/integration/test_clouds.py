@@ -98,13 +98,13 @@ async def test_selected_users_are_read_there_too(connected: Connect) -> None:
     ],
 )
 async def test_a_callers_filter_is_split_by_name_there(connected: Connect, text: str, meant: Any) -> None:
-    tenant = Tenant(users=2000, cloud="USNat")
+    tenant = Tenant(users=1200, cloud="USNat")
     async with connected(tenant, EXPORT_RANGE_USERS="80") as edges:
         done = await run_export(edges, filter=text)
     check_results(done.results, "Completed")
     wanted = {user["id"] for user in tenant.all_users() if meant(user)}
     check_ids(done.csv, wanted)
-    assert 80 < len(wanted) < 2000
+    assert 80 < len(wanted) < 1200
     assert codes(done) == ["RangesByName"]
 
 

@@ -119,13 +119,13 @@ async def test_selected_users_come_once_in_the_order_in_which_they_were_named(co
 async def test_a_callers_filter_gives_just_its_users(connected: Connect, text: str) -> None:
     from local.tenant import Call, answer
 
-    tenant = Tenant(users=3000)
+    tenant = Tenant(users=900)
     async with connected(tenant, EXPORT_RANGE_USERS="100") as edges:
         done = await run_export(edges, filter=text)
     check_results(done.results, "Completed")
     wanted = filtered(tenant, text, Call, answer)
     assert sorted(row["objectId"] for row in rows_of(done.csv)) == sorted(wanted)
-    assert 0 < len(wanted) < 3000
+    assert 0 < len(wanted) < 900
 
 
 def filtered(tenant: Tenant, text: str, call: Any, answer: Any) -> list[str]:
@@ -156,7 +156,7 @@ async def test_a_filter_that_graph_refuses_fails_with_graphs_reason(connected: C
     "text", ["department in ('" + "ü" * 25 + "','Größe') or userType ne 'x'", f"not(department eq '{'x' * 1100}')"]
 )
 async def test_a_long_filter_leaves_room_for_the_ranges(connected: Connect, text: str) -> None:
-    tenant = Tenant(users=3000, shape="null90")
+    tenant = Tenant(users=1000, shape="null90")
     async with connected(tenant, EXPORT_RANGE_USERS="100") as edges:
         done = await run_export(edges, columns="portal", filter=text)
     check_results(done.results, "Completed")

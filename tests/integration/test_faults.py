@@ -39,7 +39,7 @@ async def export_with(connected: Connect, tenant: Tenant, *faults: dict[str, Any
         tenant.faults.add(**fault)
     hangs = any(fault["kind"] == "hang" for fault in faults)
     # Two pages a range, so that there are second pages to hit. A busy machine must not look like a Graph that hangs.
-    async with connected(tenant, EXPORT_RANGE_USERS="1500", timeout=0.5 if hangs else 60) as edges:
+    async with connected(tenant, EXPORT_RANGE_USERS="1200", timeout=0.5 if hangs else 60) as edges:
         return await run_export(edges, **options)
 
 
@@ -70,7 +70,7 @@ async def export_with(connected: Connect, tenant: Tenant, *faults: dict[str, Any
     ids=lambda fault: " ".join(str(value) for value in fault.values()),
 )
 async def test_what_passes_is_survived(connected: Connect, fault: dict[str, Any]) -> None:
-    tenant = Tenant(users=4500)
+    tenant = Tenant(users=2400)
     done = await export_with(connected, tenant, fault)
     assert tenant.faults.applied.get(fault["kind"], 0) > 0
     check_results(done.results, "Completed")
@@ -102,7 +102,7 @@ async def test_how_often_graph_throttled_and_how_quick_the_export_was_stands_in_
 async def test_a_failed_export_counts_the_requests_of_the_step_that_failed(
     connected: Connect, fault: dict[str, Any]
 ) -> None:
-    tenant = Tenant(users=4500, shape="null90")
+    tenant = Tenant(users=2400, shape="null90")
     done = await export_with(connected, tenant, {"kind": "status", **fault})
     check_results(done.results, "Failed")
     assert tenant.faults.applied["status"] > 0
@@ -214,7 +214,7 @@ async def test_graphs_words_are_in_the_results_whatever_their_form(
 async def test_what_does_not_pass_fails_with_the_reason_and_leaves_no_file(
     connected: Connect, fault: dict[str, Any], code: str
 ) -> None:
-    tenant = Tenant(users=4500)
+    tenant = Tenant(users=2400)
     done = await export_with(connected, tenant, fault)
     check_results(done.results, "Failed")
     assert done.results["errors"][-1]["code"] == code

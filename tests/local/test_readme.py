@@ -3,21 +3,12 @@
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from local.serve import Serving, launch
+from local.serve import Serving
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 EXPORT, END, AZURE = re.findall(r"```sh\n(.*?)```", README.split("## Use it")[1], re.DOTALL)[:3]
-
-
-@pytest.fixture(scope="module")
-def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    with launch(tmp_path_factory.mktemp("readme"), "--users", "300") as running:
-        yield running
 
 
 def check(script: str, folder: Path, path: str = "") -> None:
