@@ -5,12 +5,13 @@ import gzip
 import json
 import re
 import zipfile
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+
+from local.truth import differences
 
 
 class WrongFileError(Exception):
@@ -43,9 +44,8 @@ _CHUNK = 2**20
 
 def compare(wanted: set[str], file: Path, column: str = "id") -> Match:
     """`column`: where the object ids are. The file's ending says what it is."""
-    found = Counter(_ids_in(file, column))
-    doubled = sum(count > 1 for count in found.values())
-    return Match(len(wanted), len(wanted - found.keys()), doubled, len(found.keys() - wanted))
+    found = differences(wanted, _ids_in(file, column))
+    return Match(len(wanted), len(found.missing), len(found.doubled), len(found.strange))
 
 
 def _ids_in(file: Path, column: str) -> Iterator[str]:

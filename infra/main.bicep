@@ -65,7 +65,7 @@ param readAdministrativeUnits bool = false
 @description('Members of groups and administrative units that hide them; only beside readGroupMembers or readAdministrativeUnits.')
 param readHiddenMembers bool = false
 
-// ---- The app's settings; those that are left empty have the defaults of shared/settings.py ----------------------------
+// ---- The app's settings; those that are left empty have the defaults of shared/settings -------------------------------
 
 @description('The address of Microsoft Graph. Empty: the one of the cloud that you deploy to.')
 param graphEndpoint string = ''

@@ -8,7 +8,7 @@ import sys
 
 from local import permissions
 from local.chaos.kinds import KINDS
-from local.tenant.directory import SHAPES
+from local.tenant.populate import SHAPES
 
 
 def parser() -> argparse.ArgumentParser:

@@ -15,7 +15,6 @@ import shutil
 import sys
 import tempfile
 import time
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from typing import Any
 import httpx
 
 from local import serve
+from local.truth import differences
 
 POLL_SECONDS = 0.2
 LINE_SECONDS = 2.0
@@ -192,13 +192,11 @@ def _check(http: httpx.Client, graph: str, results: dict[str, Any], out: Path) -
         raise DemoError(f"The export's status is {results['status']}.")
     wanted = set(http.get(f"{graph}/_tenant/ids").raise_for_status().text.split())
     with (out / "users.csv").open(encoding="utf-8-sig", newline="") as file:
-        found = Counter(row["objectId"] for row in csv.DictReader(file))
-    missing, strange = wanted - found.keys(), found.keys() - wanted
-    twice = [each for each, count in found.items() if count > 1]
-    if missing or strange or twice:
+        found = differences(wanted, (row["objectId"] for row in csv.DictReader(file)))
+    if found:
         raise DemoError(
-            f"The file does not match the tenant's {len(wanted):,} users: {len(missing):,} missing,"
-            f" {len(twice):,} more than once, {len(strange):,} that the tenant does not have."
+            f"The file does not match the tenant's {len(wanted):,} users: {len(found.missing):,} missing,"
+            f" {len(found.doubled):,} more than once, {len(found.strange):,} that the tenant does not have."
         )
     print(f"Checked: each of the tenant's {len(wanted):,} users is in the file exactly once.")
 

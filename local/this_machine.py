@@ -7,7 +7,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from local.easy_auth import HEADER
-from shared.settings import LOOPBACK
+from shared.settings.checks import LOOPBACK
 
 _OF_BROWSERS = ("Accept-Language", "Origin", "Referer", "Cookie", "Sec-Fetch-Site", "Sec-Fetch-Mode")
 

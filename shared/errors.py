@@ -1,6 +1,6 @@
 """The errors of an export.
 
-ExportError          the export, or one part of it, can't go on: code and reason for a person
+ExportError          the export, or a part of it, can't go on: a code, and a reason for a person
 ├── GraphError       Microsoft Graph refused a request: status and request-id beside them
 │   └── Transient    it may work when asked again: throttled, 5xx, a broken connection or body
 └── ChainBroken      this chain of pages can't be continued: begin again at its first page
@@ -33,7 +33,7 @@ class GraphError(ExportError):
 
 
 class Transient(GraphError):
-    """A failure that is expected to pass. `retry_after` is in seconds, None when Graph did not say."""
+    """A failure that is expected to pass. `retry_after`: seconds; None when Graph did not say."""
 
     def __init__(
         self, status: int, code: str, reason: str, *, request_id: str = "", retry_after: float | None = None
@@ -43,7 +43,7 @@ class Transient(GraphError):
 
 
 class PartOfBatch(Transient):
-    """A batch was answered, but some of its requests are to be sent again; each has failures of its own to count."""
+    """A batch was answered, but some of its requests must be sent again. Failures are counted for each of these."""
 
     def __init__(self, retry_after: float | None) -> None:
         reason = "Graph asked for a part of a batch to be sent again."

@@ -1,15 +1,15 @@
 """NCRONTAB schedules with a time zone: when one comes next; pure.
 
-Five fields as a Functions timer reads them: minute, hour, day, month, weekday (Sunday is 0), with spaces between. A
-field is `*`, a value, a range (`1-5`), any of these with a step (`*/15`, `10-40/10`; `5/20` goes on to the highest
-value), or several with commas between. Months and weekdays may have names, of which the beginning is enough (`jan`,
-`MON`). Day and weekday must both hold, other than in cron.
+A schedule has five fields, as a Functions timer reads them: minute, hour, day, month, weekday (Sunday is 0), with
+spaces between. A field is `*`, a value, a range (`1-5`), any of these with a step (`*/15`, `10-40/10`; `5/20` goes on
+to the highest value), or several with commas between. Months and weekdays may have names; the beginning of a name is
+enough (`jan`, `MON`). Day and weekday must both match, unlike in cron.
 https://github.com/atifaziz/NCrontab/wiki/Crontab-Expression
 
-NCRONTAB also takes `10-5` for `5-10` and a step of 0 for 1: here they are refused, because nobody means that.
+NCRONTAB also takes `10-5` for `5-10` and a step of 0 for 1. Both are refused here, because nobody means that.
 
-A local time that a change of the clock skips comes at the next one that exists. One that comes twice comes the first
-time.
+When the clock is changed, a local time that is skipped becomes the next one that exists. Of one that comes twice, the
+first counts.
 """
 
 import zoneinfo

@@ -183,8 +183,8 @@ GUARDS = (
     Guard(
         "a run that is still to be compared stays",
         "shared/api/keep.py",
-        "needed_of(wanted, runs, others)",
-        "needed_of(wanted, runs, set())",
+        "needed_of(saved_export, runs, others)",
+        "needed_of(saved_export, runs, set())",
         f"{API}test_compared_runs.py::test_keep_spares_the_run_before_while_it_is_compared",
     ),
     Guard(
@@ -273,7 +273,7 @@ GUARDS = (
     ),
     Guard(
         "callbacks go to allowed hosts only",
-        "shared/settings.py",
+        "shared/settings/__init__.py",
         "return host.endswith(pattern[1:])",
         "return host.endswith(pattern[2:])",
         f"{UNIT}test_request.py",
@@ -420,7 +420,7 @@ GUARDS = (
     ),
     Guard(
         "an object id is one, and never another address below /groups",
-        "shared/api/request.py",
+        "shared/api/properties.py",
         "if not isinstance(of, str) or not GUID.fullmatch(of):",
         "if not isinstance(of, str):",
         f"{UNIT}test_scope_request.py",

@@ -16,7 +16,7 @@ param workspaceId string
 param authClientId string
 param unauthenticatedClientAction string
 
-@description('The settings of shared/settings.py.')
+@description('The settings of shared/settings.')
 param exportSettings { *: string }
 
 resource runtime 'Microsoft.Storage/storageAccounts@2025-08-01' existing = {

@@ -7,6 +7,8 @@ from typing import Any
 
 from openpyxl.utils.escape import unescape
 
+from local.truth import differences
+
 FIRST = ("change", "removedBecause", "objectId", "userPrincipalName", "userPrincipalName (old)", "changedColumns")
 
 
@@ -35,11 +37,11 @@ def in_file(changes: Changes, header: Sequence[Any], rows: Sequence[Sequence[Any
     if ragged := sum(len(row) != len(header) for row in rows):
         return [f"{ragged} rows have not as many cells as the header"]
     found = [dict(zip(header, ("" if cell is None else cell for cell in row), strict=True)) for row in rows]
-    times = Counter(row["objectId"] for row in found)
+    users = differences(changes.told.keys(), (row["objectId"] for row in found))
     counts = {
-        "changes are missing from the file": len(changes.told.keys() - times.keys()),
-        "users are in the file more than once": sum(count > 1 for count in times.values()),
-        "users in the file have not changed": len(times.keys() - changes.told.keys()),
+        "changes are missing from the file": len(users.missing),
+        "users are in the file more than once": len(users.doubled),
+        "users in the file have not changed": len(users.strange),
         "rows say something else of the user": sum(not _is_true(changes, row) for row in found),
     }
     return [f"{count} {text}" for text, count in counts.items() if count]

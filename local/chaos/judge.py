@@ -4,7 +4,6 @@ import csv
 import gzip
 import io
 import json
-from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ import openpyxl
 
 from local.chaos import changes
 from local.chaos.changes import Changes
+from local.truth import differences
 from shared.storage.names import kept_users_name
 
 Json = dict[str, Any]
@@ -96,16 +96,13 @@ def _file(seen: Evidence) -> list[str]:
     if ragged := sum(len(row) != len(header) for row in rows):
         found.append(f"{ragged} rows have not as many cells as the header")
     place = header.index("objectId")
-    ids = Counter(row[place] for row in rows if len(row) > place)
-    wanted = set(seen.users)
-    for text, count in (
-        ("users are missing from the file", len(wanted - ids.keys())),
-        ("users are in the file more than once", sum(times > 1 for times in ids.values())),
-        ("users in the file are not the tenant's", len(ids.keys() - wanted)),
-    ):
-        if count:
-            found.append(f"{count} {text}")
-    return found
+    users = differences({*seen.users}, (row[place] for row in rows if len(row) > place))
+    counts = {
+        "users are missing from the file": len(users.missing),
+        "users are in the file more than once": len(users.doubled),
+        "users in the file are not the tenant's": len(users.strange),
+    }
+    return found + [f"{count} {text}" for text, count in counts.items() if count]
 
 
 def _table(name: str, data: bytes) -> list[list[Any]]:

@@ -5,7 +5,7 @@ import asyncio
 import signal
 
 from local.processes import die_with_parent
-from local.tenant.directory import SHAPES
+from local.tenant.populate import SHAPES
 from local.tenant.server import serve
 from local.tenant.tenant import Tenant
 

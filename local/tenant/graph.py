@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from local.tenant import batch, lists, permissions, person, query, registration, routes, tenantwide, throttle
+from local.tenant import batch, delta, lists, permissions, person, query, registration, routes, tenantwide, throttle
 from local.tenant.calls import Answer, Asked, Call, metadata_as_asked, read_options
 from local.tenant.errors import GraphError
 from local.tenant.faults import ON_THE_WIRE, Rule
@@ -142,7 +142,7 @@ def _batch(tenant: Tenant, asked: Asked) -> Answer:
 _HANDLERS: dict[str, Callable[[Tenant, Asked], Answer]] = {
     "batch": _batch,
     "count": lists.count_users,
-    "delta": lists.delta,
+    "delta": delta.delta,
     "getByIds": lists.get_by_ids,
     **dict.fromkeys(("users", "deletedItems", "members", "transitiveMembers", "unitMembers"), lists.list_users),
     "group": tenantwide.group,

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import islice
 
-from local.tenant import odata
-from local.tenant.directory import base_values
 from local.tenant.match import Predicate, matched, milliseconds, predicate
 from local.tenant.metadata import spelled
+from local.tenant.odata_parser import parse
 from local.tenant.query import Domain, Query
+from local.tenant.rendering import base_values
 
 
 def page_positions(domain: Domain, query: Query) -> tuple[list[int], bool]:
@@ -56,7 +56,7 @@ def _base(domain: Domain, text: str | None, orderby: str | None) -> Sequence[int
     """The users that match as they were at the start; remembered per filter."""
     cache, key = domain.directory.cache, (domain.every, text, orderby)
     if key not in cache:
-        found: Sequence[int] = matched(domain.directory, odata.parse(text) if text else None)
+        found: Sequence[int] = matched(domain.directory, parse(text) if text else None)
         if domain.every != (1,):
             found = [at for at in found if _inside(domain, at)]
         if orderby:
@@ -99,7 +99,7 @@ def _matches_now(domain: Domain, text: str | None, at: int) -> bool:
 
 @lru_cache(maxsize=512)  # asked for each user that has changed, in each request
 def _test(text: str) -> Predicate:
-    return predicate(odata.parse(text))
+    return predicate(parse(text))
 
 
 def _still(domain: Domain, text: str | None, at: int) -> bool:

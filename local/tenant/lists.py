@@ -1,31 +1,29 @@
 """Lists of users: everyone, deleted ones, members of groups and administrative units; counts, getByIds, delta."""
 
-import base64
 import json
 import uuid
 from dataclasses import replace
-from typing import Any
 
 from local.tenant import listing, permissions, query, relations
-from local.tenant.calls import Answer, Asked, dump, joined, json_answer, link_to, listed, read_body
-from local.tenant.directory import find, rows, user_id
-from local.tenant.errors import GraphError, bad_request, not_found, unsupported
-from local.tenant.membership import GROUPS, UNITS, Collection, closure, others, within
+from local.tenant.calls import Answer, Asked, dump, joined, link_to, listed, read_body
+from local.tenant.directory import find
+from local.tenant.domains import domain_of, no_users
+from local.tenant.errors import GraphError, bad_request, unsupported
 from local.tenant.query import Domain, Query
+from local.tenant.rendering import rows
 from local.tenant.tenant import Tenant
 
 _MOST_IDS = 1000
-_DELTA_PAGE = 200
 _SOUND_SIGN_INS = 120  # users on a page of an advanced query; above, signInActivity came back empty for some (2023)
 
 
 def list_users(tenant: Tenant, asked: Asked) -> Answer:
-    domain = _domain(tenant, asked)
+    domain = domain_of(tenant, asked)
     found = query.parse_query(asked.params, asked.call.headers, asked.length, domain)
     check_seen(tenant, asked, found.select, found.filter)
     if asked.fault("ignore_filter"):  # forgotten for the whole chain, as its links carry the query
         found = replace(found, filter=None)
-    return _page(tenant, asked, domain, found)
+    return page(tenant, asked, domain, found)
 
 
 def count_users(tenant: Tenant, asked: Asked) -> Answer:
@@ -34,13 +32,13 @@ def count_users(tenant: Tenant, asked: Asked) -> Answer:
     if tenant.b2c:
         raise unsupported("This request is not supported by the service.")
     asked.allow("$filter")
-    domain, text = _domain(tenant, asked), asked.params.get("$filter")
+    domain, text = domain_of(tenant, asked), asked.params.get("$filter")
     if asked.length > query.LONGEST_ADVANCED_URL:
         raise bad_request(f"The URL of an advanced query may have {query.LONGEST_ADVANCED_URL} characters.")
     query.check_filter(text, domain)
     check_seen(tenant, asked, (), text)
     lag = asked.fault("count_lag")
-    number = listing.count(domain, None if asked.fault("ignore_filter") else text) + len(_no_users(asked, domain))
+    number = listing.count(domain, None if asked.fault("ignore_filter") else text) + len(no_users(asked, domain))
     number = round(number * (1 + (lag.share if lag else 0)))
     if (purged := asked.fault("purged_users")) and query.SIGN_IN in query.filtered_properties(text):
         number += purged.users
@@ -67,48 +65,7 @@ def context(asked: Asked, kind: str, select: tuple[str, ...]) -> str:
     return f"{asked.call.base}/v1.0/$metadata#{kind}{chosen}"
 
 
-def _domain(tenant: Tenant, asked: Asked) -> Domain:
-    """Whom the path is about."""
-    pattern = asked.route.pattern
-    if pattern.startswith("/users"):
-        return tenant.everyone()
-    if "deleteditems" in pattern:
-        return replace(tenant.everyone(), directory=tenant.bin)
-    found = _collection(asked)
-    seen = permissions.HIDDEN_MEMBERS in asked.roles
-    if found.hidden and not seen and tenant.hidden_members == "refused":
-        raise permissions.insufficient()
-    transitive = "transitivemembers" in pattern
-    unit = "administrativeunits" in pattern
-    every = (found.every,) if unit else within(asked.key, transitive=transitive, hidden=seen)
-    if found.hidden and not seen:
-        every = (0,)
-    cast = pattern.endswith("graph.user")
-    return replace(
-        tenant.everyone(), every=every, only_advanced_filters=True, only_advanced=cast and (transitive or unit)
-    )
-
-
-def _collection(asked: Asked) -> Collection:
-    """The group or unit that the path is about."""
-    known = UNITS if "administrativeunits" in asked.route.pattern else GROUPS
-    if asked.key not in known:
-        raise not_found(asked.key)
-    return known[asked.key]
-
-
-def _no_users(asked: Asked, domain: Domain) -> list[bytes]:
-    """The members that are no users: without a cast they come too."""
-    pattern = asked.route.pattern.removesuffix("/$count")
-    if not pattern.endswith("members") or domain.every == (0,):
-        return []
-    of = _collection(asked)
-    inner = [GROUPS[each] for each in closure(asked.key)] if "transitive" in pattern else []
-    each_once = {each["id"]: each for owner in (of, *inner) for each in others(owner)}
-    return [dump(each) for each in each_once.values()]
-
-
-def _page(tenant: Tenant, asked: Asked, domain: Domain, found: Query) -> Answer:
+def page(tenant: Tenant, asked: Asked, domain: Domain, found: Query) -> Answer:
     positions, more = listing.page_positions(domain, found)
     following = replace(found, start=found.start + found.top, page=found.page + 1)
     if asked.fault("empty_page"):
@@ -122,7 +79,7 @@ def _page(tenant: Tenant, asked: Asked, domain: Domain, found: Query) -> Answer:
         added = (relations.expanded(domain.directory, at, relation, inner) for at in positions)
         shown = [joined(row, extra) for row, extra in zip(shown, added, strict=True)]
     if asked.route.pattern.endswith("members"):
-        shown = [relations.marked(row) for row in shown] + ([] if more else _no_users(asked, domain))
+        shown = [relations.marked(row) for row in shown] + ([] if more else no_users(asked, domain))
     purged = asked.fault("purged_users")
     if purged and query.SIGN_IN in query.filtered_properties(found.filter):
         gone = _purged(tenant, found, purged.users)
@@ -139,7 +96,7 @@ def _page(tenant: Tenant, asked: Asked, domain: Domain, found: Query) -> Answer:
     head: dict[str, object] = {"@odata.context": context(asked, kind, found.select)}
     if found.count and found.page == 1:
         lag = asked.fault("count_lag")
-        number = listing.count(domain, found.filter) + len(_no_users(asked, domain))
+        number = listing.count(domain, found.filter) + len(no_users(asked, domain))
         head["@odata.count"] = round(number * (1 + (lag.share if lag else 0)))
     link = link_to(asked, query.next_params(asked.params, following)) if more else None
     if asked.fault("lose_link"):
@@ -186,44 +143,3 @@ def get_by_ids(tenant: Tenant, asked: Asked) -> Answer:
     tenant.stats.users += len(found)
     shown = (relations.marked(row) for row in rows(tenant.directory, found, select, hidden=hidden(asked)))
     return listed({"@odata.context": f"{asked.call.base}/v1.0/$metadata#directoryObjects"}, shown, slow=True)
-
-
-def delta(tenant: Tenant, asked: Asked) -> Answer:
-    """`latest` gives a link from now on; that link gives the users changed since; without a token everyone comes
-    first, page by page.
-    """
-    params = asked.params
-    for name, asked_for in params.items():
-        allowed = name in ("$select", "$deltatoken", "$skiptoken") or (
-            name == "$filter" and asked_for.startswith("id eq ")
-        )
-        if name.startswith("$") and not allowed:
-            raise bad_request(f"The query option '{name}' is not supported with delta.")
-    domain, kept = tenant.everyone(), {name: value for name, value in params.items() if name in ("$select", "$filter")}
-    latest = link_to(asked, kept | {"$deltatoken": _delta_token(len(tenant.changes))})
-    mark = params.get("$deltatoken")
-    size = query.preferred_size(asked.call.headers) or _DELTA_PAGE
-    if mark is None:
-        found = query.parse_query(kept | params, asked.call.headers, 0, domain)
-        page = json.loads(_page(tenant, asked, domain, replace(found, top=min(size, 999))).body)
-        return json_answer(page if "@odata.nextLink" in page else page | {"@odata.deltaLink": latest}, slow=True)
-    select = query.parse_select(params.get("$select"), tenant.absent)
-    since = len(tenant.changes) if mark == "latest" else _since(mark)
-    value: list[dict[str, Any]] = []
-    for at in dict.fromkeys(tenant.changes[since:]):
-        removed = tenant.directory.edited.get(at, {}) is None
-        gone = {"id": user_id(tenant.directory, at), "@removed": {"reason": "changed"}}
-        value.append(gone if removed else json.loads(rows(tenant.directory, [at], select, hidden=hidden(asked))[0]))
-    where = f"{asked.call.base}/v1.0/$metadata#users/$delta"
-    return json_answer({"@odata.context": where, "@odata.deltaLink": latest, "value": value}, slow=True)
-
-
-def _delta_token(version: int) -> str:
-    return base64.urlsafe_b64encode(f"delta {version}".encode()).decode().rstrip("=")
-
-
-def _since(token: str) -> int:
-    try:
-        return int(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).removeprefix(b"delta "))
-    except ValueError:
-        raise bad_request("The delta token is not valid.") from None

@@ -15,8 +15,9 @@ from functools import cache, partial
 from itertools import chain
 from typing import Any
 
-from local.tenant.directory import Directory, facts
+from local.tenant.directory import Directory
 from local.tenant.odata import And, Any_, Compare, In, Literal, Node, Not, Or, names
+from local.tenant.rendering import facts
 from local.tenant.runs import Runs, complement, intersect, union
 
 Predicate = Callable[[Any, float | None], bool]  # the user's properties, and its creation in milliseconds

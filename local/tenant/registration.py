@@ -8,9 +8,11 @@ from typing import Any
 
 from local.tenant import odata, query
 from local.tenant.calls import Answer, Asked, json_answer, link_to
-from local.tenant.directory import Directory, living, methods_text, user_id, values
+from local.tenant.directory import Directory, living, user_id
 from local.tenant.errors import GraphError, bad_request, unsupported
 from local.tenant.match import predicate
+from local.tenant.odata_parser import parse
+from local.tenant.rendering import methods_text, values
 from local.tenant.tenant import Tenant
 
 _MOST = 999
@@ -36,7 +38,7 @@ def report(tenant: Tenant, asked: Asked) -> Answer:
     asked.allow("$top", "$filter", "$skiptoken", "$select", "$count", "$orderby")
     top = query.parse_top(asked.params.get("$top"), _MOST, usual=_MOST)
     text = asked.params.get("$filter")
-    tree = None if text is None else odata.parse(text)
+    tree = None if text is None else parse(text)
     if tree is not None:
         _check(tree)
     matches = (lambda user, created: True) if tree is None else predicate(tree)

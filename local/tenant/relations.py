@@ -6,8 +6,9 @@ Computed from a user's position, so that a tenant of a million costs nothing unt
 from collections.abc import Iterator
 
 from local.tenant.calls import joined
-from local.tenant.directory import Directory, exists, rows, values
+from local.tenant.directory import Directory, exists
 from local.tenant.membership import GROUPS
+from local.tenant.rendering import rows, values
 
 REPORTS = 7  # people of one manager
 _NO_MANAGER, _CONTACT, _SPONSORS = (

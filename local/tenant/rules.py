@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from local.tenant import metadata
 from local.tenant.errors import GraphError, unsupported
-from local.tenant.odata import And, Any_, Compare, Guid, In, Literal, Node, Not, Or, invalid, walk
+from local.tenant.odata import And, Any_, Compare, Guid, In, Literal, Node, Not, Or, walk
+from local.tenant.odata_reader import invalid
 
 MOST_CLAUSES = 15
 _SIGN_IN = "signInActivity"

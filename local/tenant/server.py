@@ -13,10 +13,10 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from local.tenant.calls import Answer, Call
-from local.tenant.directory import rows
 from local.tenant.faults import Rule, read_rules
 from local.tenant.graph import answer
 from local.tenant.metadata import PROPERTIES
+from local.tenant.rendering import rows
 from local.tenant.spoil import huge
 from local.tenant.tenant import Tenant, change, whom
 

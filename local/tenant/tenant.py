@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.tenant import metadata, permissions
-from local.tenant.directory import Directory, User, find, living, make_directory, put, timestamp, values
+from local.tenant.directory import Directory, User, find, living, put, timestamp
 from local.tenant.faults import Faults
 from local.tenant.membership import GROUPS, UNITS, within
 from local.tenant.metadata import PROPERTIES
+from local.tenant.populate import make_directory
 from local.tenant.query import Domain
+from local.tenant.rendering import values
 from local.tenant.throttle import Bucket
 
 __all__ = ["GROUPS", "UNITS", "Tenant", "change", "create_user", "delete_user", "update_user", "whom"]
@@ -35,7 +37,7 @@ class Stats:
 class Tenant:
     """A simulated tenant. The same settings make the same people.
 
-    `shape` is one of directory.SHAPES. `units` are resource units per 10 s, `method_limit` requests
+    `shape` is one of populate.SHAPES. `units` are resource units per 10 s, `method_limit` requests
     for authentication methods per 10 s, `report_limit` those for the registration report, `sign_in_limit` requests with
     signInActivity per `sign_in_window` seconds (None: no limit). `permissions` are those of tokens that name none
     themselves; `deny` names those that are missing of all: "authentication" and "signin" for what opens these.

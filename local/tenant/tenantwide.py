@@ -9,6 +9,7 @@ from local.tenant.entitlements import LICENCES
 from local.tenant.errors import GraphError, not_found, unsupported
 from local.tenant.match import predicate
 from local.tenant.membership import GROUPS, UNITS, closure, shown_group
+from local.tenant.odata_parser import parse
 from local.tenant.people import TENANT
 from local.tenant.tenant import Tenant
 
@@ -81,7 +82,7 @@ def role_assignments(tenant: Tenant, asked: Asked) -> Answer:
         own = {"principalId": principal, "roleDefinitionId": role, "directoryScopeId": scope}
         value.append({"id": f"assignment-{number}", **own})
     if "$filter" in asked.params:
-        tree = odata.parse(asked.params["$filter"])
+        tree = parse(asked.params["$filter"])
         if not set(odata.names(tree)) <= {"principalId", "roleDefinitionId", "directoryScopeId"}:
             raise unsupported("The filter is not supported for role assignments.")
         matches = predicate(tree)

@@ -1,8 +1,8 @@
 """Who may export: the principal that App Service Authentication (Easy Auth) passes on, and its roles.
 
-Easy Auth is the outer gate: it checks the token and writes X-MS-CLIENT-PRINCIPAL, and it drops that header when a
-caller sends it. So the header is only believed while Easy Auth is on. Closed when in doubt. The app knows no local
-administrator: `python -m local serve` stands in for Easy Auth and adds its header.
+Easy Auth is the outer gate. It checks the token and writes X-MS-CLIENT-PRINCIPAL, and it drops that header when a
+caller sends it. So the header only counts while Easy Auth is on. When in doubt, the caller is refused. The app knows no
+local administrator: `python -m local serve` takes the place of Easy Auth and adds its header.
 https://learn.microsoft.com/azure/app-service/configure-authentication-user-identities
 """
 
@@ -53,7 +53,7 @@ class Caller:
     name: str
     administrator: bool
     reads_authentication: bool = field(default=False, compare=False)
-    """May have authentication columns, as EXPORT_AUTHENTICATION_ROLES says."""
+    """May have authentication columns (EXPORT_AUTHENTICATION_ROLES)."""
 
 
 def caller_of(headers: Mapping[str, str], settings: Settings) -> Caller:
@@ -115,7 +115,7 @@ class _Claim(msgspec.Struct):
 class _Principal(msgspec.Struct):
     claims: list[_Claim]
     auth_typ: Literal["aad"]
-    """Who has signed the caller in: Microsoft Entra. Easy Auth could take other providers too."""
+    """Microsoft Entra has signed the caller in. Easy Auth may have other providers too."""
 
 
 def _claims(header: str) -> dict[str, list[str]]:

@@ -20,7 +20,10 @@ PROPERTIES = ("saved", "again")
 
 
 async def read(on: Operations, given: Mapping[str, Any], caller: Caller) -> ExportRequest:
-    """What the body asks for. The roles of who asks now count, whoever asked before. Raises BadRequest."""
+    """The request of a body. The roles of this caller count, also when someone else has sent it before.
+
+    Raises BadRequest.
+    """
     by = next((name for name in PROPERTIES if name in given), "")
     if not by:
         return _check(on, given, caller)
@@ -63,7 +66,7 @@ async def _again(on: Operations, export_id: str, caller: Caller) -> tuple[dict[s
         raise BadRequest(Problem("/again", f"Export {export_id} is of an older version, which kept no request."))
     body = dict(record.body)
     if record.users:
-        # One that was lost or terminated has them where a running export has.
+        # An export that was lost or terminated still has them where a running one does.
         users = await blobs.read(on.storage, kept_users_name(export_id))
         users = users or await blobs.read(on.storage, users_name(export_id, record.attempt))
         if users is None:

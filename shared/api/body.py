@@ -1,4 +1,4 @@
-"""The JSON object in a body, and the limits of what is read at all."""
+"""The JSON object in a body, and how large it may be."""
 
 import hashlib
 import re
@@ -13,7 +13,7 @@ from shared.api.problems import BadRequest, Problem
 MAX_BODY = 8 * 1024 * 1024
 MAX_USERS = 100_000
 MAX_VALUES = MAX_USERS + 1_000
-"""Of a body, and so many brackets: as Python objects, 8 MiB of empty lists would take 200 MB."""
+"""Commas and opening brackets of a body: as Python objects, 8 MiB of empty lists would take 200 MB."""
 _HALF_PAIR = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 )
@@ -22,7 +22,7 @@ _HALF_PAIR = re.compile(
 def decode(body: bytes) -> dict[str, Any]:
     """The JSON object of a body. Raises BadRequest.
 
-    No body at all is refused: one that was lost on the way must not become all users.
+    An empty body is refused: a body that was lost on the way must not export all users.
     """
     if len(body) > MAX_BODY:
         raise BadRequest(Problem("", f"The body has {len(body)} bytes. It may have at most {MAX_BODY}."))
@@ -41,12 +41,12 @@ def decode(body: bytes) -> dict[str, Any]:
 
 
 def _why_unreadable(body: bytes, problem: Exception) -> str:
-    """The decoder calls half of a surrogate pair "truncated", which sends a person to look in the wrong place."""
+    """The decoder calls half of a surrogate pair "truncated", which would mislead a person."""
     if half := _HALF_PAIR.search(body):
         return f"The body has {half.group().decode()}, half of a character; leave it out or send the other half too."
     return f"The body is not JSON: {problem}."
 
 
 def fingerprint_of(given: Mapping[str, Any]) -> str:
-    """The same for the same JSON: the order of keys, and spaces, don't matter."""
+    """A hash of the JSON; the order of keys, and spaces, do not matter."""
     return hashlib.sha256(msgspec.json.encode(given, order="sorted")).hexdigest()

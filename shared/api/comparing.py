@@ -1,4 +1,4 @@
-"""The request of a comparison: two exports that have a file with objectId, both of which the caller may see."""
+"""The request of a comparison: two exports that the caller may see, each with a file that has objectId."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,11 +20,11 @@ from shared.storage.names import is_id
 
 EXPORTS = ("old", "new")
 FILE = ("fileName", "format", "compress", "separator", "excel", "callbackUrl")
-"""Of an export's request: what else may be given."""
+"""The properties of an export's request that a comparison has too."""
 
 
 async def read(on: Operations, given: Mapping[str, Any], caller: Caller) -> ExportRequest:
-    """What the body asks for. Raises BadRequest with all that is wrong."""
+    """The request of a body. Raises BadRequest with all its problems."""
     wrong = request.unknown(given, (*EXPORTS, *FILE))
     exports = [await _export(on, given, name, caller, wrong) for name in EXPORTS]
     file = {name: given[name] for name in FILE if name in given}
@@ -50,7 +50,7 @@ async def read(on: Operations, given: Mapping[str, Any], caller: Caller) -> Expo
 async def _export(
     on: Operations, given: Mapping[str, Any], name: str, caller: Caller, wrong: list[Problem]
 ) -> Record | None:
-    """One of the two exports; None, and a problem more, when it can't be compared."""
+    """One of the two exports. None when it can't be compared; then the problem is noted."""
     export_id = given.get(name)
     if not isinstance(export_id, str) or not is_id(export_id.lower()):
         wrong.append(Problem(f"/{name}", "must be the id of an export"))
@@ -82,7 +82,7 @@ async def _why_not(on: Operations, record: Record) -> str:
 
 
 def _refuse_authentication(columns: list[str], caller: Caller) -> None:
-    """The comparison shows what both exports have. Who may not have that of an export may not have it so either."""
+    """The comparison shows columns of both exports, so it needs the same role for authentication columns."""
     refused = authentication_of(columns)
     if refused and not caller.reads_authentication:
         detail = f"Both exports have {', '.join(refused)}. You need a role of EXPORT_AUTHENTICATION_ROLES for these."

@@ -16,19 +16,19 @@ _CONTRACT = Path(__file__).parent / "openapi.json"
 
 
 async def list_columns(incoming: Incoming, caller: Caller) -> Outgoing:
-    """GET /columns: what a request may name, what it needs, and what it costs."""
+    """GET /columns: the columns that a request may name, the permissions that they need, and what they cost."""
     shown = ("header", "source", "group", "description", "cost", "permission")
     columns = [{name: getattr(column, name) for name in shown} for column in COLUMNS.values()]
     return as_json(200, {"sets": COLUMN_SETS, "columns": columns})
 
 
 def contract() -> Outgoing:
-    """GET /openapi.json: it has no data, so every caller that the outer gate lets in may have it."""
+    """GET /openapi.json: has no data, so every caller whom Easy Auth lets in may have it."""
     return Outgoing(200, _CONTRACT.read_bytes(), {**HEADERS, "Content-Type": "application/json"})
 
 
 def swagger_of_contract(incoming: Incoming, read_settings: ReadSettings) -> Outgoing:
-    """GET /swagger.json: the contract as OpenAPI 2.0, which names the address and where to sign in."""
+    """GET /swagger.json: the contract as OpenAPI 2.0, with the app's address and where to sign in."""
     try:
         settings = read_settings()
         public_url, tenant = settings.public_url, settings.tenant
@@ -39,6 +39,6 @@ def swagger_of_contract(incoming: Incoming, read_settings: ReadSettings) -> Outg
 
 
 def page_file(name: str) -> Outgoing:
-    """GET /bulk-operations and its files: no data, so every caller that the outer gate lets in may have them."""
+    """GET /bulk-operations and its files: they have no data, so every caller whom Easy Auth lets in may have them."""
     file = page.read(name)
     return Outgoing(200, *file) if file else as_problem(ProblemError(404, "Not found", "The page has no such file."))

@@ -1,11 +1,11 @@
 """The timer's work: starts the saved exports that are due, each planned time once.
 
-Each minute, and on however many instances at once:
-1. The time that is due is the first of the schedule after what is noted (`Saved.after`): so several that were missed,
-   because the app was down, start one.
-2. The export is started with a key of its owner's, made of the name and that planned time: whoever comes second, or
-   comes again because the first was killed, works for the same export. No caller's Idempotency-Key is like it.
-3. Only then it is noted that everything until now is over.
+Each minute, and perhaps on several instances at once:
+1. The planned time is the first of the schedule after the noted one (`Saved.after`). So when several times were missed
+   because the app was down, they start one export.
+2. The export is started with a key of its owner's, made of the name and the planned time. So a second instance, or a
+   second attempt after a crash, starts no second export. No caller can send such an Idempotency-Key.
+3. Only then it is noted that all times until now are over.
 """
 
 import logging
@@ -32,7 +32,7 @@ async def start_due(on: Operations) -> int:
             if _due(entry.saved, on.now()):
                 started += await _start(on, entry.blob)
         except Exception:
-            # One that can't be started must not keep all others. It is tried again in a minute.
+            # One that can't be started must not stop the others. It is tried again in a minute.
             logging.exception("Saved export %s of %s could not be started.", entry.saved.name, entry.owner_id)
     return started
 
@@ -50,18 +50,18 @@ async def _start(on: Operations, blob: str) -> bool:
     before, now = opened.saved, on.now().isoformat()
     owner = Caller(before.owner["id"], before.owner["name"], administrator=False)
     try:
-        wanted = request.check(opened.request, on.settings, on.now(), authentication=before.reads_authentication)
-        # Without a fingerprint: the request may be saved anew between two attempts.
-        wanted = replace(wanted, saved=before.name, fingerprint="")
-        run = Run(await start.start(on, wanted, owner, f"{before.name}\n{stamp(planned)}"), stamp(planned))
-        noted = msgspec.structs.replace(before, after=now, last_run=run, problem="")
+        checked = request.check(opened.request, on.settings, on.now(), authentication=before.reads_authentication)
+        # Without a fingerprint: someone may save another request between two attempts.
+        checked = replace(checked, saved=before.name, fingerprint="")
+        run = Run(await start.start(on, checked, owner, f"{before.name}\n{stamp(planned)}"), stamp(planned))
+        updated = msgspec.structs.replace(before, after=now, last_run=run, problem="")
     except TooManyRunning as problem:
-        noted = msgspec.structs.replace(before, problem=problem.detail)
+        updated = msgspec.structs.replace(before, problem=problem.detail)
     except BadRequest as problem:
-        # The settings have changed since: only saving it anew helps.
-        noted = msgspec.structs.replace(before, after=now, problem=problem.detail[:MAX_PROBLEM])
-    if noted != before:
-        await saved.note(on.storage, blob, noted, opened.etag)
-    if noted.problem and noted.problem != before.problem:
-        logging.error("Saved export %s of %s was not started: %s", noted.name, owner.id, noted.problem)
-    return not noted.problem
+        # The settings have changed since it was saved: its owner must save it again.
+        updated = msgspec.structs.replace(before, after=now, problem=problem.detail[:MAX_PROBLEM])
+    if updated != before:
+        await saved.note(on.storage, blob, updated, opened.etag)
+    if updated.problem and updated.problem != before.problem:
+        logging.error("Saved export %s of %s was not started: %s", updated.name, owner.id, updated.problem)
+    return not updated.problem

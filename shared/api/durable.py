@@ -1,4 +1,4 @@
-"""The durable client, with what the SDK's own leaves out: a limit of time, and telling no instance from no answer."""
+"""The durable client, with two things that the SDK's own lacks: a time limit, and an error when there is no answer."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 T = TypeVar("T")
 
 SECONDS = 8.0
-"""Until an answer must be there. It comes from the host on this machine; while its storage is away, it would wait."""
+"""After which there must be an answer. It comes from the host on this machine, which waits for its own storage."""
 
 
 class DurableClient(Protocol):
@@ -24,12 +24,12 @@ class DurableClient(Protocol):
 
 
 class DurableFailure(Exception):
-    """Durable Functions gave no answer, or refused. The SDK raises plain exceptions for either."""
+    """Durable Functions did not answer, or refused. The SDK raises plain exceptions for both."""
 
 
 @dataclass(frozen=True, slots=True)
 class Durable:
-    """A DurableClient whose every failure is a DurableFailure."""
+    """A DurableClient that raises DurableFailure for each failure."""
 
     client: DurableClient
     seconds: float = SECONDS
@@ -40,7 +40,7 @@ class Durable:
     async def get_status(self, instance_id: str) -> Any:
         """The status; it is false when the instance does not exist."""
         status: Any = await self._in_time(self.client.get_status(instance_id))
-        # The SDK takes an error (500, 400) for the status of an instance that does not exist: its running export would
+        # For an error (500, 400) the SDK returns the status of an instance that does not exist. A running export would
         # be shown as failed, and removed.
         if not status and any(getattr(status, name, "") for name in ("message", "Message")):
             raise DurableFailure(f"The status of {instance_id} can't be read.")

@@ -21,18 +21,18 @@ from shared.settings import Settings, SettingsError
 from shared.storage import connection
 
 RETRY_AFTER = 15
-"""Seconds until the caller may try again."""
+"""Seconds after which the caller may try again."""
 AWAY = (
     "{} does not answer, or refuses this app. Try again in a moment (repeat a POST with its Idempotency-Key). If that"
     " does not help, check {} and the app's log. Running exports wait, and continue by themselves."
 )
-# Answers hold links that are secrets, and states that change.
+# Answers have links, which are secrets, and states, which change.
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """An HTTP request. `url` is absolute, as the caller sees it; names of headers and query values in small letters."""
+    """An HTTP request. `url`: absolute, as the caller sees it. Names of headers and of values are in small letters."""
 
     method: str
     url: str
@@ -93,9 +93,10 @@ async def answer_without_storage(
 
 
 def sent_body(incoming: Incoming) -> bytes:
-    """The body of a request that must have one. Raises BadRequest for one that the Functions host has lost.
+    """The body of a request that must have one. Raises BadRequest for a body that the Functions host has lost.
 
-    It passes a body on only with a Content-Length above 0: without its filter a request would mean all users.
+    The host passes a body on only with a Content-Length above 0. Without the filter in its body, a request would export
+    all users.
     """
     if not incoming.body and "transfer-encoding" in incoming.headers:
         detail = "The body was sent in chunks and did not arrive. Send it with a Content-Length."
@@ -107,12 +108,12 @@ def sent_body(incoming: Incoming) -> bytes:
 
 
 def api_url(incoming: Incoming, public_url: str, route: str) -> str:
-    """The absolute address of what is before the route (a pattern), such as https://app.azurewebsites.net/api.
+    """The absolute address without the route (a pattern), such as https://app.azurewebsites.net/api.
 
-    Behind a gateway only EXPORT_PUBLIC_URL says what it is: a caller could write anything into X-Forwarded-Host.
+    With a gateway, only EXPORT_PUBLIC_URL has the right address: a caller could write anything into X-Forwarded-Host.
     """
     parts = urlsplit(incoming.url)
-    # Azure Functions finds a route whatever the case of its letters.
+    # The routes of Azure Functions are case-insensitive.
     prefix = re.split(route, unquote(parts.path), maxsplit=1, flags=re.IGNORECASE)[0]
     return f"{public_url or f'{parts.scheme}://{parts.netloc}'}{prefix}"
 

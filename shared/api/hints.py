@@ -1,4 +1,4 @@
-"""What Power Platform shows of each field of a connector: its title, its place, and what there is to choose from.
+"""What Power Platform shows for each field of a connector: its title, its place, and the values to choose from.
 
 https://learn.microsoft.com/connectors/custom-connectors/openapi-extensions
 """
@@ -17,7 +17,7 @@ _CHOICES = {
     "id": ("listExports", "value", "id", "request/fileName"),
     "name": ("listSavedExports", "value", "name", "name"),
 }
-"""Which operation gives the values to choose from, and where in its answer are the list, each value and its title."""
+"""The operation that gives the values to choose from, and where its answer has the list, each value and its title."""
 
 
 def of(name: str, *, in_path: bool = False) -> Json:
@@ -28,7 +28,7 @@ def of(name: str, *, in_path: bool = False) -> Json:
 
 
 def choice(name: str) -> Json:
-    """Where the values of a field come from; nothing when there is no list of them."""
+    """Where the values of a field come from; empty: there is no list of them."""
     if name not in _CHOICES:
         return {}
     keys = ("operationId", "value-collection", "value-path", "value-title")

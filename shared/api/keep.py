@@ -1,11 +1,10 @@
-"""After a run of a saved export has ended: compares it with the one before, and removes those that `keep` has no place
-for.
+"""After a run of a saved export has ended: compares it with the run before, and removes runs that are too old to keep.
 
-`clean` leaves a mark of each run that has ended. Each minute, and on however many instances at once:
-1. Where the saved export wants it (`compare`), the comparison with the last completed run before is started, with a key
-   made of the run's id: whoever comes second, or comes again because the first was killed, gets the same one.
-2. As long as it runs the mark stays, and so does the run that it compares with.
-3. The older runs are removed, then the mark.
+`clean` writes a mark for each run that has ended. Each minute, and perhaps on several instances at once:
+1. If the saved export has `compare`, the comparison with the last completed run before it is started. Its key is made
+   of the run's id, so a second instance, or a second attempt after a crash, starts no second comparison.
+2. While the comparison runs, the mark stays, and so does the run before.
+3. Then the older runs are removed, and after them the mark.
 """
 
 import logging
@@ -25,7 +24,7 @@ from shared.storage.names import ENDED, ended_name, saved_name
 
 
 async def follow_up(on: Operations) -> int:
-    """Compares and removes what is to be. Returns how many runs were removed."""
+    """Starts comparisons and removes runs. Returns how many were removed."""
     removed = 0
     async for marker in blobs.names(on.storage, ENDED):
         export_id = marker.removeprefix(ENDED)
@@ -38,13 +37,13 @@ async def follow_up(on: Operations) -> int:
                     continue
             await blobs.delete(on.storage, ended_name(export_id))
         except Exception:
-            # One that can't be removed must not keep all others. It is tried again in a minute.
+            # One that can't be removed must not stop the others. It is tried again in a minute.
             logging.exception("The exports before %s could not be compared or removed.", export_id)
     return removed
 
 
 async def _follow_up(on: Operations, name: Name, export_id: str) -> tuple[bool, int]:
-    """Whether all was done after this run has ended, and how many runs were removed."""
+    """Whether everything is done for this run, and how many runs were removed."""
     entries = await saved.stored(on.storage, saved_name(*name))
     saved_export = next((each.saved for each in entries if each.saved.name == name[1]), None)
     if not saved_export or not (saved_export.keep or saved_export.compare):
@@ -56,21 +55,24 @@ async def _follow_up(on: Operations, name: Name, export_id: str) -> tuple[bool, 
     return True, await _remove_outrun(on, saved_export, runs, others)
 
 
-async def _is_compared_now(on: Operations, wanted: Saved, runs: list[Run], export_id: str) -> bool:
-    """Starts the comparison of this run with the one before, if there is one; whether it is still to end."""
+async def _is_compared_now(on: Operations, saved_export: Saved, runs: list[Run], export_id: str) -> bool:
+    """Starts the comparison of this run with the run before, if there is one; returns whether it has yet to end."""
     whole = [run.id for run in runs if run.is_whole]
     if export_id not in whole or export_id == whole[-1]:
         return False
     old = whole[whole.index(export_id) + 1]
     for each in (old, export_id):
         if is_running(await on.durable.get_status(each)):
-            return True  # It has its results, and is about to end.
+            return True  # It has results, and will end soon.
     owner = Caller(
-        wanted.owner["id"], wanted.owner["name"], administrator=False, reads_authentication=wanted.reads_authentication
+        saved_export.owner["id"],
+        saved_export.owner["name"],
+        administrator=False,
+        reads_authentication=saved_export.reads_authentication,
     )
-    body = {"old": old, "new": export_id, "fileName": f"{wanted.name}_changes"}
-    # No caller's Idempotency-Key has a line break. Without a fingerprint: the run before may be deleted between two
-    # attempts, and then the next one before it is not compared instead.
+    body = {"old": old, "new": export_id, "fileName": f"{saved_export.name}_changes"}
+    # No caller's Idempotency-Key has a line break. Without a fingerprint: if the run before is deleted between two
+    # attempts, there is no comparison with an older one.
     key = f"compare\n{export_id}"
     try:
         comparison = await start.repeated(on, owner, key, "")
@@ -85,16 +87,16 @@ async def _is_compared_now(on: Operations, wanted: Saved, runs: list[Run], expor
     return is_running(await on.durable.get_status(comparison))
 
 
-async def _remove_outrun(on: Operations, wanted: Saved, runs: list[Run], others: set[str]) -> int:
-    """`others`: the runs whose marks are still there: they may need the one before."""
-    stay = needed_of(wanted, runs, others)
-    if not wanted.keep or len(stay) < wanted.keep:
+async def _remove_outrun(on: Operations, saved_export: Saved, runs: list[Run], others: set[str]) -> int:
+    """`others`: the runs that still have a mark, and so may need the run before them."""
+    stay = needed_of(saved_export, runs, others)
+    if not saved_export.keep or len(stay) < saved_export.keep:
         return 0
     removed = 0
     for run in runs:
-        # What failed or was cancelled goes with what is older than the last that stays.
+        # Failed and cancelled runs are removed when they are older than the last run that stays.
         if run.id > stay[-1].id and not is_running(await on.durable.get_status(run.id)):
-            logging.info("Export %s of the saved export %s is removed: it keeps newer ones.", run.id, wanted.name)
-            await forget(on, run.id, wanted.owner["id"])
+            logging.info("Export %s of the saved export %s is removed: it keeps newer ones.", run.id, saved_export.name)
+            await forget(on, run.id, saved_export.owner["id"])
             removed += 1
     return removed

@@ -1,10 +1,10 @@
-"""An Idempotency-Key stands for one request of one caller, and for the export that was started for it.
+"""An Idempotency-Key belongs to one request of one caller, and to the export that was started for it.
 
 1. The first POST writes the id of its export and the fingerprint of its body under the key.
 2. A later POST with the key gets that export, or is refused when its body is different.
-3. A first POST that is refused gives its key back: it would be there for nothing. A later one that is about to start
-   the export says first, in the same blob, that the key is kept. Only one of the two can be: each changes the blob only
-   as long as it is what was read (ETag).
+3. A first POST that is refused gives its key back, because the key has started nothing. A later POST that is about to
+   start the export first writes into the same blob that the key is kept. Only one of the two succeeds: each changes the
+   blob only if it is still as it was read (ETag).
 """
 
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from shared.storage.connection import Storage
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """The content of a key's blob. `fingerprint`: empty when an older version wrote it, and equal to any."""
+    """The content of a key's blob. `fingerprint`: empty when an older version wrote it; it then equals any other."""
 
     export_id: str
     fingerprint: str = ""
@@ -30,7 +30,7 @@ async def take(storage: Storage, name: str, key: Key) -> tuple[Key, bool]:
             return key, True
         if current := await find(storage, name, key.fingerprint):
             return current, False
-        # It was given back at this moment.
+        # It was just given back.
 
 
 async def find(storage: Storage, name: str, fingerprint: str) -> Key | None:
@@ -43,7 +43,7 @@ async def find(storage: Storage, name: str, fingerprint: str) -> Key | None:
 
 
 async def keep(storage: Storage, name: str, key: Key) -> bool:
-    """Makes sure that the key is not given back; False when it was."""
+    """Makes sure that the key will not be given back; False when it already was."""
     while blob := await tagged.read(storage, name):
         content, etag = blob
         current = _decode(content)

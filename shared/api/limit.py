@@ -22,7 +22,7 @@ STARTING = timedelta(minutes=10)
 
 
 async def take_place(operations: Operations, caller_id: str, export_id: str) -> None:
-    """Counts this export as running. Raises TooManyRunning when there is no place for it.
+    """Counts this export as running. Raises TooManyRunning when the caller has too many.
 
     A place that is there already is that of the same POST, sent before: it is not refused.
     """

@@ -1,7 +1,7 @@
 """The operations that a person sees: show, cancel. (`start` starts them, `listing` lists, `removal` deletes.)
 
-The sources: Durable says whether an export runs. When it has ended, its results.json says how. Its request.json says
-who asked for what. Nothing else is stored.
+Where the state comes from: Durable says whether an export runs. Its results.json says how it has ended. Its
+request.json is the request, and says whose it is. Nothing else is stored.
 """
 
 import logging
@@ -46,10 +46,10 @@ class Operations:
 
 
 def new_id(now: datetime, *, of_saved: bool = False) -> str:
-    """A UUID that sorts newest first (`names.order`); `of_saved`: of a run of a saved export."""
-    left = (1 << 48) - 1 - int(now.timestamp() * 1000)
-    # RFC 9562, version 8: 48 bits of ours, then version and variant, then chance.
-    digits = f"{left:012x}8{secrets.token_hex(2)[:3]}{secrets.choice('89ab')}{secrets.token_hex(8)[:15]}"
+    """A UUID that sorts newest first (`names.order`). `of_saved`: for a run of a saved export."""
+    descending = (1 << 48) - 1 - int(now.timestamp() * 1000)
+    # RFC 9562, version 8: 48 bits of our own, then version, variant and random bits.
+    digits = f"{descending:012x}8{secrets.token_hex(2)[:3]}{secrets.choice('89ab')}{secrets.token_hex(8)[:15]}"
     digits = RUN + digits[1:] if of_saved else digits
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
@@ -57,7 +57,8 @@ def new_id(now: datetime, *, of_saved: bool = False) -> str:
 async def find(operations: Operations, export_id: str, caller: Caller) -> Record:
     """The request of an export that this caller may see. Raises ProblemError: there is none, or it was deleted.
 
-    An administrator sees all exports, anyone else their own: another's is not found, like one that never was.
+    An administrator sees all exports, anyone else their own. For another's export the answer is the same as for one
+    that never existed.
     """
     record = await find_record(operations.storage, export_id) if export_id else None
     if record and (caller.administrator or record.requested_by["id"] == caller.id):
@@ -93,7 +94,7 @@ async def _running(operations: Operations, record: Record, status: Any) -> Json:
 
 
 def _lost(record: Record, status: Any) -> Json:
-    """An orchestration that ended without results: they could not be written, or someone terminated it."""
+    """The results of an orchestration that ended without any: they could not be written, or someone terminated it."""
     output = status.output if status else None
     error = output.get("failed") if isinstance(output, dict) else None
     if not error:
@@ -115,22 +116,22 @@ def _lost(record: Record, status: Any) -> Json:
 
 
 async def cancel(operations: Operations, export_id: str, caller: Caller) -> Json:
-    """Asks a running export to end: it stays InProgress, with `cancelRequested`, until it has written its results.
+    """Asks a running export to end. It stays InProgress, with `cancelRequested`, until it has written its results.
 
-    One that has ended answers with its results: Logic Apps' HTTP Webhook unsubscribes after success, too. Raises
+    For an ended export the answer is its results: Logic Apps' HTTP Webhook unsubscribes after success, too. Raises
     ProblemError.
     """
     record = await find(operations, export_id, caller)
     status = await operations.durable.get_status(export_id)
     if not is_running(status):
         return await show(operations, export_id, caller)
-    # What is being planned or read stops when it sees these; the orchestrator may wait for just that.
+    # Activities stop when they see this blob and that the plan is gone. The orchestrator may be waiting for one.
     logging.info("Export %s is cancelled by %s.", export_id, caller.id)
     await blobs.write(operations.storage, cancelled_name(export_id), b"")
     try:
         await operations.durable.raise_event(export_id, CANCEL, True)
     except Exception:
-        # It ended at this moment; Durable takes no events then.
+        # It has just ended, and Durable takes no events then.
         now = await operations.durable.get_status(export_id)
         if is_running(now):
             raise

@@ -1,8 +1,8 @@
 """Refusals: problem details (RFC 9457), raised and never returned.
 
 ProblemError        status, title, detail, and the headers that belong to them
-├── BadRequest      400, 403, 411: the problems of a request, each with its JSON pointer
-├── Refused         401, 403, 415, 503: the caller, or the place the request comes from
+├── BadRequest      400, 403, 411: a request has problems, each with its JSON pointer
+├── Refused         401, 403, 415, 503: the caller, or the origin of the request, is refused
 ├── TooManyRunning  429
 └── KeyReused       422
 """
@@ -12,19 +12,19 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 TOO_MANY_SECONDS = 60
-"""Until a POST that was one too many may be sent again."""
+"""After which a POST that was refused may be sent again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with a request: where (a JSON pointer, RFC 6901; empty: the whole) and what."""
+    """One thing that is wrong with a request. `pointer`: where (JSON pointer, RFC 6901); empty: the whole request."""
 
     pointer: str
     detail: str
 
 
 class ProblemError(Exception):
-    """The answer is a problem, and nothing was done."""
+    """The answer to a request that was refused: nothing was done."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class ProblemError(Exception):
 
 
 class BadRequest(ProblemError):
-    """The request can't be taken; nothing was started."""
+    """The request has problems; nothing was started."""
 
     def __init__(self, *problems: Problem, status: int = 400) -> None:
         title = {411: "", 403: "A role is missing"}.get(status, "The request can't be taken")
@@ -70,7 +70,7 @@ class TooManyRunning(ProblemError):
 
 
 class KeyReused(ProblemError):
-    """The key stands for another request; nothing was started."""
+    """The key belongs to another request; nothing was started."""
 
     def __init__(self) -> None:
         detail = (

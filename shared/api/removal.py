@@ -15,7 +15,7 @@ from shared.storage.names import KEYS, RUNNING, WORK, deleted_name, order, place
 
 
 async def delete(operations: Operations, export_id: str, caller: Caller) -> None:
-    """Removes an ended export's files and history, and remembers for a while that it was there. Raises ProblemError."""
+    """Removes an ended export's files and history, and remembers for a while that it existed. Raises ProblemError."""
     record = await find(operations, export_id, caller)
     if is_running(await operations.durable.get_status(export_id)):
         raise ProblemError(409, "Still running", f"Export {export_id} is still running. Cancel it first.")
@@ -24,7 +24,7 @@ async def delete(operations: Operations, export_id: str, caller: Caller) -> None
 
 
 async def forget(operations: Operations, export_id: str, owner_id: str) -> None:
-    """Removes an ended export, and remembers as long as EXPORT_RETENTION_DAYS that it was there."""
+    """Removes an ended export, and remembers for EXPORT_RETENTION_DAYS that it existed."""
     summary = {"deletedDateTime": operations.now().isoformat()}
     await blobs.write(operations.storage, deleted_name(export_id), owner_id.encode(), summary)
     await _remove(operations, export_id, keep=("deleted",))
@@ -34,10 +34,10 @@ async def _remove(operations: Operations, export_id: str, keep: tuple[str, ...] 
     """An export's history and blobs."""
     await operations.durable.purge_instance_history(export_id)
     if record := await find_record(operations.storage, export_id):
-        # `clean` gave it back, unless the orchestration never came to that.
+        # `clean` has removed it, unless the orchestration never came so far.
         await blobs.delete(operations.storage, place_name(record.requested_by["id"], export_id))
     await erasing.delete_all(operations.storage, work_name(export_id, ""))
-    # The request goes last: while it is there, an interrupted removal can be begun again.
+    # The request goes last: as long as it exists, an interrupted removal can be repeated.
     listed = blobs.listing(operations.storage, f"{export_id}/", uncommitted=True)
     names = {blob.name.partition("/")[2] async for blob in listed} - {*keep, "request.json"}
     for name in names:
@@ -46,9 +46,9 @@ async def _remove(operations: Operations, export_id: str, keep: tuple[str, ...] 
 
 
 async def remove_old(operations: Operations) -> int:
-    """Removes exports older than EXPORT_RETENTION_DAYS that do not run; returns how many.
+    """Removes exports that are older than EXPORT_RETENTION_DAYS and do not run; returns how many.
 
-    Files that a saved export still needs stay. Deletions are remembered for as many days again.
+    Runs that a saved export still needs stay. Deletions are remembered for the same number of days.
     """
     oldest = operations.now() - timedelta(days=operations.settings.retention_days)
     newest_old_id = new_id(oldest)
@@ -59,7 +59,7 @@ async def remove_old(operations: Operations) -> int:
         deleted = (names.get("deleted") or {}).get("deletedDateTime")
         if deleted and datetime.fromisoformat(deleted) > oldest:
             remembered.add(export_id)
-    # Also blobs of a POST that died on the way, or of an activity that outlived its export.
+    # Also blobs of a POST that was interrupted, or of an activity that outlived its export.
     ids += [name.split("/")[1] async for name in blobs.names(operations.storage, "work/")]
     removed = 0
     for export_id in dict.fromkeys(ids):
@@ -72,11 +72,11 @@ async def remove_old(operations: Operations) -> int:
             await _remove(operations, export_id)
             removed += 1
         except Exception:
-            # One that can't be removed must not keep all others.
+            # One that can't be removed must not stop the others.
             logging.exception("Export %s is older than the retention and could not be removed.", export_id)
     for prefix in (KEYS, RUNNING):
         async for blob in blobs.listing(operations.storage, prefix):
-            # An export can take longer than the retention; its place says that it may still need what it has staged.
+            # An export may run longer than the retention. Its place says that it still needs its staged blocks.
             running = prefix == RUNNING and is_running(await operations.durable.get_status(blob.name.split("/")[-1]))
             if blob.creation_time < oldest and not running:
                 await blobs.delete(operations.storage, blob.name)
@@ -85,10 +85,10 @@ async def remove_old(operations: Operations) -> int:
 
 
 async def _discard_left_over(operations: Operations) -> None:
-    """Discards blocks staged for exports that have ended, however young: killed activities leave some."""
-    there = {name async for name in blobs.names(operations.storage, "")}
+    """Discards blocks that were staged for exports that have ended, however new: killed activities leave some."""
+    committed = {name async for name in blobs.names(operations.storage, "")}
     async for blob in blobs.listing(operations.storage, uncommitted=True):
-        running = blob.name in there or is_running(
+        running = blob.name in committed or is_running(
             await operations.durable.get_status(blob.name.removeprefix(WORK).split("/")[0])
         )
         if not running:

@@ -1,4 +1,4 @@
-"""The routes of exports, comparisons and saved exports. (`documents` has the others.)"""
+"""The handlers of exports, comparisons and saved exports. (`documents` has the others.)"""
 
 import logging
 import re
@@ -38,17 +38,17 @@ ReadBody = Callable[[Operations, Mapping[str, Any], Caller], Awaitable[ExportReq
 
 
 async def _start(incoming: Incoming, caller: Caller, on: Operations, read: ReadBody) -> Outgoing:
-    """Starts what the body asks for, and says where its state is."""
+    """Starts the request of the body, and answers with the address of its state."""
     key = incoming.headers.get("idempotency-key")
-    # An empty key is refused too: its caller believes in a key, and would start a second export.
+    # An empty key is refused too: its caller relies on a key, and would start a second export.
     if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
         raise BadRequest(Problem("", "Idempotency-Key must be 1 to 255 visible ASCII characters."))
     given = decode(sent_body(incoming))
     export_id = await start.repeated(on, caller, key, fingerprint_of(given)) if key else ""
     notes: Sequence[str] = ()
     if not export_id:
-        wanted = await read(on, given, caller)
-        export_id, notes = await start.start(on, wanted, caller, key or ""), wanted.notes
+        request = await read(on, given, caller)
+        export_id, notes = await start.start(on, request, caller, key or ""), request.notes
     elif record := await find_record(on.storage, export_id):
         notes = record.notes
     status_url = f"{_exports_url(incoming, on.settings)}/{export_id}"
@@ -57,20 +57,20 @@ async def _start(incoming: Incoming, caller: Caller, on: Operations, read: ReadB
 
 
 Preview = Callable[[Record, Sequence[str]], Awaitable[Json]]
-"""Asks Graph what a request would give; `preview.preview` with its edges."""
+"""`preview.preview`, with Graph and the settings."""
 
 
 async def preview_export(incoming: Incoming, caller: Caller, on: Operations, preview: Preview) -> Outgoing:
     """POST /exports/preview"""
-    wanted = await anew.read(on, decode(sent_body(incoming)), caller)
+    request = await anew.read(on, decode(sent_body(incoming)), caller)
     try:
-        return as_json(200, await preview(start.record_of(wanted, caller, "", on.now()), wanted.users))
+        return as_json(200, await preview(start.record_of(request, caller, "", on.now()), request.users))
     except (Transient, TimeoutError) as problem:
         logging.warning("Microsoft Graph did not answer a caller: %s", type(problem).__name__)
         detail = AWAY.format("Microsoft Graph", "its state")
         raise ProblemError(503, "Microsoft Graph can't be reached", detail) from None
     except GraphError as problem:
-        pointer = "/filter" if wanted.filter else ""
+        pointer = "/filter" if request.filter else ""
         raise BadRequest(Problem(pointer, problem.reason)) from None
 
 
@@ -98,7 +98,7 @@ async def show_export(incoming: Incoming, caller: Caller, on: Operations) -> Out
 async def cancel_export(incoming: Incoming, caller: Caller, on: Operations) -> Outgoing:
     """POST /exports/{id}/cancel"""
     answer = _export(incoming, on.settings, await operations.cancel(on, _export_id(incoming), caller))
-    # Nothing is wrong with this call when the export has failed.
+    # The call itself has worked, also when the export has failed.
     return replace(answer, status=200) if answer.status == 500 else answer
 
 
@@ -131,12 +131,12 @@ async def delete_saved_export(incoming: Incoming, caller: Caller, on: Operations
 
 
 def _saved_name(incoming: Incoming) -> tuple[str, str]:
-    """The name of a saved export, and its owner when the caller means another's."""
+    """The name of a saved export, and its owner; empty: the caller."""
     return incoming.route.get("name", ""), incoming.query.get("owner", "")
 
 
 def _export_id(incoming: Incoming) -> str:
-    """The id in the path. Anything else than an id has no export: it never becomes part of a blob's name."""
+    """The id in the path; empty when it is not an id: other texts never become part of a blob's name."""
     export_id = incoming.route.get("id", "").lower()
     return export_id if is_id(export_id) else ""
 
@@ -151,7 +151,7 @@ def _polling(location: str) -> dict[str, str]:
 
 
 def _export(incoming: Incoming, settings: Settings, body: Mapping[str, Any]) -> Outgoing:
-    """An export in any state. A failed one is a 500, so that what polls it fails too."""
+    """An export in any state. A failed one is a 500, so that a client that polls it fails too."""
     if body["status"] in {NOT_STARTED, IN_PROGRESS}:
         return as_json(202, body, _polling(f"{_exports_url(incoming, settings)}/{body['id']}"))
     return as_json(500 if body["status"] == FAILED else 200, body)

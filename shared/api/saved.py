@@ -1,7 +1,7 @@
 """Saved exports: a request with a name, and perhaps a schedule. (`due` starts them when it is time.)
 
 A saved export is one blob of its owner's. Its content is the request as it was sent, with the callback's address, which
-is a secret. Everything else is the blob's summary, which a listing brings along.
+is a secret. Everything else is in the blob's summary, which a listing returns.
 """
 
 import logging
@@ -45,9 +45,9 @@ class Saved(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     created_date_time: str
     last_modified_date_time: str
     reads_authentication: bool
-    """The owner had a role of EXPORT_AUTHENTICATION_ROLES when saving."""
+    """The owner had a role of EXPORT_AUTHENTICATION_ROLES when saving it."""
     after: str
-    """Only times of the schedule that are later than this are still to come."""
+    """Only later times of the schedule count."""
     schedule: str = ""
     time_zone: str = "UTC"
     keep: int = 0
@@ -58,18 +58,18 @@ class Saved(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     last_run: Run | None = None
     problem: str = ""
     """Why the schedule could not start it the last time."""
-    asked: dict[str, Any] = {}
+    summary: dict[str, Any] = msgspec.field(name="asked", default_factory=dict)
     """What the list shows of the request."""
 
     def next_time(self) -> datetime | None:
-        """When the schedule wants it next, in UTC; this may be over."""
+        """The next time of the schedule, in UTC; it may be over already."""
         if not self.schedule:
             return None
         where = schedules.zone(self.time_zone)
         return schedules.next_time(schedules.parse(self.schedule), where, datetime.fromisoformat(self.after))
 
     def shown(self, caller: Caller) -> Json:
-        """As the API shows it to this caller, without the request."""
+        """What the API shows to this caller, without the request."""
         fields: Json = msgspec.to_builtins(self)
         following = self.next_time()
         optional = {"timeZone": self.time_zone, "nextRunDateTime": stamp(following)} if following else {}
@@ -92,7 +92,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A saved export with its request, as both are at one moment."""
+    """A saved export with its request, both at one moment."""
 
     saved: Saved
     request: Mapping[str, Any]
@@ -105,7 +105,7 @@ def stamp(moment: datetime) -> str:
 
 
 async def stored(storage: Storage, prefix: str = SAVED) -> list[Stored]:
-    """The saved exports whose blobs' names begin so; without a prefix all of them."""
+    """The saved exports with this prefix in their blobs' names; without a prefix all of them."""
     return [
         Stored(msgspec.convert(blobs.summary_of(blob), Saved), blob.name)
         async for blob in blobs.listing(storage, prefix)
@@ -113,10 +113,10 @@ async def stored(storage: Storage, prefix: str = SAVED) -> list[Stored]:
 
 
 async def put(on: Operations, name: str, body: bytes, caller: Caller) -> tuple[Json, bool]:
-    """Saves a request of the caller's under this name; True beside it when it is new. Raises BadRequest."""
+    """Saves the caller's request under this name. Returns it, and whether the name is new. Raises BadRequest."""
     given = decode(body)
     wrong = [] if NAME.fullmatch(name) else [Problem("", "The name must be 1 to 64 of a-z, 0-9 and -.")]
-    wanted, timetable = saving.check(given, on.settings, on.now(), caller.reads_authentication, wrong)
+    request, timetable = saving.check(given, on.settings, on.now(), caller.reads_authentication, wrong)
     own = {each.saved.name: each.saved for each in await stored(on.storage, saved_name(caller.id))}
     before = own.get(name)
     if not before and len(own) >= MAX_SAVED:
@@ -128,15 +128,15 @@ async def put(on: Operations, name: str, body: bytes, caller: Caller) -> tuple[J
         created_date_time=before.created_date_time if before else stamp(on.now()),
         last_modified_date_time=stamp(on.now()),
         reads_authentication=caller.reads_authentication,
-        # One that is due at this moment is still to be started.
+        # Otherwise a run that is due at this moment would be lost.
         after=before.after if before and same_times else on.now().isoformat(),
         schedule=timetable.schedule,
         time_zone=timetable.time_zone,
         keep=timetable.keep,
         compare=timetable.compare,
-        file_name=wanted.file_name if given.get("fileName") else "",
+        file_name=request.file_name if given.get("fileName") else "",
         last_run=before.last_run if before else None,
-        asked=wanted.asked(),
+        summary=request.summary(),
     )
     content = {key: value for key, value in given.items() if key not in saving.PROPERTIES}
     await blobs.write(on.storage, saved_name(caller.id, name), msgspec.json.encode(content), msgspec.to_builtins(saved))
@@ -153,13 +153,13 @@ async def get(on: Operations, name: str, owner: str, caller: Caller) -> Json:
 
 
 async def list_all(on: Operations, caller: Caller) -> Json:
-    """`{"value": [...]}`: those that the caller may see, without their requests."""
+    """`{"value": [...]}`: the saved exports that the caller may see, without their requests."""
     entries = await stored(on.storage, SAVED if caller.administrator else saved_name(caller.id))
-    return {"value": [each.saved.shown(caller) | {"asked": each.saved.asked} for each in entries]}
+    return {"value": [each.saved.shown(caller) | {"asked": each.saved.summary} for each in entries]}
 
 
 async def delete(on: Operations, name: str, owner: str, caller: Caller) -> None:
-    """Removes a saved export. Its exports stay as long as any others. Raises ProblemError."""
+    """Removes a saved export. Its runs stay as long as other exports. Raises ProblemError."""
     entry = await _find(on.storage, name, caller, owner)
     logging.info("Saved export %s of %s is deleted by %s.", name, entry.owner_id, caller.id)
     await blobs.delete(on.storage, entry.blob)
@@ -172,7 +172,7 @@ async def request_of(on: Operations, name: str, caller: Caller) -> Mapping[str, 
 
 
 async def open_blob(storage: Storage, blob: str) -> Opened | None:
-    """What is in this blob now; None when it was deleted."""
+    """The current content of this blob; None when it was deleted."""
     current = await tagged.read_with_summary(storage, blob)
     if current is None:
         return None
@@ -181,12 +181,12 @@ async def open_blob(storage: Storage, blob: str) -> Opened | None:
 
 
 async def note(storage: Storage, blob: str, saved: Saved, etag: str) -> bool:
-    """Writes what has changed, unless somebody else has changed it since it was opened: then False."""
+    """Writes the change. False, and nothing is written, when somebody else has changed it since it was opened."""
     return await tagged.set_summary(storage, blob, msgspec.to_builtins(saved), etag)
 
 
 async def _find(storage: Storage, name: str, caller: Caller, owner: str) -> Stored:
-    """The caller's own; of an administrator also that of `owner`, or the only one that has the name."""
+    """The caller's own saved export; for an administrator also that of `owner`, or the only one with the name."""
     if not NAME.fullmatch(name) or not (caller.administrator or owner in {"", caller.id}):
         raise _not_found()
     blob = saved_name(owner or caller.id, name)
@@ -206,7 +206,7 @@ def _not_found() -> ProblemError:
 
 
 def _shown(saved: Saved, content: Mapping[str, Any], caller: Caller) -> Json:
-    """With the request as it was sent; of the callback only the host."""
+    """As the API shows it, with the request as it was sent; of the callback only the host."""
     callback = content.get("callbackUrl")
     host = {"callbackHost": urlsplit(callback).hostname} if callback else {}
     return saved.shown(caller) | {name: content[name] for name in content if name != "callbackUrl"} | host

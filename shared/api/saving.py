@@ -21,8 +21,8 @@ PROPERTIES = ("schedule", "timeZone", "keep", "compare")
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
-    """When a saved export is started, how many of its exports stay (0: as any others), and whether each is compared
-    with the last one before it."""
+    """When a saved export is started, how many of its runs stay (0: as long as other exports), and whether each is
+    compared with the last one before it."""
 
     schedule: str
     time_zone: str
@@ -33,7 +33,7 @@ class Timetable:
 def check(
     given: Mapping[str, Any], settings: Settings, now: datetime, authentication: bool, wrong: list[Problem]
 ) -> tuple[ExportRequest, Timetable]:
-    """Both parts of a body. Raises BadRequest with all their problems, and with those that are known already."""
+    """Both parts of a body. `wrong`: problems that are known already. Raises BadRequest with all of them."""
     schedule, time_zone, keep = _schedule(given, wrong), _time_zone(given, wrong), _keep(given, wrong)
     timetable = Timetable(schedule, time_zone, keep, _compare(given, wrong))
     try:

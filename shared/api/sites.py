@@ -38,8 +38,8 @@ def refuse_others(method: str, url: str, headers: Mapping[str, str], body: bytes
 
 def _own_origins(url: str, public_url: str) -> set[_Origin | None]:
     """Behind Azure's front end the app may see http where the page has https."""
-    asked = urlsplit(url)
-    return {_origin(f"{asked.scheme}://{asked.netloc}"), _origin(f"https://{asked.netloc}"), _origin(public_url)} - {
+    target = urlsplit(url)
+    return {_origin(f"{target.scheme}://{target.netloc}"), _origin(f"https://{target.netloc}"), _origin(public_url)} - {
         None
     }
 

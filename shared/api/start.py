@@ -1,11 +1,11 @@
 """Starting an export: a POST is taken once, however often and by how many at once it is sent.
 
-With an Idempotency-Key, the first POST writes the export's id under the key (`keys`), and who comes later works for
-that same id. What several of them write at the same moment never mixes: each writes its own list of users and
-callback, and the one whose request.json is first says which of them count.
+With an Idempotency-Key, the first POST writes the export's id under the key (`keys`), and later POSTs use the same id.
+When several of them write at the same moment, nothing is mixed: each writes a list of users and a callback of its own,
+and the POST whose request.json comes first decides which of these count.
 
-An id runs once. Durable refuses one that runs; one that has ended it would start again, for a POST that looked before
-the start and comes to its own only after the end. So `plan` looks too, and goes no further.
+An id runs once. Durable refuses an id that runs. But it would start an ended one again, for a POST that looked before
+the start and starts only after the end. So `plan` looks too, and stops.
 """
 
 import logging
@@ -43,7 +43,7 @@ async def start(operations: Operations, request: ExportRequest, caller: Caller, 
             return export_id
     await _write(operations, request, caller, export_id)
     if idempotency_key and await _was_deleted(operations, export_id):
-        # Since this POST has looked: its request must not bring the export back.
+        # It was deleted since this POST has looked: the request must not bring the export back.
         await blobs.delete(operations.storage, place_name(caller.id, export_id))
         await erasing.delete_all(operations.storage, work_name(export_id, ""))
         await blobs.delete(operations.storage, record_name(export_id))
@@ -51,7 +51,7 @@ async def start(operations: Operations, request: ExportRequest, caller: Caller, 
     try:
         await operations.durable.start_new(COMPARE if request.old else EXPORT, export_id, {"id": export_id})
     except Exception:
-        # Durable refuses what runs already: a POST with the same key at the same moment was first.
+        # Durable refuses an id that runs: another POST with the same key was first.
         if not idempotency_key or not await operations.durable.get_status(export_id):
             raise
     logging.info("Export %s was started by %s.", export_id, caller.id)
@@ -59,9 +59,9 @@ async def start(operations: Operations, request: ExportRequest, caller: Caller, 
 
 
 async def repeated(operations: Operations, caller: Caller, idempotency_key: str, fingerprint: str) -> str:
-    """The id of what this key of the caller's has started; empty when it has started nothing yet.
+    """The id of the export that this key of the caller's has started; empty when it has started none yet.
 
-    It counts even where the same request could not be taken any more: what it names may be gone. Raises KeyReused.
+    It counts even when the same request would now be refused, because what it names may be gone. Raises KeyReused.
     """
     key = await keys.find(operations.storage, key_name(caller.id, idempotency_key), fingerprint)
     return key.export_id if key and await _was_started(operations, key.export_id) else ""
@@ -72,11 +72,11 @@ def _new_id(operations: Operations, request: ExportRequest) -> str:
 
 
 async def _take(operations: Operations, request: ExportRequest, caller: Caller, name: str) -> tuple[str, bool]:
-    """The id of the key's export, with a place taken for it; or True beside it when it was started before."""
+    """The id of the key's export, and whether it was started before. If not, it now counts as running."""
     storage = operations.storage
     while True:
         key, first = await keys.take(storage, name, Key(_new_id(operations, request), request.fingerprint))
-        # The first POST may have ended between taking the key and starting: then this one starts it.
+        # The first POST may have been interrupted between taking the key and starting: then this one starts it.
         if not first and await _was_started(operations, key.export_id):
             return key.export_id, True
         try:
@@ -87,12 +87,12 @@ async def _take(operations: Operations, request: ExportRequest, caller: Caller, 
             raise
         if first or await keys.keep(storage, name, key):
             return key.export_id, False
-        # The first one was refused meanwhile: this one is the next first.
+        # The first POST was refused meanwhile, so this one takes the key itself.
         await blobs.delete(storage, place_name(caller.id, key.export_id))
 
 
 async def _was_started(operations: Operations, export_id: str) -> bool:
-    """Also one that was deleted since: a key never brings it back."""
+    """Whether it was started, also when it was deleted since: a key never brings it back."""
     if await find_record(operations.storage, export_id):
         return bool(await operations.durable.get_status(export_id))
     return await _was_deleted(operations, export_id)
@@ -103,7 +103,7 @@ async def _was_deleted(operations: Operations, export_id: str) -> bool:
 
 
 async def _write(operations: Operations, request: ExportRequest, caller: Caller, export_id: str) -> None:
-    """What the export will work with; the request comes last, because it is what makes the rest count."""
+    """Writes what the export will need. The request comes last, because only with it the other blobs count."""
     record = record_of(request, caller, export_id, operations.now())
     if request.callback_url:
         await blobs.write(operations.storage, callback_name(record.id, record.attempt), request.callback_url.encode())
@@ -111,14 +111,14 @@ async def _write(operations: Operations, request: ExportRequest, caller: Caller,
         await blobs.write(operations.storage, users_name(record.id, record.attempt), msgspec.json.encode(request.users))
     summary: Json = {"fileName": record.file_name, "createdDateTime": record.created_date_time}
     summary |= {"format": record.format, "compress": record.compress}
-    summary |= {"requestedBy": record.requested_by, "asked": request.asked()}
+    summary |= {"requestedBy": record.requested_by, "asked": request.summary()}
     summary |= {"saved": record.saved} if record.saved else {}
     summary |= {"type": record.type} if record.type == COMPARISON else {}
     await blobs.write_once(operations.storage, record_name(export_id), msgspec.json.encode(record), summary)
 
 
 def record_of(request: ExportRequest, caller: Caller, export_id: str, now: datetime) -> Record:
-    """What is written down of the request."""
+    """The record of the request."""
     return Record(
         id=export_id,
         created_date_time=now.isoformat(timespec="seconds").replace("+00:00", "Z"),

@@ -1,4 +1,4 @@
-"""Single values of a request: each reads one property, and notes what is wrong with it."""
+"""Single values of a request: each function reads one property, and notes what is wrong with it."""
 
 import difflib
 import re
@@ -37,7 +37,7 @@ def flag(given: Mapping[str, Any], name: str, problems: list[Problem], *, defaul
 
 
 def callback_url(given: Mapping[str, Any], allowed_hosts: tuple[str, ...], problems: list[Problem]) -> str:
-    """Only https and only the hosts of the setting: the app must not be made to call what a caller can't reach."""
+    """The callback: only https, and only hosts of the setting. Otherwise callers could make the app call anything."""
     url = given.get("callbackUrl")
     if url is None:
         return ""

@@ -1,6 +1,6 @@
 """The activities of a comparison by name, between Durable's JSON and the bodies' records.
 
-No words of Graph are in what they return: `deleted` leaves them out.
+What they return has no text of Graph's errors, which may name users: `deleted` leaves it out.
 """
 
 from dataclasses import replace

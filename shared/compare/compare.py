@@ -13,7 +13,7 @@ import msgspec
 from shared.compare import deleted
 from shared.compare.context import Execution, Plan, read_plan
 from shared.compare.messages import Compared, CompareTask
-from shared.compare.split import errors_of, partition_name
+from shared.compare.partitions import errors_of, partition_name
 from shared.errors import ExportError
 from shared.export.context import COMPARISON, Edges, failure_of, how_ended, read_record
 from shared.export.messages import Json, Staged
@@ -25,13 +25,13 @@ from shared.storage.blockwriter import BlockWriter, block_bytes
 from shared.storage.names import prefix_name, results_name, segments_name
 
 ROWS = 1_000
-"""That are formatted at a time."""
+"""Rows that are formatted at a time."""
 FIRST_PARTITION = 2
-"""The number of the first partition among those who note how far they are: before it are the two exports."""
+"""The number under which the first partition notes how far it is: before it come the two exports that are split."""
 
 
 @dataclass(slots=True)
-class _Run:
+class _Lane:
     run: Execution
     plan: Plan
     task: CompareTask
@@ -60,10 +60,10 @@ async def compare(edges: Edges, task: CompareTask) -> Compared:
         return Compared(failed=end.failed, cancelled=end.cancelled)
     run = Execution(edges, record, edges.clock())
     listed = await deleted.read_list(edges.storage, record.id, task.deleted)
-    each = _Run(run, plan, task, columns_of(plan.compared), listed)
+    lane = _Lane(run, plan, task, columns_of(plan.compared), listed)
     try:
         for partition in task.partitions:
-            await _partition(each, partition)
+            await _partition(lane, partition)
             await run.note_is_due()
         await run.still_wanted()
     except ExportError as problem:
@@ -74,9 +74,9 @@ async def compare(edges: Edges, task: CompareTask) -> Compared:
             raise
         end = await run.leave()
         return Compared(failed=end.failed, cancelled=end.cancelled)
-    counts, tally = each.counts, edges.graph.tally
+    counts, tally = lane.counts, edges.graph.tally
     return msgspec.structs.replace(
-        each.done,
+        lane.done,
         added=counts.added,
         removed=counts.removed,
         changed=counts.changed,
@@ -87,48 +87,48 @@ async def compare(edges: Edges, task: CompareTask) -> Compared:
     )
 
 
-async def _partition(each: _Run, partition: int) -> None:
-    old, new = [await _lines(each, execution, partition) for execution in (each.task.old, each.task.new)]
+async def _partition(lane: _Lane, partition: int) -> None:
+    old, new = [await _lines(lane, execution, partition) for execution in (lane.task.old, lane.task.new)]
     try:
         joined = comparison.join(old, new)
     except Twice as problem:
-        side = each.plan.side(str(problem))
+        side = lane.plan.side(str(problem))
         reason = f"In the file of export {side.id} a user is twice. Nothing is published."
         raise ExportError("UserTwice", reason) from None
     read = len(old), len(new)
-    each.done.old += read[0]
-    each.done.new += read[1]
-    del old, new  # What is the same is not needed any more.
-    failed, entries = await _failed_cells(each, partition)
+    lane.done.old += read[0]
+    lane.done.new += read[1]
+    del old, new  # The lines that are equal are no longer needed.
+    failed, entries = await _failed_cells(lane, partition)
     reasons: dict[bytes, str] = {}
-    if joined.removed and each.deleted is not None:
-        most = max(deleted.MOST_ASKED // each.plan.partitions, 1)
-        reasons = await deleted.reasons(each.run.edges.graph, joined.removed, each.deleted, most)
-    each.done.unknown += len(joined.removed) - len(reasons)
-    rows = comparison.rows(joined, each.plan.compared, each.counts, errors=failed, reasons=reasons)
-    each.done.staged.append(await _stage(each, partition, rows, entries))
-    await each.run.note(FIRST_PARTITION + partition, sum(read) // 2, done=True)
+    if joined.removed and lane.deleted is not None:
+        most = max(deleted.MOST_ASKED // lane.plan.partitions, 1)
+        reasons = await deleted.reasons(lane.run.edges.graph, joined.removed, lane.deleted, most)
+    lane.done.unknown += len(joined.removed) - len(reasons)
+    rows = comparison.rows(joined, lane.plan.compared, lane.counts, errors=failed, reasons=reasons)
+    lane.done.staged.append(await _stage(lane, partition, rows, entries))
+    await lane.run.note(FIRST_PARTITION + partition, sum(read) // 2, done=True)
 
 
-async def _lines(each: _Run, execution: str, partition: int) -> list[bytes]:
-    """The lines of a partition: none when the export has no user in it. (When one is lost, the sum of all tells.)"""
-    data = await blobs.read(each.run.edges.storage, partition_name(each.run.record.id, execution, partition))
+async def _lines(lane: _Lane, execution: str, partition: int) -> list[bytes]:
+    """The lines of a partition; none when the export has no user in it. (A lost blob shows in the sum of all.)"""
+    data = await blobs.read(lane.run.edges.storage, partition_name(lane.run.record.id, execution, partition))
     return data.split(b"\n")[:-1] if data else []
 
 
-async def _failed_cells(each: _Run, partition: int) -> tuple[dict[bytes, set[str]], list[Json]]:
-    """By key, the columns in which cells are left out; and the entries for the results."""
+async def _failed_cells(lane: _Lane, partition: int) -> tuple[dict[bytes, set[str]], list[Json]]:
+    """For each user's key the columns that are left out, and the entries for the results."""
     failed: dict[bytes, set[str]] = {}
     names: dict[bytes, tuple[str, str]] = {}
-    for side, execution in ((each.plan.old, each.task.old), (each.plan.new, each.task.new)):
+    for side, execution in ((lane.plan.old, lane.task.old), (lane.plan.new, lane.task.new)):
         if not side.errors:
             continue
-        for line in await _lines(each, errors_of(execution), partition):
+        for line in await _lines(lane, errors_of(execution), partition):
             user, name, *columns = msgspec.json.decode(line, type=list[str])
             key = comparison.key_of(line)
             failed.setdefault(key, set()).update(columns)
             names[key] = user, name
-    entries = [_entry(*names[key], [name for name in each.plan.compared if name in failed[key]]) for key in failed]
+    entries = [_entry(*names[key], [name for name in lane.plan.compared if name in failed[key]]) for key in failed]
     return failed, entries
 
 
@@ -139,16 +139,16 @@ def _entry(user: str, name: str, columns: list[str]) -> Json:
     return {**entry, "userPrincipalName": name} if name else entry
 
 
-async def _stage(each: _Run, partition: int, rows: Iterator[list[str]], entries: list[Json]) -> Staged:
-    storage, record = each.run.edges.storage, each.run.record
-    file, name = record.chosen_format(), prefix_name(partition, 0, each.id)
-    enough = block_bytes(each.plan.old.rows + each.plan.new.rows)
+async def _stage(lane: _Lane, partition: int, rows: Iterator[list[str]], entries: list[Json]) -> Staged:
+    storage, record = lane.run.edges.storage, lane.run.record
+    file, name = record.chosen_format(), prefix_name(partition, 0, lane.id)
+    enough = block_bytes(lane.plan.old.rows + lane.plan.new.rows)
     writer = BlockWriter(storage, record.file_blob_name(), name, enough, most_users=file.block_users)
     errors = BlockWriter(storage, results_name(record.id), name, enough, results.SEPARATOR)
     staged, counted = 0, Counter[str]()
     while batch := list(itertools.islice(rows, ROWS)):
-        formatted: Any = batch  # To the formats a row is what a user is: the columns take their cells out of it.
-        data, more = file.rows(formatted, each.columns)
+        formatted: Any = batch  # For the formats a row is like a user: the columns take their cells out of it.
+        data, more = file.rows(formatted, lane.columns)
         counted.update(more)
         staged += len(batch)
         if file.deflated:
@@ -156,7 +156,7 @@ async def _stage(each: _Run, partition: int, rows: Iterator[list[str]], entries:
         else:
             writer.add(data)
         await writer.stage_full()
-        await each.run.note_is_due()
+        await lane.run.note_is_due()
     await writer.stage()
     for first in range(0, len(entries), ROWS):
         errors.add(*map(msgspec.json.encode, entries[first : first + ROWS]))
@@ -164,12 +164,12 @@ async def _stage(each: _Run, partition: int, rows: Iterator[list[str]], entries:
     await errors.stage()
     if writer.segments:
         segments = segments_name(record.id, name)
-        each.run.written.append(segments)
+        lane.run.written.append(segments)
         await blobs.write(storage, segments, msgspec.msgpack.encode(writer.segments))
     return Staged(
         range=partition,
         segment=0,
-        execution=each.id,
+        execution=lane.id,
         blocks=writer.blocks,
         error_blocks=errors.blocks,
         rows=staged,

@@ -31,13 +31,13 @@ class Side(msgspec.Struct, rename="camel"):
 
 
 class Plan(msgspec.Struct, rename="camel"):
-    """`work/{id}/plan.json`. It is there as long as the comparison goes on."""
+    """`work/{id}/plan.json`. It exists as long as the comparison runs."""
 
     old: Side
     new: Side
     partitions: int = msgspec.field(name="parts")
     compared: list[str]
-    """The columns that both have and could read, without objectId."""
+    """The columns that both exports have and could read, without objectId."""
     unreadable: list[str]
     only_old: list[str]
     only_new: list[str]
@@ -50,7 +50,7 @@ class Plan(msgspec.Struct, rename="camel"):
 
 
 async def read_plan(storage: Storage, comparison_id: str) -> Plan | None:
-    """The plan of a comparison; None when that has ended, which also tells an activity to stop."""
+    """The plan of a comparison; None when the comparison has ended: then an activity must stop."""
     data = await blobs.read(storage, plan_name(comparison_id))
     return msgspec.json.decode(data, type=Plan) if data else None
 
@@ -61,14 +61,14 @@ class Unwanted(Exception):
 
 @dataclass(slots=True)
 class Execution:
-    """One run of an activity: what it has written, and when it last looked whether it is wanted."""
+    """One execution of an activity: what it has written, and when it last looked whether the comparison still runs."""
 
     edges: Edges
     record: Record
     looked: float
     written: list[str] = field(default_factory=list)
     staged: set[str] = field(default_factory=set)
-    """Blobs under work/ that have blocks, and are not committed yet."""
+    """Blobs under work/ that have blocks and are not committed yet."""
 
     async def note_is_due(self) -> bool:
         """Whether it is time to note how far it is. Raises Unwanted when the comparison has ended."""
@@ -88,13 +88,13 @@ class Execution:
         return await blobs.exists(self.edges.storage, plan_name(self.record.id))
 
     async def note(self, number: int, rows: int, *, done: bool) -> None:
-        """Notes how far it is, for those who watch."""
+        """Notes how far it is, for the progress that callers see."""
         name = progress_name(self.record.id, number)
         self.written.append(name)
         await blobs.write(self.edges.storage, name, b"", {"rows": rows, "done": done})
 
     async def leave(self) -> Ended:
-        """What an execution returns whose comparison has ended; takes away what it has written."""
+        """Removes what this execution has written; returns how the comparison has ended."""
         for name in self.staged:
             await erasing.erase(self.edges.storage, name)
         return await clean.leave(self.edges, self.record, self.written)

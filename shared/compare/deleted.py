@@ -1,7 +1,7 @@
 """The activity `list_deleted`, and why a user is in the older export only.
 
-Deleted users stay in the tenant's list of deleted ones for 30 days. Who is in it was deleted; of the others each is
-asked for: who is there is only not in the newer export, who is not was deleted for good. Where the app may not read the
+The tenant lists deleted users for 30 days: a user in this list was deleted. For each of the others Graph is asked: a
+user that exists is only not in the newer export, any other was deleted permanently. Where the app may not read the
 list, or Graph does not answer, the reason is unknown: a comparison never fails because of it.
 https://learn.microsoft.com/graph/api/directory-deleteditems-list
 """
@@ -28,7 +28,7 @@ from shared.storage.names import work_name
 
 _PATH = "/directory/deletedItems/microsoft.graph.user?$select=id&$top=999"
 MOST_ASKED = 100_000
-"""Users in a comparison who are asked for one by one: 5,000 requests."""
+"""Users of a comparison that Graph is asked for one by one: 5,000 requests."""
 
 
 class _Object(msgspec.Struct):
@@ -44,7 +44,7 @@ async def list_deleted(edges: Edges, task: DeletedTask) -> Deleted:
         async for page, _ in lists.read(edges.graph, _PATH, _Object):
             listed += b"".join(keys.key_of(each.id.lower()) for each in page)
     except ExportError as problem:
-        # Without Graph's words, which may name users: this goes through Durable's history.
+        # Without Graph's own text, which may name users: this result is kept in Durable's history.
         logging.warning("Comparison %s could not list the deleted users: %s", task.id, problem.code)
         request = f" (request-id {problem.request_id})" if problem.request_id else ""
         reason = (
@@ -68,7 +68,7 @@ async def read_list(storage: Storage, comparison_id: str, execution: str) -> fro
 async def reasons(
     graph: Graph, removed: Collection[bytes], deleted: frozenset[bytes], most_asked: int
 ) -> dict[bytes, str]:
-    """By key of `comparison`, why these are in the older export only; who is not in it is unknown."""
+    """Why users are in the older export only, by their key in `comparison`; without a key: unknown."""
     why = {key: DELETED for key in removed if keys.key_of(key.decode()) in deleted}
     unlisted = [key for key in removed if key not in why][:most_asked]
     urls = [f"/users/{quote(key.decode(), safe='')}?$select=id" for key in unlisted]

@@ -16,18 +16,18 @@ class Prepared(msgspec.Struct, omit_defaults=True):
     """Of `prepare_comparison`. Without `partitions` it says why there are none."""
 
     partitions: int | None = msgspec.field(name="parts", default=None)
-    """In how many the users are compared."""
+    """In how many partitions the users are compared."""
     lanes: int = 1
-    """How many activities do so side by side."""
+    """How many activities compare side by side."""
     rows: int = 0
     """Of both exports together."""
     warnings: list[Json] = []
     errors: list[Json] = msgspec.field(name="found", default_factory=list)
-    """Those that hold for all users: columns that are left out."""
+    """Errors for all users: columns that are left out."""
     failed: Failure | None = None
     cancelled: bool = False
     over: bool = False
-    """It has ended before, and a POST that was late has started it again: only what that wrote is removed."""
+    """It has ended before, and a late POST has started it again: only what that POST has written is removed."""
 
 
 class SplitTask(msgspec.Struct):
@@ -38,7 +38,7 @@ class SplitTask(msgspec.Struct):
 
 
 class Split(msgspec.Struct, omit_defaults=True):
-    """Of `split`: under which execution's name the partitions lie."""
+    """Of `split`. `execution`: has written the partitions, which have it in their names."""
 
     execution: str = ""
     rows: int = 0
@@ -53,7 +53,7 @@ class DeletedTask(msgspec.Struct):
 
 
 class Deleted(msgspec.Struct, omit_defaults=True):
-    """Of `list_deleted`: under which execution's name the list lies; empty: it could not be read."""
+    """Of `list_deleted`. `execution`: has written the list, which has it in its name; empty: it could not be read."""
 
     execution: str = ""
     warnings: list[Json] = []
@@ -67,7 +67,7 @@ class CompareTask(msgspec.Struct):
     id: str
     partitions: list[int] = msgspec.field(name="parts")
     old: str
-    """The execution that has split the older export."""
+    """The execution that has split the older export; `new` and `deleted` are executions too."""
     new: str
     deleted: str
 
@@ -84,7 +84,7 @@ class Compared(msgspec.Struct, omit_defaults=True):
     changed: int = 0
     unchanged: int = 0
     unknown: int = 0
-    """Of the removed: those of whom nobody can tell why."""
+    """Of the removed: for how many the reason is unknown."""
     by_column: dict[str, int] = {}
     requests: int = 0
     retries: int = 0
@@ -93,7 +93,7 @@ class Compared(msgspec.Struct, omit_defaults=True):
 
 
 class ComparisonTask(msgspec.Struct):
-    """For `publish_comparison`: all that the orchestrator knows, collected from the beginning to the end."""
+    """For `publish_comparison`: everything that the orchestrator has collected."""
 
     id: str
     errors: list[Json] = msgspec.field(name="found", default_factory=list)
@@ -117,5 +117,5 @@ class ComparisonTask(msgspec.Struct):
 
     @property
     def has_ended(self) -> bool:
-        """True when nothing more is to be read: it has failed, or a person has cancelled it."""
+        """True when it has failed, or a person has cancelled it: then nothing more is read."""
         return bool(self.failed or self.cancelled)

@@ -28,22 +28,19 @@ from shared.storage.names import plan_name, results_name
 from shared.storage.pieces import BlobChanged
 
 PARTITION_ROWS = 20_000
-"""Of the larger export: one partition of both is in memory at a time, for each activity."""
+"""Users of the larger export in a partition: each activity holds one partition of both exports in memory."""
 PARTITION_BYTES = 24 * 1024 * 1024
 MAX_PARTITIONS = 1_000
 INFLATED = 10
-"""How many times as large the content of a compressed file is, about."""
+"""The content of a compressed file is about so many times as large."""
 MAX_LANES = 8
 """Activities that compare side by side: each holds a partition."""
 ERRORS_READ = 1_000
-"""Errors that hold for all users are the first of the results; there are never so many."""
+"""Errors for all users come first in the results; there are never so many."""
 
 
 async def prepare(edges: Edges, task: PrepareTask, partition_rows: int = PARTITION_ROWS) -> Prepared:
-    """Finds the files, and says which columns are compared.
-
-    `partition_rows`: users of an export in a partition, about.
-    """
+    """Finds the files, and decides which columns are compared. `partition_rows`: about so many users in a partition."""
     if await is_over(edges.storage, task.id):
         return Prepared(over=True)
     record = await read_record(edges.storage, task.id)
@@ -101,7 +98,7 @@ def _partitions(side: Side, partition_rows: int) -> int:
 
 
 async def _side(storage: Storage, export_id: str) -> tuple[Side, set[str]]:
-    """An export, and its columns that it could not read. Raises ExportError when it is gone, or not as published."""
+    """An export, and the columns that it could not read. Raises ExportError when it is gone, or not as published."""
     record = await find_record(storage, export_id)
     published = await read_results(storage, export_id, ERRORS_READ)
     if record is None or published is None or not published.get("file"):
@@ -139,7 +136,7 @@ def _unreadable(published: Json, columns: list[str]) -> set[str]:
         if "column" in entry:
             names.update(entry["column"].split(", "))
         else:
-            # Of an export that has a file, only the registration report fails without naming its columns.
+            # When an export has a file, only an error of the registration report does not name its columns.
             names.update(_of_source(columns, REGISTRATION))
     if any(entry["code"] == "AttributesEmpty" for entry in published["warnings"]):
         # Graph does not say whether nobody has a value, or the app may not read them.

@@ -20,7 +20,7 @@ COUNTS = ("added", "removed", "changed", "unchanged", "requests", "retries")
 
 
 async def publish(edges: Edges, task: ComparisonTask) -> Published:
-    """Makes the files visible. When it runs again, it replaces the results: so a warning can be added."""
+    """Makes the files visible. When it runs again it replaces the results, so that a warning can be added."""
     record = await read_record(edges.storage, task.id)
     plan = await read_plan(edges.storage, record.id)
     before = await read_results(edges.storage, record.id)
@@ -72,7 +72,7 @@ async def publish(edges: Edges, task: ComparisonTask) -> Published:
 
 
 def _failure(plan: Plan | None, task: ComparisonTask, totals: Totals, before: Json | None) -> Failure | None:
-    """Why there can be no file: each user of both exports must have been compared, once."""
+    """Why there can be no file: each user of both exports must have been compared once."""
     if plan is None:
         if before and before["file"]:
             return None

@@ -1,97 +1,27 @@
 """The activity `split`: reads one of the two exports, and shares its users out to the partitions by objectId.
 
-The file is read once, from its beginning to its end, and only as it was when the comparison was planned (ETag). A
-partition lies in a blob of the comparison's work, in blocks of lines (`shared.files.comparison`). So does, for each
-partition, whose cells the export could not read.
+The file is read once, from its beginning to its end, and only as it was when the comparison was planned (ETag). Each
+partition is a blob of the comparison's work, made of blocks of lines (`shared.files.comparison`). A second blob for
+each partition has the users whose cells the export could not read.
 """
 
-import asyncio
 import operator
 import secrets
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
 
 from shared.compare.context import OLD, Execution, Plan, Side, read_plan
 from shared.compare.messages import Split, SplitTask
+from shared.compare.partitions import empty_partitions, errors_of
 from shared.errors import ExportError
 from shared.export.context import COMPARISON, Edges, failure_of, how_ended, read_record
 from shared.export.messages import Json
-from shared.files import comparison, formats, reading, results, workbook_rows
+from shared.files import archive, comparison, formats, reading, results, workbook_rows
 from shared.files.columns import columns_of
 from shared.files.comparison import ID, NAME, NoKey
 from shared.files.reading import Broken, Reader, Row, Rows
-from shared.storage import pieces, staging
+from shared.storage import pieces
 from shared.storage.connection import Storage
-from shared.storage.names import work_name
 from shared.storage.pieces import BlobChanged
-
-HELD = 32 * 1024 * 1024
-"""Bytes of all partitions together that wait for being staged."""
-LEAST = 64 * 1024
-AT_ONCE = 8
-
-
-@dataclass(slots=True)
-class _Partitions:
-    """The lines of each partition that are not staged yet, and how many blocks each has."""
-
-    run: Execution
-    execution: str
-    enough: int
-    waiting: list[list[bytes]]
-    sizes: list[int]
-    blocks: list[int]
-    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
-
-    def add(self, lines: list[bytes]) -> None:
-        partitions = len(self.waiting)
-        for line in lines:
-            self.add_to(comparison.partition_of(comparison.key_of(line), partitions), line)
-
-    def add_to(self, partition: int, line: bytes) -> None:
-        self.waiting[partition].append(line)
-        self.sizes[partition] += len(line)
-
-    async def stage_full(self) -> None:
-        await self._stage([at for at, size in enumerate(self.sizes) if size >= self.enough])
-
-    async def commit(self) -> None:
-        """Makes a blob of each partition that has lines."""
-        await self._stage([at for at, lines in enumerate(self.waiting) if lines])
-        await asyncio.gather(*map(self._commit, range(len(self.blocks))))
-
-    async def _stage(self, partitions: list[int]) -> None:
-        await asyncio.gather(*map(self._stage_one, partitions))
-
-    async def _stage_one(self, at: int) -> None:
-        data, number = b"\n".join([*self.waiting[at], b""]), self.blocks[at]
-        self.waiting[at].clear()
-        self.sizes[at] = 0
-        self.blocks[at] += 1
-        self.run.staged.add(self._name(at))
-        async with self.places:
-            await staging.stage(self.run.edges.storage, self._name(at), f"{number:05d}", data)
-
-    async def _commit(self, at: int) -> None:
-        if self.blocks[at]:
-            blocks = [f"{number:05d}" for number in range(self.blocks[at])]
-            async with self.places:
-                await staging.commit(self.run.edges.storage, self._name(at), blocks, "application/jsonl")
-            self.run.staged.discard(self._name(at))
-            self.run.written.append(self._name(at))
-
-    def _name(self, at: int) -> str:
-        return partition_name(self.run.record.id, self.execution, at)
-
-
-def partition_name(comparison_id: str, execution: str, partition: int) -> str:
-    """The users of a partition, of the export that this execution has split."""
-    return work_name(comparison_id, f"part-{execution}-{partition:05d}")
-
-
-def errors_of(execution: str) -> str:
-    """In place of the execution: whose cells the export could not read."""
-    return f"{execution}-errors"
 
 
 async def split(edges: Edges, task: SplitTask) -> Split:
@@ -121,7 +51,7 @@ async def split(edges: Edges, task: SplitTask) -> Split:
 
 
 async def _split_rows(run: Execution, plan: Plan, side: Side, execution: str, number: int) -> int:
-    rows, partitions, pick = 0, _partitions(run, plan, execution), _picker(plan, side)
+    rows, partitions, pick = 0, empty_partitions(run, plan.partitions, execution), _picker(plan, side)
     try:
         async for batch in _rows(run.edges.storage, side):
             rows += len(batch)
@@ -144,12 +74,6 @@ async def _split_rows(run: Execution, plan: Plan, side: Side, execution: str, nu
     return rows
 
 
-def _partitions(run: Execution, plan: Plan, execution: str) -> _Partitions:
-    enough = max(LEAST, min(staging.BLOCK_BYTES, HELD // plan.partitions))
-    none = [0] * plan.partitions
-    return _Partitions(run, execution, enough, [[] for _ in none], [*none], [*none])
-
-
 async def _rows(storage: Storage, side: Side) -> AsyncIterator[Rows]:
     """The users of an export as rows of its columns, many at a time."""
     if side.format == formats.XLSX:
@@ -166,10 +90,10 @@ async def _rows(storage: Storage, side: Side) -> AsyncIterator[Rows]:
 
 async def _workbook_rows(storage: Storage, side: Side) -> AsyncIterator[Rows]:
     size = side.file.size
-    tail = await pieces.read(storage, side.file, max(0, size - reading.TAIL), size)
-    for start, length in reading.sheets(tail, size):
-        header = await pieces.read(storage, side.file, start, start + reading.LOCAL_HEADER)
-        begin = start + reading.content_after(header)
+    tail = await pieces.read(storage, side.file, max(0, size - archive.TAIL), size)
+    for start, length in archive.sheets(tail, size):
+        header = await pieces.read(storage, side.file, start, start + archive.LOCAL_HEADER)
+        begin = start + archive.content_after(header)
         async for batch in _read(storage, side, reading.sheet_reader(side.columns), begin, begin + length):
             yield batch
 
@@ -183,35 +107,25 @@ async def _read(storage: Storage, side: Side, reader: Reader, start: int, end: i
 
 def _picker(plan: Plan, side: Side) -> Callable[[Row], Row]:
     """Takes objectId, userPrincipalName (empty where the export has none) and the compared cells out of a row."""
-    wanted = [ID, NAME, *plan.compared]
-    places = {name: at for at, name in enumerate(side.columns)}
-    if NAME in places:
-        take: Callable[[Row], Row] = operator.itemgetter(*(places[name] for name in wanted))
-    else:
-        some: Callable[[Row], Row] = operator.itemgetter(
-            places[ID], *(places[name] for name in plan.compared), places[ID]
-        )
-
-        take = _without_name(some)
-
+    names = [ID, NAME, *plan.compared]
+    # Where the export has no names, an empty cell is put after its last column.
+    places = {name: at for at, name in enumerate(dict.fromkeys([*side.columns, NAME]))}
+    take: Callable[[Row], Row] = operator.itemgetter(*(places[name] for name in names))
+    if NAME not in side.columns:
+        take = _with_empty_name(take)
     if not plan.as_workbook or side.format == formats.XLSX:
         return take
-    kinds = [column.kind for column in columns_of(wanted)]
+    kinds = [column.kind for column in columns_of(names)]
     return lambda row: [workbook_rows.as_kept(cell, kind) for cell, kind in zip(take(row), kinds, strict=True)]
 
 
-def _without_name(take: Callable[[Row], Row]) -> Callable[[Row], Row]:
-    def taken(row: Row) -> Row:
-        # The last is there so that `take` always gives several.
-        user, *cells, _ = take(row)
-        return (user, "", *cells)
-
-    return taken
+def _with_empty_name(take: Callable[[Row], Row]) -> Callable[[Row], Row]:
+    return lambda row: take([*row, ""])
 
 
 async def _split_errors(run: Execution, plan: Plan, side: Side, execution: str) -> None:
-    """Whose cells of compared columns the export could not read: lines of objectId, userPrincipalName, columns."""
-    partitions = _partitions(run, plan, errors_of(execution))
+    """Whose cells of compared columns could not be read: lines of objectId, userPrincipalName and these columns."""
+    partitions = empty_partitions(run, plan.partitions, errors_of(execution))
     compared = {*plan.compared}
     ahead, begun, read = b"", False, 0
     try:

@@ -1,13 +1,13 @@
 """The orchestrator of a comparison: prepare, split both exports, compare in partitions, publish.
 
 1. `prepare_comparison` finds the two files, and says which columns are compared and in how many partitions.
-2. `split` reads an export and shares its users out to the partitions by objectId. One runs for each export, and beside
-   them `list_deleted` reads who was deleted meanwhile.
+2. `split` reads an export and shares its users out to the partitions by objectId. One runs for each export. At the same
+   time `list_deleted` reads which users were deleted.
 3. `compare` compares some of the partitions; a few of these activities run side by side.
 4. `publish_comparison` commits what they have staged, or writes only the results when something failed or a person
-   cancelled. `notify` and `clean` are those of an export.
+   cancelled. `notify` and `clean` are the same as for an export.
 
-A person's cancel reaches the activities through the storage: within seconds they see that the plan is gone. As in
+The activities see within seconds that a person has cancelled, because the plan is gone from the storage. As in
 `shared.export.workflow`, everything here is replayed, and only references and counts pass through it.
 """
 
@@ -61,7 +61,7 @@ def comparison_workflow(context: Any, retry: Any) -> Generator[Any, Any, Json]:
         yield from steps.clean(context, retry, CleanTask(task.id))
         return {"status": "Over"}
     if not task.has_ended:
-        # To watch it counts as two partitions more: the exports that are split.
+        # The progress counts each of the two exports that are split as one more partition.
         context.set_custom_status({"expected": prepared.rows, "ranges": (prepared.partitions or 0) + 2})
         yield from _compare(context, retry, task, prepared)
     return (yield from steps.end(context, retry, "publish_comparison", task, task.id, task.warnings))

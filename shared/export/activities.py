@@ -37,7 +37,7 @@ _ASK_GRAPH = frozenset({"plan", "report", "export", "check"})
 
 
 async def run(edges: Edges, name: str, task: Any) -> Any:
-    """Runs an activity: JSON in, JSON out. No words of Graph are in what it returns or raises."""
+    """Runs an activity: JSON in, JSON out. What it returns or raises has no text of Graph's errors."""
     body, kind = _BODIES[name]
     message = received(task, kind)
     if name not in _ASK_GRAPH:
@@ -52,5 +52,5 @@ async def run(edges: Edges, name: str, task: Any) -> Any:
         if not isinstance(problem, ExportError):
             raise
         failed = problem
-    # Outside of the handler: an exception raised inside it would show the handled one too.
+    # After the handler: raised inside it, this exception would show the original one too.
     raise await words.put_away_of(edges.storage, message.id, failed)

@@ -13,13 +13,13 @@ METHODS_BY_REPORT = (
     " missing. EXPORT_AUTHENTICATION_ASK=all asks for everyone."
 )
 ASKED_LESS = 0.3
-"""The share of users for whom the report saves a call, at least."""
+"""The report saves a call for at least this share of the users."""
 
 
 async def add_report(
     edges: Edges, record: Record, plan: Plan, columns: list[Column], unreadable: set[str]
 ) -> probes.Unreadable:
-    """Decides whether the registration report is read; what the results say when it can't be read but should."""
+    """Decides whether the registration report is read. Returns the errors when its columns can't be read."""
     sources = {column.source for column in columns} - unreadable
     shown = REGISTRATION in sources
     helps = AUTHENTICATION in sources and edges.settings.authentication_ask == "registered" and not record.users
@@ -35,7 +35,7 @@ async def add_report(
 
 
 async def _is_worth_it(graph: Graph, expected: int | None) -> bool:
-    """Whether to read the whole report costs less than to ask for each of the users of a filter."""
+    """Whether reading the whole report costs less than asking for each user that matches a filter."""
     if expected is None:
         return False
     [total] = await batches.counts(graph, [""])

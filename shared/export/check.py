@@ -1,10 +1,10 @@
 """The activity `check`: users that were renamed while ranges by userPrincipalName were read, and lost members.
 
-createdDateTime never changes, but a userPrincipalName can at any time: a user renamed from "zoe" to "ann" after the
-range of "a" was read and before that of "z" is in neither, and the other way round in both. So where a plan has ranges
-by name, it notes a delta link before anything is read; when these are read, Graph tells whose name has changed, and the
-ranges in which these users were found or belong now are read again. (Selected users: see `selection`. Members whom no
-range has brought: see `members`.)
+createdDateTime never changes, but a userPrincipalName may at any time. A user who is renamed from "zoe" to "ann" after
+the range of "a" was read, and before that of "z" is, is in neither; one who is renamed the other way is in both. So
+where a plan has ranges by name, it gets a delta link before anything is read. After these ranges were read, Graph says
+whose name has changed. The ranges that have these users, and those to which they belong now, are read again. (Selected
+users: see `selection`. Members whom no range has brought: see `members`.)
 https://learn.microsoft.com/graph/delta-query-users
 """
 
@@ -27,7 +27,7 @@ from shared.storage.names import ids_name
 
 _ID = Query(("id",))
 MOST_RENAMED = 1_000_000
-"""More within one export, and the delta query has no end: each of them is asked for one by one."""
+"""With more of them in one export, the delta query has no end. Each of them is asked for one by one."""
 MEMBERS_MISSING = (
     "{} members were not among the users that Graph sent, though they are in the tenant. Nothing is published, because"
     " they would be missing. Start the export again."
@@ -35,12 +35,12 @@ MEMBERS_MISSING = (
 
 
 def by_name(range_: Range) -> bool:
-    """True for a range that a rename can move a user into or out of."""
+    """Whether a rename can move users into or out of this range."""
     return bool(range_.prefixes or range_.except_prefixes)
 
 
 async def delta_link(graph: Graph) -> str:
-    """A link that gives all renames from now on; empty where Graph has no delta for users."""
+    """A link that later gives all renames since now; empty where Graph has no delta for users."""
     start = f"{graph.root}/users/delta?$deltatoken=latest&$select=id,userPrincipalName"
     link = ""
     try:
@@ -79,7 +79,7 @@ async def check(edges: Edges, task: CheckTask) -> Checked:
         for user in renamed:
             belongs = {at for at, each in ranges.items() if _keeps(each, user)}
             places = places_by_key[key_of(user.id)]
-            # With a caller's filter it may not be meant at all: whoever is not there after a second reading is not.
+            # The caller's filter may exclude this user: one who is still missing after a second reading does not match.
             if places != belongs and not (record.filter and not places and task.reading):
                 again |= places | belongs
         if plan.sifted and not again:
@@ -95,7 +95,7 @@ async def check(edges: Edges, task: CheckTask) -> Checked:
 
 
 async def _renamed(graph: Graph, link: str, select: tuple[str, ...]) -> list[User]:
-    """Who has changed since the link was made, as they are now; the deleted ones are left out."""
+    """The users that have changed since the link was made, as they are now, without deleted ones."""
     changed: dict[str, None] = {}
     advance = Advance(MOST_RENAMED // 2)
     async for page in pages.chain(graph, _ID, link):
@@ -106,7 +106,7 @@ async def _renamed(graph: Graph, link: str, select: tuple[str, ...]) -> list[Use
 
 
 async def _living(graph: Graph, ids: list[str], select: tuple[str, ...]) -> list[User]:
-    """Those of these users who are there, as they are now."""
+    """The users of these who still exist, as they are now."""
     urls = [f"/users/{user_id}?$select={','.join(select)}" for user_id in ids]
     users = []
     for answer in await batches.batch(graph, urls):
@@ -119,7 +119,7 @@ async def _living(graph: Graph, ids: list[str], select: tuple[str, ...]) -> list
 async def _places_of(
     edges: Edges, export_id: str, staged: list[Staged], renamed: set[bytes]
 ) -> tuple[defaultdict[bytes, set[int]], set[int]]:
-    """In which ranges the wanted were staged, and the ranges that have someone whom another has too."""
+    """For each renamed user the ranges that have staged it; and the ranges that share a user with another."""
     places: defaultdict[bytes, set[int]] = defaultdict(set)
     seen, twice = set[bytes](), set[bytes]()
     async for each, key in _keys(edges, export_id, staged):
@@ -127,7 +127,7 @@ async def _places_of(
             places[key].add(each.range)
         if not fresh(seen, key):
             twice.add(key)
-    # Who was there first is not remembered: that would take five times the memory, for what hardly ever happens.
+    # To remember which range had a user first would take five times the memory, for something that hardly ever happens.
     overlapping = {each.range async for each, key in _keys(edges, export_id, staged if twice else []) if key in twice}
     return places, overlapping
 

@@ -1,9 +1,9 @@
-"""The activity `clean`: removes what only a running export needs, and what was staged and is in no file.
+"""The activity `clean`: removes what only a running export needs, and staged blocks that are in no file.
 
-The list of selected users stays, beside the files: the same request can be sent again.
+The list of selected users stays with the files, so that the same request can be sent again.
 
-Rows that were staged can be committed and read for a week. So the last activity of an export discards what its files
-don't have, and an execution that outlives its export (a zombie) does the same with what it has staged.
+Staged rows can be committed and read for a week. So the last activity of an export discards all that its files do not
+have. An execution that outlives its export (a zombie) does the same with what it has staged.
 """
 
 import logging
@@ -30,7 +30,7 @@ async def clean(edges: Edges, task: CleanTask) -> Cleaned:
         # The alerts read this line, which `publish` could not write.
         logging.error("Export %s ended: Failed (0 users, 1 errors, 0 requests, 0 retries)", task.id)
     if record:
-        # First, because it tells executions that end later to discard what they have staged: see `leave`.
+        # First, because then executions that end later discard what they have staged: see `leave`.
         await blobs.delete(edges.storage, place_name(record.requested_by["id"], record.id))
         for name in _files(record):
             await (erasing.erase if task.unpublish else erasing.discard_uncommitted)(edges.storage, name)
@@ -45,15 +45,15 @@ async def clean(edges: Edges, task: CleanTask) -> Cleaned:
 
 
 async def leave(edges: Edges, record: Record, written: list[str]) -> Ended:
-    """What an execution returns whose export has ended; takes away what it has written and staged.
+    """Removes what this execution has written and staged; returns how the export has ended.
 
-    While a person cancels, its notes still count, and `clean` is to come.
+    While a person cancels, its notes still count: `clean` removes them later.
     """
     end = await how_ended(edges.storage, record.id, record.type)
     for name in written:
         if not end.cancelled or not name.startswith(progress_name(record.id)):
             await blobs.delete(edges.storage, name)
-    # Before `clean`, `publish` may still need the blocks.
+    # Until `clean` has run, `publish` may need the blocks.
     if not await blobs.exists(edges.storage, place_name(record.requested_by["id"], record.id)):
         for name in _files(record):
             await erasing.discard_uncommitted(edges.storage, name)

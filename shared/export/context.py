@@ -35,12 +35,12 @@ class Edges:
     settings: Settings
     clock: Callable[[], float] = time.monotonic
     kept: "WeakValueDictionary[str, Any]" = field(default_factory=WeakValueDictionary)
-    """What the activities of a process share, such as an export's registration report, while one of them uses it."""
+    """Shared by the activities of a process while one of them uses it, such as an export's registration report."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Record(msgspec.Struct, rename="camel", omit_defaults=True):
-    """What was asked and by whom: `{id}/request.json`. Selected users lie in a list of their own."""
+    """The request, and who has sent it: `{id}/request.json`. Selected users are in a list of their own."""
 
     id: str
     created_date_time: str
@@ -55,16 +55,16 @@ class Record(msgspec.Struct, rename="camel", omit_defaults=True):
     separator: str = ","
     callback_host: str = ""
     attempt: str = ""
-    """Of the POSTs with one Idempotency-Key: whose list of users and callback count."""
+    """Of several POSTs with one Idempotency-Key: the one whose list of users and callback count."""
     notes: list[str] = []
-    """What the caller was told of the request."""
+    """Sentences for the caller about the request."""
     body: Json | None = None
-    """As it was sent, without the list of users and the callback; None when an older version has written this."""
+    """As it was sent, without the list of users and the callback; None when an older version has written the record."""
     saved: str = ""
     """The name of the saved export that this is a run of."""
     scope: Scope = ALL
     old: str = ""
-    """Of a comparison: the ids of the exports that it compares. `columns` are those that both have."""
+    """Of a comparison: the ids of the exports that it compares. Then `columns` are those that both have."""
     new: str = ""
 
     @property
@@ -72,7 +72,7 @@ class Record(msgspec.Struct, rename="camel", omit_defaults=True):
         return COMPARISON if self.old else EXPORT
 
     def shown(self) -> Json:
-        """The request as the results and the API show it: of a list of users the length, of a callback the host."""
+        """The request as the results and the API show it: the length of a list of users, the host of a callback."""
         shown = msgspec.to_builtins(self)
         hidden = {"id", "createdDateTime", "requestedBy", "attempt", "notes", "body"}
         return {key: shown[key] for key in shown if key not in hidden} | {
@@ -83,7 +83,7 @@ class Record(msgspec.Struct, rename="camel", omit_defaults=True):
         }
 
     def chosen_format(self, sheet_users: int = SHEET_USERS) -> Format:
-        """How the file is made; `sheet_users`: at most on a sheet of a workbook."""
+        """How the file is made. `sheet_users`: at most so many on a sheet of a workbook."""
         return formats.chosen(
             self.format,
             compress=self.compress,
@@ -105,27 +105,27 @@ class Plan(msgspec.Struct, rename="camel"):
 
     ranges: list[Json]
     advanced: bool
-    """The caller's filter wants an advanced query."""
+    """The caller's filter needs an advanced query."""
     unreadable: list[str]
-    """Sources of columns that no permission reaches here; those cells stay empty."""
+    """Sources of columns that can't be read here; those cells stay empty."""
     delta_link: str = ""
     """Gives the renames since the plan was made; empty when no range is by name."""
     expected: int | None = None
     errors: list[Json] = msgspec.field(name="found", default_factory=list)
-    """Those that hold for all users."""
+    """Errors for all users."""
     warnings: list[Json] = []
     began: float = 0.0
     """When planning began, in seconds since 1970."""
     report: bool = False
     """The registration report is read, for its own columns or to know whose authentication methods to ask for."""
     products: dict[str, Product] = {}
-    """SKU id -> its names."""
+    """By the id of the SKU."""
     roles: dict[str, list[str]] = {}
-    """User id -> the names of the directory roles."""
+    """By the id of the user: the names of the directory roles."""
     expands_advanced: bool = True
-    """Graph takes `$expand` in an advanced query."""
+    """Whether Graph takes `$expand` in an advanced query."""
     members: str = ""
-    """The list of members that ranges of selected users read: of which execution of `plan`."""
+    """The execution of `plan` that has written the list of members, which ranges of selected users read."""
     sifted: bool = False
     """The ranges are the tenant's, and only members are kept of them."""
     total: int | None = None
@@ -147,19 +147,19 @@ async def read_record(storage: Storage, export_id: str) -> Record:
 
 
 async def progress(storage: Storage, export_id: str) -> list[Json]:
-    """How far the ranges are, as their activities have noted: `{"rows", "done"}` each."""
+    """How far each range is, as its activity has noted it: `{"rows", "done"}`."""
     return [blobs.summary_of(blob) async for blob in blobs.listing(storage, progress_name(export_id))]
 
 
 async def read_plan(storage: Storage, export_id: str) -> Plan | None:
-    """The plan of an export; None when that has ended, which also tells an activity to stop."""
+    """The plan of an export; None when the export has ended: then an activity must stop."""
     data = await blobs.read(storage, plan_name(export_id))
     return msgspec.json.decode(data, type=Plan) if data else None
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How an export has ended whose plan is gone: a person cancels, or it was lost."""
+    """How an export without a plan has ended: a person cancels, or the plan was lost."""
 
     failed: Failure | None = None
     cancelled: bool = False

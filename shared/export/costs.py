@@ -1,7 +1,7 @@
-"""What an export has cost: requests to Graph, those that were sent again, and those that Graph refused for a while.
+"""What an export has cost: requests to Graph, requests that were sent again, and requests that Graph has throttled.
 
-An activity that raises returns nothing, but its requests were sent all the same. So it notes them in a blob of the
-export's work, and `publish` adds them to what the others have returned.
+An activity that raises returns nothing, although it has sent requests. So it notes them in a blob of the export's work,
+and `publish` adds them to those that other activities have returned.
 """
 
 import asyncio
@@ -29,18 +29,18 @@ def added(answer: Answer, tally: Tally) -> Answer:
 
 
 async def note(storage: Storage, export_id: str, tally: Tally) -> None:
-    """Notes what an execution has cost that raises; not when the storage fails, which may be why it raises."""
+    """Notes the cost of an execution that raises, unless the storage fails too, which may be why it raises."""
     if not tally.requests:
         return
     with suppress(Exception):
         async with asyncio.timeout(NOTE_SECONDS):
-            # Who outlives the export (a zombie) leaves nothing: nobody would remove it.
+            # An execution that outlives the export (a zombie) writes nothing, because nobody would remove it.
             if not await blobs.exists(storage, results_name(export_id)):
                 await blobs.write(storage, work_name(export_id, f"cost-{secrets.token_hex(6)}"), b"", asdict(tally))
 
 
 async def with_noted(storage: Storage, task: PublishTask) -> PublishTask:
-    """The task with what was noted."""
+    """The task, with the costs that were noted added to its own."""
     notes = [blobs.summary_of(blob) async for blob in blobs.listing(storage, work_name(task.id, "cost-"))]
     if not notes:
         return task

@@ -9,11 +9,11 @@ from shared.storage import blobs
 from shared.storage.names import cancelled_name, plan_name
 
 SEGMENT_SECONDS = 120.0
-"""After about so long an activity ends and another goes on, so that none outlives a Functions time-out."""
+"""After about this time an activity ends and another one goes on, so that none reaches the time-out of Functions."""
 LOOK_SECONDS = 3.0
-"""How often it looks whether the export was cancelled or has ended."""
+"""How often an execution looks whether the export was cancelled or has ended."""
 MAX_RESTARTS = 5
-"""Of a chain of pages that breaks."""
+"""How often a chain of pages that breaks is read again."""
 
 
 @dataclass(slots=True)
@@ -48,12 +48,12 @@ def watch(edges: Edges, export_id: str) -> Watch:
 
 
 def is_late(watched: Watch) -> bool:
-    """Whether another execution has to go on."""
+    """Whether the time is over, so that another execution must go on."""
     return watched.now - watched.started > SEGMENT_SECONDS
 
 
 async def is_cancelled(watched: Watch) -> bool:
-    """Whether a person has cancelled; looked up every few seconds."""
+    """Whether a person has cancelled. Looks only every few seconds."""
     watched.now = watched.edges.clock()
     if watched.now - watched.looked <= LOOK_SECONDS:
         return False
@@ -66,7 +66,7 @@ class Unwanted(Exception):
 
 
 async def has_time(run: Execution) -> bool:
-    """Whether there is time for more. Raises Unwanted when the export has ended."""
+    """Whether this execution has time to go on. Raises Unwanted when the export has ended."""
     now = run.edges.clock()
     if now - run.started > SEGMENT_SECONDS:
         return False
@@ -83,7 +83,7 @@ async def still_wanted(run: Execution) -> None:
 
 
 async def is_wanted(run: Execution) -> bool:
-    """The plan is there as long as the export goes on."""
+    """Whether the export still runs: then it has a plan."""
     return await blobs.exists(run.edges.storage, plan_name(run.record.id))
 
 

@@ -1,4 +1,4 @@
-"""The sentence that a person reads when a step has failed: what Durable passes on is a text with stack traces."""
+"""What a person reads when a step has failed: one sentence, where Durable gives a text with stack traces."""
 
 import re
 
@@ -10,19 +10,19 @@ _OWN = "|".join(kind.__name__ for kind in (ExportError, GraphError, Transient, C
 
 
 def failure(step: str, problem: Exception, number: int | None = None) -> Failure:
-    """Why the export fails after `step` has raised each time, or returned what does not fit: one sentence."""
+    """Why the export fails: `step` has raised each time, or has returned what can't be read."""
     if isinstance(problem, Unreadable):
         reason = f"The step {step} returned what this version of the app can't read: {problem}"
     else:
-        reason = f"The step {step} failed each time it was tried: {_said(step, str(problem))}"
+        reason = f"The step {step} failed each time it was tried: {_message_of(step, str(problem))}"
     reason = reason[:MAX_REASON].rstrip()
     return Failure("ActivityFailed", reason if reason.endswith((".", "!", "?")) else f"{reason}.", range=number)
 
 
-def _said(step: str, text: str) -> str:
-    """What the exception itself said, of the text that Durable makes of it.
+def _message_of(step: str, text: str) -> str:
+    """The exception's own message, taken out of the text that Durable makes of it.
 
-    The SDK puts the failure's details after " \\n ": a .NET exception as JSON, with stack traces. The log has those.
+    The SDK adds the failure's details after " \\n ": a .NET exception as JSON, with stack traces. The log has those.
     """
     message = text.partition(" \n ")[0].strip()
     message = message.removeprefix(f"Activity function '{step}' failed:").strip()

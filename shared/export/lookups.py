@@ -1,4 +1,4 @@
-"""What the plan reads once for all users: names of products, directory roles."""
+"""What the plan reads once for all users: the names of products, and directory roles."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -50,7 +50,7 @@ class _Object(msgspec.Struct, rename="camel"):
 
 
 def refusal(problem: GraphError, columns: list[Column], source: str, permission: str | None = None) -> Json:
-    """The one error for all columns of a source that the app may not read: what to grant, then Graph's own words."""
+    """The one error for all columns of a source that the app may not read: what to grant, then what Graph said."""
     headers = [column.header for column in columns if column.source == source]
     permission = permission or next((column.permission for column in columns if column.source == source), None)
     entry = {**problem.as_dict(), "column": ", ".join(headers)}
@@ -63,9 +63,9 @@ def refusal(problem: GraphError, columns: list[Column], source: str, permission:
 
 
 async def products(graph: Graph, columns: list[Column], names: bytes | None) -> tuple[dict[str, Product], list[Json]]:
-    """SKU id -> names of all products that are known; and an error when the tenant's own can't be read.
+    """The names of all known products by SKU id, and an error when those of the tenant can't be read.
 
-    `names`: Microsoft's CSV of product names, read in place of the table in the project.
+    `names`: Microsoft's CSV of product names, which replaces the table of the project.
     """
     if not any(column.source in LICENSES for column in columns):
         return {}, []
@@ -89,7 +89,7 @@ async def products(graph: Graph, columns: list[Column], names: bytes | None) -> 
 
 
 async def roles(graph: Graph, columns: list[Column]) -> tuple[dict[str, list[str]], list[Json], bool]:
-    """User id -> names of directory roles; errors; and whether the assignments could be read at all."""
+    """The names of directory roles by user id; errors; and whether the assignments could be read at all."""
     if not any(column.source == ROLES for column in columns):
         return {}, [], True
     try:
@@ -125,7 +125,7 @@ async def _unit_names(
             batches.raise_for(answer)
             names[unit] = msgspec.json.decode(answer.body, type=_Object).display_name or unit
         except (GraphError, msgspec.DecodeError) as problem:
-            # Without its name the unit's id is in the brackets.
+            # Without a name, the unit's id is shown.
             if isinstance(problem, GraphError) and problem.status == 403 and not errors:
                 errors = [refusal(problem, columns, ROLES, UNITS)]
     return names, errors
@@ -134,7 +134,7 @@ async def _unit_names(
 async def _members(
     graph: Graph, columns: list[Column], principals: list[str]
 ) -> tuple[dict[str, list[str]], list[Json]]:
-    """Of those principals that are groups: their members. What is neither a user nor a group has none."""
+    """The members of the principals that are groups. A service principal has none."""
     urls = [f"/users/{each}?$select=id" for each in principals]
     answers = await batches.batch(graph, urls)
     others = [each for each, answer in zip(principals, answers, strict=True) if answer.status == 404]
@@ -148,7 +148,7 @@ async def _members(
         except GraphError as problem:
             if problem.status == 403:
                 return members, [refusal(problem, columns, ROLES, GROUP_MEMBERS)]
-            if problem.status != 404:  # A service principal is no group.
+            if problem.status != 404:  # A service principal.
                 return members, [refusal(problem, columns, ROLES)]
         else:
             members[group] = [each.id.lower() for each in users]
@@ -156,7 +156,7 @@ async def _members(
 
 
 async def license_names(edges: Edges, plan: Plan) -> bytes | None:
-    """Microsoft's CSV of product names, where a setting says where it is: a file of the app, or a blob."""
+    """Microsoft's CSV of product names, if a setting names one: a file of the app, or a blob."""
     name = edges.settings.license_names
     if not name:
         return None

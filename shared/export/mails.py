@@ -1,7 +1,7 @@
-"""Selected users by mail address: who is asked for when no userPrincipalName is the text that a caller gave.
+"""Selected users by mail address, where no user has the caller's text as its userPrincipalName.
 
-A guest's userPrincipalName is `ann_contoso.com#EXT#@...`, but people know ann@contoso.com. Unlike the
-userPrincipalName, a mail address may belong to several users: then none of them is taken.
+A guest's userPrincipalName is `ann_contoso.com#EXT#@...`, but people know ann@contoso.com. Unlike a userPrincipalName,
+a mail address may belong to several users. Then none of them is taken.
 """
 
 import msgspec
@@ -26,7 +26,7 @@ class _Owners(msgspec.Struct, rename={"next_link": "@odata.nextLink"}):
 
 
 async def ids_of(graph: Graph, texts: dict[int, str]) -> tuple[dict[int, str], dict[int, ExportError]]:
-    """The id of the one user that has each mail address, and why there is none; what nobody has is in neither."""
+    """The id of the user with each mail address, and errors. An address that nobody has is in neither."""
     urls = [
         f"/users?$filter={odata.encoded(f'mail eq {odata.quoted(each)}')}&$select=id,mail" for each in texts.values()
     ]

@@ -1,13 +1,13 @@
-"""Members of a group or an administrative unit: their ids are read first, then the users by one of two roads.
+"""Members of a group or an administrative unit: their ids are read first, then the users in one of two ways.
 
 few     as selected users, 20 to a `$batch`: `plan` lists the ids, and ranges of the list are read
-many    as the tenant's ranges, of which only members are kept: `report` reads the ids in segments of two minutes, and
-        `check` asks for the members whom no range has brought: who is gone from the tenant is left out, and where
-        anyone else belongs is read again
+many    as the tenant's ranges, of which only members are kept. `report` reads the ids in segments of two minutes.
+        `check` asks for the members that no range has brought. Those who are gone from the tenant are left out; for the
+        others the ranges to which they belong are read again.
 
-So all columns come as they do for the tenant (lists of members give fewer), and each member once, however many groups
-he is in. Who belongs is what Graph says while the ids are read: who leaves the group afterwards is in the file, who is
-deleted is not.
+So all columns come as they do for the tenant (lists of members give fewer), and each member comes once, however many
+groups it is in. The members are those that Graph lists while the ids are read: a user who leaves the group afterwards
+is in the file, a user who is deleted is not.
 """
 
 import bisect
@@ -31,17 +31,17 @@ from shared.storage import blobs
 from shared.storage.names import ids_name, members_name
 
 NAME = "members-"
-"""What the states of `report` begin with while it reads members."""
+"""The prefix of `report`'s states while it reads members."""
 MAX_READINGS = 3
 FEW = 1_000
-"""Members who are read as selected users in any case: a few seconds."""
+"""So many members are read as selected users in any case: it takes a few seconds."""
 SHARE, SIGN_IN_SHARE = 50, 500
-"""One member in so many users of the tenant costs as many requests by either road; sign-ins are limited by request."""
+"""With one member in so many users of the tenant, both ways take as long. Graph limits requests with sign-ins."""
 
 
 @dataclass(frozen=True)
 class Members:
-    """The keys of all members, sorted in one row of bytes: 16 MB for a million."""
+    """The keys of all members, sorted, without anything between them: 16 MB for a million."""
 
     keys: bytes
 
@@ -49,7 +49,7 @@ class Members:
         return len(self.keys) // SIZE
 
     def place(self, key: bytes) -> int | None:
-        """Where the key is; None for who is no member."""
+        """The place of the key; None when it is not a member's."""
         at = bisect.bisect_left(range(len(self)), key, key=self._key)
         return at if at < len(self) and self._key(at) == key else None
 
@@ -63,20 +63,20 @@ class _State(msgspec.Struct):
     restarts: int = 0
     barren: int = 0
     counted: int | None = None
-    """On the first page."""
+    """By Graph, on the first page."""
     before: list[int] = []
-    """How many each earlier reading has found."""
+    """How many members each earlier reading has brought."""
 
 
 def are_few(members: int | None, total: int | None, select: Iterable[str]) -> bool:
-    """Whether they are read as selected users. `total`: users of the tenant."""
+    """Whether the members are read as selected users. `total`: users of the tenant."""
     if members is None or total is None:
         return True
     return members <= (total // SIGN_IN_SHARE if SIGN_IN in select else max(FEW, total // SHARE))
 
 
 def query_of(record: Record, top: int = pages.PAGE) -> Query:
-    """What lists the ids of the members who match the caller's filter."""
+    """The query for the ids of the members that match the caller's filter."""
     return Query(("id",), record.filter, advanced=True, top=top, path=record.scope.path)
 
 
@@ -100,7 +100,7 @@ async def list_ids(graph: Graph, record: Record, expected: int | None) -> list[s
 
 
 async def _list_once(graph: Graph, record: Record, expected: int | None) -> tuple[list[str], int | None]:
-    """The ids of one reading, and how many Graph counted on its first page."""
+    """The ids of one reading, and Graph's count on its first page."""
     ids: dict[str, None] = {}
     counted: int | None = None
     advance = Advance(expected)
@@ -113,21 +113,25 @@ async def _list_once(graph: Graph, record: Record, expected: int | None) -> tupl
 
 
 def is_settled(read: int, counted: int | None, before: Sequence[int]) -> bool:
-    """Whether a reading is as long as Graph counted on its own first page, or as one before. Else a link may have been
-    lost: it is read again, a bounded number of times."""
+    """Whether a reading brought as many as Graph has counted on its first page, or as an earlier reading.
+
+    Otherwise a link may have been lost. Then the list is read again, a limited number of times.
+    """
     return counted is None or read == counted or read in before or len(before) + 1 >= MAX_READINGS
 
 
 async def write_list(edges: Edges, export_id: str, ids: list[str]) -> str:
-    """Writes the list for ranges of selected users, and returns of which execution it is: each has its own, because
-    ranges are places in it."""
+    """Writes the list that ranges of selected users read; returns the execution's id.
+
+    Each execution writes a list of its own, because a range consists of places in one list.
+    """
     execution = secrets.token_hex(6)
     await blobs.write(edges.storage, members_name(export_id, execution), msgspec.json.encode(ids))
     return execution
 
 
 async def read_all(edges: Edges, export_id: str, state: str) -> Reported:
-    """Reads the keys of many members on, for about two minutes. `state`: of the execution before; empty: none."""
+    """Reads the keys of many members for about two minutes. `state`: where the execution before has stopped."""
     record = await read_record(edges.storage, export_id)
     try:
         return await _read_segment(edges, record, await _read_state(edges, export_id, state))
@@ -163,7 +167,7 @@ async def _read_segment(edges: Edges, record: Record, state: _State) -> Reported
     if not is_settled(len(keys), counted, state.before):
         following = _State(restarts=state.restarts, before=[*state.before, len(keys)])
         return await _keep_state(edges, record.id, following)
-    # Of two executions the first counts: ranges may be read by it.
+    # The first of two executions counts: ranges may already be read with its list.
     await blobs.write_once(edges.storage, members_name(record.id), b"".join(sorted(keys)))
     return Reported()
 
@@ -184,7 +188,7 @@ async def _read_state(edges: Edges, export_id: str, name: str) -> _State:
 
 
 async def load(edges: Edges, export_id: str) -> Members:
-    """All members of an export, once for the ranges that a process reads. Raises ExportError."""
+    """All members of an export, loaded once for all ranges that a process reads. Raises ExportError."""
     async with edges.lock:
         name = members_name(export_id)
         kept: Members | None = edges.kept.get(name)
@@ -197,10 +201,10 @@ async def load(edges: Edges, export_id: str) -> Members:
 
 
 async def absent(edges: Edges, export_id: str, staged: list[Staged]) -> list[str]:
-    """The ids of the members whom no range has brought."""
+    """The ids of the members that no range has brought."""
     members = await load(edges, export_id)
     if sum(each.rows for each in staged) == len(members):
-        return []  # A range brings nobody twice, and no two ranges the same one.
+        return []  # No user comes twice in a range, or in two ranges.
     brought = bytearray(len(members))
     for each in staged:
         data = await blobs.read(edges.storage, ids_name(export_id, each.prefix))
@@ -209,6 +213,6 @@ async def absent(edges: Edges, export_id: str, staged: list[Staged]) -> list[str
         for place in map(members.place, split(data)):
             if place is not None:
                 brought[place] = 1
-    # Ids of users are GUIDs: those of others would be digests here, which nobody can ask for.
+    # The ids of users are GUIDs. (The key of any other id is a digest, which can't be turned into the id.)
     missing = (at for at, there in enumerate(brought) if not there)
     return [str(uuid.UUID(bytes=members.keys[at * SIZE : (at + 1) * SIZE])) for at in missing]

@@ -1,11 +1,9 @@
-"""What the orchestrator and its activities tell each other: one record for each question and each answer.
+"""The messages between the orchestrator and its activities: a record for each task and each result.
 
-They travel as JSON and lie in Durable's history, so the names on the wire stay as they are, and a new field has a
-default: an answer of an older version must still be read. Only references and counts: no users, no tokens, no links.
+They are JSON in Durable's history. So their names on the wire never change, and a new field has a default: the result
+of an older version must still be read. They have references and counts only: no users, no tokens, no links.
 """
 
-from collections import Counter
-from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import msgspec
@@ -27,7 +25,7 @@ class Failure(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class Staged(msgspec.Struct, array_like=True, frozen=True, order=True):
-    """What one execution of `export` has staged of one range. Its form is an array, because there are many."""
+    """What one execution of `export` has staged of one range. In JSON it is an array, because there are many."""
 
     range: int
     segment: int
@@ -38,24 +36,12 @@ class Staged(msgspec.Struct, array_like=True, frozen=True, order=True):
     bytes: int
     errors: int
     counted: dict[str, int] = {}
-    """For the results: `PURGED`, `ODD` with the name of a property, and what the format counts with a column's."""
+    """For the results: see `shared.export.counts`."""
 
     @property
     def prefix(self) -> str:
-        """The beginning of the names of its blocks."""
+        """The prefix of the names of its blocks."""
         return prefix_name(self.range, self.segment, self.execution)
-
-
-UNREGISTERED = "unregistered"
-"""Users whom the registration report does not know."""
-ATTRIBUTED = "attributed"
-"""Users with custom security attributes."""
-DEPARTED = "left"
-"""Members of the group or unit who are gone from the tenant since they were listed."""
-PURGED = "purged"
-"""Objects of users that are gone from the tenant."""
-ODD = "odd "
-"""Before the name of a property: users in whose rows it came in another form than documented."""
 
 
 class PlanTask(msgspec.Struct):
@@ -68,39 +54,39 @@ class Planned(msgspec.Struct, omit_defaults=True):
     """Of `plan`. Without `ranges` it says why there are none."""
 
     lanes: list[list[int]] = []
-    """The numbers of the ranges, shared out."""
+    """For each lane the numbers of its ranges."""
     ranges: int | None = None
     expected: int | None = None
-    """Users, as Graph counted them; None where it does not count."""
+    """Users that Graph has counted; None where it does not count."""
     check: list[int] = []
-    """The ranges that renames can touch, which each lane reads first."""
+    """The ranges that renames can change; each lane reads these first."""
     errors: list[Json] = msgspec.field(name="found", default_factory=list)
-    """Those that hold for all users: entries of the results' `errors`."""
+    """Errors for all users: entries of the results' `errors`."""
     warnings: list[Json] = []
     report: bool = False
-    """Lists are to be read before the users: the registration report, the members of a large group."""
+    """Lists must be read before the users: the registration report, the members of a large group."""
     requests: int = 0
     retries: int = 0
     throttled: int = 0
     failed: Failure | None = None
     cancelled: bool = False
     over: bool = False
-    """The export has ended before, and a POST that was late has started it again: only what that wrote is removed."""
+    """The export has ended before, and a late POST has started it again: only what that POST has written is removed."""
 
 
 class ReportTask(msgspec.Struct, omit_defaults=True):
-    """For `report`: the lists that it reads, from their beginning or from where an earlier execution has ended."""
+    """For `report`. `state`: where the execution before has stopped; empty: from the beginning of the lists."""
 
     id: str
     state: str = ""
 
 
 class Reported(msgspec.Struct, omit_defaults=True):
-    """Of `report`. `state`: the blob from which it goes on; empty: there is nothing more to read."""
+    """Of `report`. `state`: the blob from which the next execution goes on; empty: everything was read."""
 
     state: str = ""
     errors: list[Json] = msgspec.field(name="found", default_factory=list)
-    """Those that hold for all users."""
+    """Errors for all users."""
     requests: int = 0
     retries: int = 0
     throttled: int = 0
@@ -109,11 +95,11 @@ class Reported(msgspec.Struct, omit_defaults=True):
 
 
 class Remaining(msgspec.Struct, omit_defaults=True):
-    """What a lane has still to read."""
+    """What remains of a lane."""
 
     ranges: list[int]
     restarts: int = 0
-    """How often the first of them was begun again."""
+    """How often the first of them was started again."""
     state: str = ""
     """The blob from which the first of them goes on; empty: from its beginning."""
 
@@ -123,7 +109,7 @@ class ExportTask(msgspec.Struct, omit_defaults=True):
 
     id: str
     segment: int
-    """The round: it is part of the blocks' names."""
+    """The number of the round, which is in the names of the blocks."""
     ranges: list[int]
     restarts: int = 0
     state: str = ""
@@ -135,7 +121,7 @@ class Exported(msgspec.Struct, omit_defaults=True):
     staged: list[Staged] = msgspec.field(name="parts", default_factory=list)
     remaining: Remaining | None = msgspec.field(name="left", default=None)
     void: int | None = None
-    """The range of which what earlier rounds have staged no longer counts, because it was begun again."""
+    """A range that was started again: what earlier rounds have staged of it no longer counts."""
     requests: int = 0
     retries: int = 0
     restarts: int = 0
@@ -145,7 +131,7 @@ class Exported(msgspec.Struct, omit_defaults=True):
 
 
 class CheckTask(msgspec.Struct):
-    """For `check`: what was staged of the ranges that renames can touch, and how often they were read before."""
+    """For `check`: what was staged of ranges that renames can change. `reading`: how often they were read before."""
 
     id: str
     staged: list[Staged] = msgspec.field(name="parts")
@@ -164,7 +150,7 @@ class Checked(msgspec.Struct, omit_defaults=True):
 
 
 class PublishTask(msgspec.Struct):
-    """For `publish`: all that the orchestrator knows of the export, collected from its beginning to its end."""
+    """For `publish`: everything that the orchestrator has collected."""
 
     id: str
     ranges: int = 0
@@ -176,13 +162,13 @@ class PublishTask(msgspec.Struct):
     retries: int = 0
     restarts: int = 0
     throttled: int | UnsetType = UNSET
-    """Requests that Graph refused because there were too many; an older history has none."""
+    """Requests that Graph has throttled; a history of an older version has none."""
     failed: Failure | UnsetType = UNSET
     cancelled: bool | UnsetType = UNSET
 
     @property
     def has_ended(self) -> bool:
-        """True when nothing more is to be read: it has failed, or a person has cancelled it."""
+        """True when it has failed, or a person has cancelled it: then nothing more is read."""
         return bool(self.failed or self.cancelled)
 
 
@@ -200,7 +186,7 @@ class NotifyTask(msgspec.Struct):
 
 
 class Notified(msgspec.Struct, omit_defaults=True):
-    """Of `notify`: a warning when nobody was told."""
+    """Of `notify`: a warning when the callback has failed."""
 
     warning: Failure | None = None
 
@@ -217,7 +203,7 @@ class Cleaned(msgspec.Struct):
 
 
 class Unreadable(ValueError):
-    """An activity has returned what does not fit."""
+    """An activity has returned something that this version can't read."""
 
 
 def sent(message: msgspec.Struct) -> Any:
@@ -226,16 +212,8 @@ def sent(message: msgspec.Struct) -> Any:
 
 
 def received(message: Any, kind: type[Kind]) -> Kind:
-    """What `sent` gave, after a way through JSON. Raises Unreadable."""
+    """A message from JSON's own types: the reverse of `sent`. Raises Unreadable."""
     try:
         return msgspec.convert(message, kind)
     except msgspec.ValidationError as problem:
         raise Unreadable(str(problem)) from None
-
-
-def counted(staged: Iterable[Staged]) -> Counter[str]:
-    """What these have counted for warnings, together."""
-    totals: Counter[str] = Counter()
-    for each in staged:
-        totals.update(each.counted)
-    return totals

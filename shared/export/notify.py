@@ -1,7 +1,7 @@
 """The activity `notify`: posts the final body to the caller's callback URL, as Logic Apps' HTTP Webhook wants it.
 
-The URL is a secret (a Logic App's has its signature in it): it lies in a blob of the export's work, never in Durable's
-history, and is removed when the export is over.
+The URL is a secret (a Logic App's has its signature in it). It is in a blob of the export's work, never in Durable's
+history, and is removed when the export has ended.
 """
 
 import logging
@@ -20,11 +20,11 @@ from shared.storage.names import callback_name
 
 TIMEOUT_SECONDS = 30.0
 Post = Callable[[str, bytes], Awaitable[int]]
-"""Posts JSON to a URL, following no redirect, and returns the status. Raises ConnectionError when nobody answers."""
+"""Posts JSON to a URL without following redirects, and returns the status. Raises ConnectionError without an answer."""
 
 
 async def notify(edges: Edges, task: NotifyTask, post: Post) -> Notified:
-    """Tells the caller how the export has ended. Raises when asking again may help."""
+    """Tells the caller how the export has ended. Raises when trying again may help."""
     record = await read_record(edges.storage, task.id)
     url = await blobs.read(edges.storage, callback_name(record.id, record.attempt))
     if url is None:
@@ -33,7 +33,7 @@ async def notify(edges: Edges, task: NotifyTask, post: Post) -> Notified:
     if not any(host_matches(host, pattern) for pattern in edges.settings.callback_hosts):
         return _warning(f"The host {host} is not one of EXPORT_CALLBACK_HOSTS any more; nothing was posted.")
     published = await read_results(edges.storage, record.id)
-    # The receiver has no roles that could be checked.
+    # A callback has no roles that could be checked.
     receiver = Receiver(f"callback host {host}", reads_authentication=edges.settings.all_read_authentication)
     body = await with_links(edges.storage, edges.settings, record, published or {}, datetime.now(UTC), receiver)
     logging.info("The callback of export %s is sent to %s.", record.id, host)

@@ -17,17 +17,17 @@ from shared.storage.names import results_name
 
 ERRORS_SHOWN = 100
 MAX_NAME_BYTES = 255
-"""Of a file's name, in UTF-8: more, and it can't be saved."""
+"""Of a file's name, in UTF-8: a longer one can't be saved."""
 _RESULTS = ".results.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Who gets the links. `id`: a caller's, or the host of a callback."""
+    """Who gets the links. `id`: of a caller, or the host of a callback."""
 
     id: str
     reads_authentication: bool
-    """May have a file with authentication columns."""
+    """May get a file with authentication columns."""
 
 
 async def read_results(storage: Storage, export_id: str, errors: int = ERRORS_SHOWN) -> Json | None:
@@ -36,7 +36,7 @@ async def read_results(storage: Storage, export_id: str, errors: int = ERRORS_SH
     if not start_of_file:
         return None
     body = results.first_errors(start_of_file, errors)
-    # An older version has published without it.
+    # The results of an older version have no `error`.
     failed = body["errors"][-1:] if body["status"] == results.FAILED else []
     return verdict.error(*failed or [None], cancelled=body["status"] == results.CANCELLED) | body
 
@@ -44,11 +44,11 @@ async def read_results(storage: Storage, export_id: str, errors: int = ERRORS_SH
 async def with_links(
     storage: Storage, settings: Settings, record: Record, body: Json, now: datetime, receiver: Receiver
 ) -> Json:
-    """The results with links to the files, made for this answer and stored nowhere; the log says for whom."""
+    """The results with links to the files, which are made for this answer and never stored. The log says for whom."""
     expires = now + timedelta(minutes=settings.sas_minutes)
 
     async def link(blob: str, file_name: str) -> str:
-        # The storage's log has it with each download: so it is known who was given the link that was used.
+        # The storage logs it with each download, so the logs show to whom the used link was given.
         correlation = str(uuid.uuid4()) if storage.by_identity else ""
         url = await sas.link(
             storage, blob, file_name, now, expires, ip_range=settings.sas_ip_range, correlation_id=correlation
@@ -78,5 +78,5 @@ async def with_links(
 
 
 def _cut(name: str, most: int) -> str:
-    """The beginning of a name that has so many bytes at most."""
+    """The beginning of a name, at most so many bytes."""
     return name.encode()[:most].decode(errors="ignore")

@@ -32,13 +32,13 @@ async def plan(edges: Edges, task: PlanTask) -> Planned:
     planned.began = planned.began or began
     name = plan_name(record.id)
     if not await blobs.write_once(edges.storage, name, msgspec.json.encode(planned)):
-        # An earlier execution was first, and lanes may be reading by its plan: a second one would have other borders.
+        # An earlier execution was first, and lanes may already use its plan. Another plan would have other borders.
         first = await read_plan(edges.storage, record.id)
         if first is None:
             return await _without_plan(edges, record)
         planned = first
     elif await blobs.read(edges.storage, results_name(record.id), most=1) is not None:
-        # This execution has outlived the export (a zombie): everything was removed already, and nobody comes again.
+        # This execution has outlived the export (a zombie): `clean` has run, so nobody else would remove this plan.
         await blobs.delete(edges.storage, name)
         return await _without_plan(edges, record)
     ranges = [from_dict(each) for each in planned.ranges]
@@ -65,7 +65,7 @@ async def _without_plan(edges: Edges, record: Record) -> Planned:
 
 
 async def is_over(storage: Storage, export_id: str) -> bool:
-    """Whether the export has ended, and perhaps was deleted; then what the late POST has written goes."""
+    """Whether the export has ended, or was even deleted: then it removes what the late POST has written."""
     if await blobs.exists(storage, results_name(export_id)):
         return True
     if not await blobs.exists(storage, deleted_name(export_id)):

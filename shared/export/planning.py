@@ -18,7 +18,7 @@ from shared.storage import blobs
 from shared.storage.names import cancelled_name
 
 PAGES_BEFORE_NAMES = 5
-"""Fewer users than on so many pages are not split by name: that would save seconds, and a user who was renamed just
+"""Users that fit on so many pages are not split by name: that would save seconds, and a user who was renamed just
 before could be missing."""
 ONE_CHAIN = (
     "Graph does not count these users, or does not combine this filter with others. So they could not be split into"
@@ -71,7 +71,7 @@ async def make(edges: Edges, record: Record) -> Plan:
 
 
 async def _of_members(edges: Edges, record: Record, columns: list[Column], page: int) -> tuple[Plan, probes.Unreadable]:
-    """By one of the two roads: see `members`."""
+    """In one of the two ways that `members` explains."""
     scope = await scoped.look(edges.graph, record)
     if members.are_few(scope.members, scope.total, select_of(columns)):
         unreadable = await probes.unreadable_properties(edges.graph, columns)
@@ -97,21 +97,21 @@ async def _split(edges: Edges, record: Record, columns: list[Column], page: int)
     filter_ = listed_filter(record)
     advanced = not await probes.takes_by_default(edges.graph, filter_)
 
-    # Ranges of as many pages, whatever Graph sends on one.
+    # A range has the same number of pages, however many users Graph sends on one.
     most = max(edges.settings.range_users * page // PAGE, 1)
 
     def size_of(total: int) -> int:
-        # Not by lanes, which are fewer where each user costs a call: they share several ranges more evenly than one.
+        # Where each user costs a call there are fewer lanes. Several ranges can be shared out to them more evenly.
         least = page if sizes.is_per_user(record) else sizes.LEAST_USERS * page // PAGE
         return sizes.range_size(total, most, edges.settings.parallel, least, page)
 
-    # With a filter on signInActivity Graph takes none on another property, so ours would all be refused.
+    # Graph combines a filter on signInActivity with no other filter, so it would refuse those of ranges.
     alone = odata.mentions(filter_, SIGN_IN)
     now = int(datetime.now(UTC).timestamp())
     planner = (
         splitting.leave_whole(size_of) if alone else splitting.split(size_of, now, min(most, PAGES_BEFORE_NAMES * page))
     )
-    # The link counts from now on. Asked for before it is known whether it is needed, it costs no time.
+    # The link gives the renames from now on. It is asked for at the same time, whether it is needed or not.
     link, (total, ranges), unreadable = await asyncio.gather(
         check.delta_link(edges.graph),
         _drive(edges, planner, record, advanced),

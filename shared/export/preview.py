@@ -1,7 +1,7 @@
-"""What an export would give, in seconds: how many users, the first rows, what it costs, and what is not permitted.
+"""What an export would give, within seconds: how many users, the first rows, what it costs, and what is not permitted.
 
-Nothing is stored. What Graph refuses of the request itself (400) is raised; that something is not permitted is an
-entry of `problems`, as the results of the export would have it.
+Nothing is stored. A request that Graph refuses (400) raises. A missing permission is an entry of `problems`, as in the
+results of the export.
 """
 
 import asyncio
@@ -9,7 +9,6 @@ import csv
 import functools
 import io
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,11 +19,11 @@ from shared.errors import ExportError, GraphError, Transient
 from shared.export import lookups, members, probes, scoped, selection
 from shared.export.context import Plan, Record
 from shared.export.enrichment import enrichers
+from shared.export.estimate import UNKNOWN, Users, estimate
 from shared.export.messages import Json
 from shared.export.queries import fits, has_sign_ins, range_query
-from shared.export.sizes import lanes_of
 from shared.files import csv_rows, formats
-from shared.files.columns import AUTHENTICATION, REGISTRATION, ROLES, Column, columns_of, relations_of, select_of
+from shared.files.columns import REGISTRATION, ROLES, Column, columns_of, relations_of, select_of
 from shared.graph import batches, pages, relations
 from shared.graph.client import Graph, Retries
 from shared.graph.pages import Query
@@ -33,29 +32,20 @@ from shared.ranges.ranges import Range
 from shared.settings import Settings
 
 SECONDS = 8.0
-"""Until an answer must be there."""
+"""After which there must be an answer."""
 RETRIES = Retries(attempts=2, seconds=4.0, longest_pause=2.0)
 """Of one request, while a caller waits."""
 ROWS = 5
-_UNKNOWN: Json = {"requests": None, "seconds": None, "perUserCalls": None}
 _SAMPLE = 20
-"""Users that are asked for: some may be what is left of users that are gone."""
-_PLANNING_REQUESTS, _PLANNING_SECONDS = 20, 10
-_PAGE_SECONDS = 1.5
-_SIGN_IN_SECONDS = 6
-"""Graph takes 10 requests a minute with signInActivity."""
-_PER_USER_SECONDS = 2
-"""Graph documents 5 calls in 10 seconds for authentication methods; in practice it takes more."""
-_REPORT_SECONDS = 5
-"""A page of the registration report."""
+"""So many users are asked for, because some may be objects of purged users."""
 REPORT_NOT_READ = "The registration report takes minutes to read, so a preview leaves these cells empty."
 
 
 async def preview(graph: Graph, settings: Settings, record: Record, users: Sequence[str]) -> Json:
     """`{count, columns, rows, estimate: {requests, seconds, perUserCalls}, problems: [{code, reason, ...}]}`.
 
-    `users`: those that the request selects. Raises GraphError for what Graph does not take (400), and Transient or
-    TimeoutError when it does not answer in time.
+    `users`: those that the request selects. Raises GraphError when Graph refuses the request (400), and Transient or
+    TimeoutError when Graph does not answer in time.
     """
     async with asyncio.timeout(SECONDS):
         try:
@@ -65,23 +55,16 @@ async def preview(graph: Graph, settings: Settings, record: Record, users: Seque
         except ExportError as problem:
             if isinstance(problem, GraphError) and problem.status == 400:
                 raise
-            return _body(record, None, [], dict(_UNKNOWN), [problem.as_dict()])
+            return _body(record, None, [], dict(UNKNOWN), [problem.as_dict()])
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What Graph shows of the users that a request asks for."""
+    """What Graph shows of the users that a request asks for: how many they are, and the first of them."""
 
-    count: int | None
+    counted: Users
     users: list[User]
-    """The first of them."""
     query: Query
-    page: int
-    """How many come with a request of the export."""
-    read: int | None
-    """How many users the export reads: more than it has, where it keeps members only."""
-    listed: int = 0
-    """How many ids it reads first."""
     problems: Sequence[Json] = ()
 
 
@@ -94,7 +77,7 @@ async def _preview(graph: Graph, settings: Settings, record: Record, users: Sequ
     one_by_one = Query(select_of(columns, unreadable), expand=relations.EXPANDS[related[0]] if related else "")
     if users:
         selected, failed = await _selected(graph, users, one_by_one)
-        seen = _Seen(len(users), selected, one_by_one, batches.BATCH, len(users), problems=failed)
+        seen = _Seen(Users(len(users), batches.BATCH, len(users)), selected, one_by_one, failed)
     elif record.scope.of_members:
         seen = await _members(graph, record, one_by_one, page)
     else:
@@ -104,7 +87,8 @@ async def _preview(graph: Graph, settings: Settings, record: Record, users: Sequ
     unreadable |= await _unread_report(graph, columns)
     problems = [*scoped.warnings(left_out), *seen.problems, *itertools.chain.from_iterable(unreadable.values())]
     problems += await _enrich(graph, record, columns, seen.query, unreadable, seen.users)
-    return _body(record, seen.count, _rows(record, seen.users), _estimate(settings, record, seen), problems)
+    costs = estimate(settings, record, seen.counted)
+    return _body(record, seen.counted.count, _rows(record, seen.users), costs, problems)
 
 
 async def _listed(
@@ -116,7 +100,7 @@ async def _listed(
     *,
     expands: bool,
 ) -> _Seen:
-    """Of the tenant's users, or its deleted ones. `page`: users that come on one with the relation."""
+    """The tenant's users, or its deleted ones. `page`: so many users come on one with the relation."""
     path = record.scope.path if record.scope.deleted else pages.USERS
     advanced = not await probes.takes_by_default(graph, record.filter, path)
     query = range_query(
@@ -132,25 +116,25 @@ async def _listed(
     count, users = await asyncio.gather(
         counting(graph, record), _first(graph, query, purged=has_sign_ins(record, query.select))
     )
-    return _Seen(count, users, query, min(query.top, page or pages.PAGE), count)
+    return _Seen(Users(count, min(query.top, page or pages.PAGE), count), users, query)
 
 
 async def _members(graph: Graph, record: Record, query: Query, page: int | None) -> _Seen:
-    """Of the members of a group or unit."""
+    """The members of a group or unit."""
     scope = await scoped.look(graph, record)
     first = await _first(graph, members.query_of(record), purged=False)
     ids = [user.id for user in first]
     users, failed = await _selected(graph, ids, query, chosen=False) if ids else ([], [])
     count, problems = scope.members, [*scope.problems, *failed]
     if members.are_few(count, scope.total, query.select):
-        return _Seen(count, users, query, batches.BATCH, count, count or 0, problems)
+        return _Seen(Users(count, batches.BATCH, count, count or 0), users, query, problems)
     tenant = range_query(graph, record, Range(kind="all"), advanced=False)
-    size = min(tenant.top, page or pages.PAGE)
-    return _Seen(count, users, query, size, scope.total, count or 0, problems)
+    counted = Users(count, min(tenant.top, page or pages.PAGE), scope.total, count or 0)
+    return _Seen(counted, users, query, problems)
 
 
 async def _unread_report(graph: Graph, columns: list[Column]) -> probes.Unreadable:
-    """The registration report takes minutes: only whether it may be read is asked."""
+    """The registration report takes minutes, so a preview only asks whether it may be read."""
     headers = [column.header for column in columns if column.source == REGISTRATION]
     if not headers:
         return {}
@@ -166,7 +150,7 @@ async def _enrich(
     unreadable: probes.Unreadable,
     users: list[User],
 ) -> list[Json]:
-    """Adds to the users what does not come with the list, as the export does; returns the errors."""
+    """Adds what does not come with the list of users, as the export does; returns the errors."""
     expanded = query.expand.partition("(")[0]
     products, problems = await lookups.products(graph, columns, None)
     roles, more, readable = await lookups.roles(graph, columns)
@@ -187,7 +171,7 @@ def _body(record: Record, count: int | None, rows: list[list[Any]], estimate: Js
 
 
 def _with_permission(entry: Json) -> Json:
-    """The entry with the permission that its columns need, where that may be what is missing."""
+    """The entry with the permission that its columns need, where it may be missing."""
     if entry["code"] in {"NotInPreview", "PropertyMissing"}:
         return entry
     named = [column for column in str(entry.get("column", "")).split(", ") if column]
@@ -214,7 +198,7 @@ async def _selected(
 
 
 def _rows(record: Record, users: list[User]) -> list[list[Any]]:
-    """The cells as they will be: of a CSV with the guard, of the other formats in their types."""
+    """The cells as in the file: of a CSV with the guard, of the other formats in their types."""
     columns = columns_of(record.columns)
     if record.format == formats.CSV:
         data, _ = csv_rows.rows(users, columns, record.excel, record.separator)
@@ -222,23 +206,3 @@ def _rows(record: Record, users: list[User]) -> list[list[Any]]:
     typed = record.format == formats.JSONL
     read = [column.value if typed or column.kind != "text" else column.cell for column in columns]
     return [[value(user) for value in read] for user in users]
-
-
-def _estimate(settings: Settings, record: Record, seen: _Seen) -> Json:
-    """What the export takes, roughly; nulls where Graph does not count."""
-    if seen.count is None or seen.read is None:
-        return dict(_UNKNOWN)
-    columns, _ = scoped.offered(record)
-    each = seen.count if any(column.source == AUTHENTICATION for column in columns) else 0
-    requests = math.ceil(seen.read / seen.page)
-    together = min(lanes_of(record, settings), max(requests, 1))
-    slow = has_sign_ins(record, select_of(columns))
-    reading = requests * _SIGN_IN_SECONDS if slow else requests / together * _PAGE_SECONDS
-    listing = math.ceil(seen.listed / pages.PAGE)
-    report = math.ceil(seen.count / pages.PAGE) if any(column.source == REGISTRATION for column in columns) else 0
-    seconds = max(reading, each * _PER_USER_SECONDS) + report * _REPORT_SECONDS + listing + _PLANNING_SECONDS
-    return {
-        "requests": _PLANNING_REQUESTS + listing + report + requests + math.ceil(each / batches.BATCH),
-        "seconds": math.ceil(seconds),
-        "perUserCalls": each,
-    }

@@ -1,4 +1,4 @@
-"""What this tenant, its cloud and the app's permissions allow: asked of one user, or a few, before all are read."""
+"""What this tenant, its cloud and the app's permissions allow: tried with one user, or a few, before all are read."""
 
 import re
 
@@ -12,14 +12,14 @@ from shared.graph.pages import Query
 from shared.graph.registration import Details
 
 Unreadable = dict[str, list[Json]]
-"""Source of columns -> what the results say of it: nothing where no column was asked for."""
+"""By source of columns the errors for the results; none where the export has no column of the source."""
 
 _FOR_ALL = ({400}, {403})
 _UNKNOWN = re.compile(r"property named '([^']+)'")
 
 
 async def takes_by_default(graph: Graph, caller_filter: str, path: str = pages.USERS) -> bool:
-    """Whether Graph takes the caller's filter in a default query; False means that it must be an advanced one."""
+    """Whether Graph takes the caller's filter in a default query; False: an advanced one is needed."""
     if odata.is_advanced(caller_filter):
         return False
     if not caller_filter:
@@ -37,9 +37,9 @@ async def takes_by_default(graph: Graph, caller_filter: str, path: str = pages.U
 
 
 async def unreadable_properties(graph: Graph, columns: list[Column], path: str = pages.USERS) -> Unreadable:
-    """The properties that can't be selected here: the rest is exported without them.
+    """The properties that can't be selected here: users are exported without them.
 
-    Some national clouds lack properties, and an unknown name is a 400 for the whole request. signInActivity needs a
+    Some national clouds lack properties, and Graph refuses a request with an unknown name (400). signInActivity needs a
     permission and a licence of its own.
     """
     unreadable: Unreadable = {}
@@ -65,7 +65,7 @@ async def unreadable_properties(graph: Graph, columns: list[Column], path: str =
 
 
 def _refused(problem: GraphError, select: tuple[str, ...]) -> str:
-    """The property that the problem is about; empty where it is about anything else."""
+    """The property that the problem is about; empty: it is about something else."""
     if problem.status == 403 and SIGN_IN in select:
         return SIGN_IN
     named = _UNKNOWN.search(problem.reason) if problem.status == 400 else None
@@ -74,7 +74,7 @@ def _refused(problem: GraphError, select: tuple[str, ...]) -> str:
 
 
 async def unreadable_methods(graph: Graph, columns: list[Column]) -> Unreadable:
-    """When the first users all are refused for the same reason, it holds for all users and is said once.
+    """When Graph refuses all of the first users for the same reason, this is one error for all users.
 
     403: a permission is missing. 400: this cloud has no authentication methods.
     """
@@ -89,7 +89,7 @@ async def unreadable_methods(graph: Graph, columns: list[Column]) -> Unreadable:
 
 
 async def unreadable_report(graph: Graph, columns: list[Column]) -> Unreadable:
-    """What the results say when the registration report can't be read; empty: it can."""
+    """The errors when the registration report can't be read; empty: it can."""
     try:
         await anext(lists.read(graph, f"{registration.PATH}?$top=1", Details))
     except Transient:
@@ -100,8 +100,8 @@ async def unreadable_report(graph: Graph, columns: list[Column]) -> Unreadable:
 
 
 async def expanded_page(graph: Graph, relation: str) -> tuple[int | None, bool]:
-    """How many users Graph sends on a page with the relation (None: it has no more users), and whether it takes that in
-    an advanced query: documents say no, clients do it."""
+    """How many users Graph sends on a page with the relation (None: all fit on one), and whether an advanced query may
+    have it: the documentation says no, but clients do it."""
     expand = relations.EXPANDS[relation]
     page = await anext(pages.chain(graph, Query(("id",), expand=expand)))
     size = len(page.value) if page.next_link else None

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from shared.export import costs, verdict, words
+from shared.export import costs, counts, verdict, words
 from shared.export.context import Edges, Record, progress, read_plan, read_record
 from shared.export.messages import Failure, Json, Published, PublishTask, Staged, sent
 from shared.export.outcome import read_results
@@ -21,20 +21,20 @@ from shared.storage import blobs, staging
 from shared.storage.names import block_name, plan_name, prefix_name, results_name, segments_name
 
 _OWN = prefix_name(0, 0, "publish".ljust(12, "-"))
-"""The prefix of its own blocks: what comes before, between and after the rows, and before and after the errors."""
+"""The prefix of its own blocks: what is before, between and after the rows, and before and after the errors."""
 _READ_AT_ONCE = 32
-"""Small blobs: one after the other, those of 10,000 ranges would take minutes."""
+"""Small blobs: to read those of 10,000 ranges one after the other would take minutes."""
 
 
 class Outlived(Exception):
-    """Another execution has published and `clean` has removed the notes: this one (a zombie) must change nothing."""
+    """Another execution has published, and `clean` has removed the notes. This one (a zombie) must change nothing."""
 
 
 async def publish(edges: Edges, task: PublishTask, sheet_users: int = SHEET_USERS) -> Published:
     """Makes the files visible, or only the results when there is a failure.
 
-    `sheet_users`: at most on a sheet of a workbook. When it runs again, it replaces the results: so a warning can be
-    added.
+    `sheet_users`: at most so many on a sheet of a workbook. When it runs again it replaces the results, so that a
+    warning can be added.
     """
     record = await read_record(edges.storage, task.id)
     task = await costs.with_noted(edges.storage, task)
@@ -53,7 +53,7 @@ async def publish(edges: Edges, task: PublishTask, sheet_users: int = SHEET_USER
     errors = await words.put_back(edges.storage, record.id, [*task.errors, *([sent(failed)] if failed else [])])
     count = len(errors) + sum(each.errors for each in listed)
     status = verdict.status(failed, count, cancelled=bool(task.cancelled))
-    # Without a file this number only shows how far the export came, unfinished ranges included.
+    # Without a file this number shows how far the export has come, including unfinished ranges.
     rows_read = 0 if file else sum(note["rows"] for note in await progress(edges.storage, record.id))
     fields = {
         "id": record.id,
@@ -86,7 +86,7 @@ def _costs(task: PublishTask) -> dict[str, int]:
 
 
 def _rate(rows: int, task: PublishTask, seconds: float) -> Json:
-    """How quickly it went, from the beginning of planning until now."""
+    """How fast the export was, from the beginning of planning until now."""
     return {
         "usersPerSecond": round(rows / max(seconds, 0.001), 1),
         "requestsPerSecond": round(task.requests / max(seconds, 0.001), 1),
@@ -95,13 +95,13 @@ def _rate(rows: int, task: PublishTask, seconds: float) -> Json:
 
 
 async def _began(edges: Edges, record: Record) -> float:
-    """When planning began; the POST where there is no plan, or one that an older version made."""
+    """When planning began. Without a plan, or with one of an older version: the time of the POST."""
     plan = await read_plan(edges.storage, record.id)
     return (plan and plan.began) or datetime.fromisoformat(record.created_date_time).timestamp()
 
 
 def warnings_of(record: Record) -> list[Json]:
-    """What the answer to the POST has said, as warnings."""
+    """The notes in the answer to the POST, as warnings."""
     return [{"code": "ColumnsLeftOut", "reason": note} for note in record.notes]
 
 
@@ -113,7 +113,7 @@ async def publish_file(
     totals: verdict.Totals,
     sheet_users: int = SHEET_USERS,
 ) -> tuple[Json | None, Failure | None]:
-    """Commits rows and what belongs around them, and checks that all bytes arrived; otherwise it removes the file.
+    """Commits the rows and what belongs around them. Removes the file again when not all bytes have arrived.
 
     Raises Outlived.
     """
@@ -153,12 +153,12 @@ async def publish_file(
         "format": shown["format"],
         "separator": shown["separator"],
         "compressed": shown["compress"],
-        "guarded": verdict.counted_by(formats.GUARDED, totals.counted),
+        "guarded": counts.under(formats.GUARDED, totals.counted),
     }, None
 
 
 async def _segments(edges: Edges, export_id: str, staged: list[Staged]) -> list[Segment]:
-    """What the executions have noted of their blocks, in the order of the blocks; short when something is lost."""
+    """What the executions have noted of their blocks, in the order of the blocks; fewer when something was lost."""
     names = [segments_name(export_id, each.prefix) for each in staged if each.blocks]
     segments: list[Segment] = []
     for first in range(0, len(names), _READ_AT_ONCE):
@@ -169,7 +169,7 @@ async def _segments(edges: Edges, export_id: str, staged: list[Staged]) -> list[
 
 
 async def publish_results(edges: Edges, record: Record, fields: Json, errors: list[Json], staged: list[Staged]) -> None:
-    """Commits the results: fields, the errors that hold for all users, then those of the users."""
+    """Commits the results: the fields, the errors for all users, then those of single users."""
     name = results_name(record.id)
     head = results.head(fields) + results.lines(errors)
     await staging.stage(edges.storage, name, block_name(_OWN, 0), head)
@@ -177,7 +177,7 @@ async def publish_results(edges: Edges, record: Record, fields: Json, errors: li
     ids = [block_name(_OWN, 0)]
     for each in staged:
         for block in range(each.error_blocks):
-            # Between two errors there is a comma, before the first none.
+            # A comma before each error but the first.
             if errors or len(ids) > 1:
                 ids.append(block_name(each.prefix, block, "s"))
             ids.append(block_name(each.prefix, block))

@@ -1,4 +1,4 @@
-"""What the planners want to know, asked of Graph just as the ranges themselves will be asked."""
+"""Asks Graph the planner's questions, with the same queries as the ranges will have."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from shared.ranges.sampling import usable
 
 
 async def answers(graph: Graph, record: Record, questions: Sequence[Question], *, advanced: bool) -> Answers:
-    """The answers in the order of the questions. `advanced`: the caller's filter wants that."""
+    """The answers in the order of the questions. `advanced`: the caller's filter needs an advanced query."""
 
     def query(range_: Range) -> pages.Query:
         return range_query(graph, record, range_, advanced=advanced)
@@ -39,7 +39,7 @@ async def _counts(graph: Graph, queries: list[pages.Query]) -> list[int | None]:
 
 
 async def _times(graph: Graph, query: pages.Query) -> Times | None:
-    """One page of creation times; None also where Graph refuses it: counts then tell the same, later."""
+    """One page of creation times. None also when Graph refuses it: counts then give the same, with more requests."""
     try:
         page = await anext(pages.chain(graph, replace(query, select=("id", "createdDateTime"))))
         return usable([_seconds(user) for user in page.value], whole=page.next_link is None)

@@ -1,10 +1,10 @@
 """The activity `export`: reads a lane's ranges, one after the other, and stages their rows and errors in blocks.
 
 An activity runs at least once, and an earlier execution may still be running (a zombie). So each execution stages
-blocks under an id of its own, and only those that the orchestrator's history names are ever committed.
+blocks under an id of its own, and only blocks that the orchestrator's history names are committed.
 
 A permanent failure is returned as `{"failed": {code, reason}}`, because an orchestrator sees only the text of an
-exception. A failure that may pass (Graph or storage still failing after their own retries) is raised: the orchestrator
+exception. A failure that may pass (Graph or the storage still fails after all retries) is raised. Then the orchestrator
 asks for the same ranges again later.
 """
 
@@ -17,11 +17,9 @@ import msgspec
 from shared.errors import ChainBroken, ExportError, Transient
 from shared.export import clean, selection
 from shared.export.context import Edges, Record, read_plan, read_record
+from shared.export.counts import DEPARTED, ODD, PURGED
 from shared.export.execution import MAX_RESTARTS, SEGMENT_SECONDS, Execution, has_time, is_wanted, still_wanted
 from shared.export.messages import (
-    DEPARTED,
-    ODD,
-    PURGED,
     Exported,
     ExportTask,
     Failure,
@@ -46,7 +44,7 @@ from shared.storage.names import (
 
 
 async def export(edges: Edges, task: ExportTask) -> Exported:
-    """Reads the ranges of a lane, or goes on with them."""
+    """Reads the ranges of a lane, for about two minutes."""
     record, plan = await asyncio.gather(read_record(edges.storage, task.id), read_plan(edges.storage, task.id))
     if plan is None:
         # An execution of this activity that was killed may have staged something.
@@ -101,7 +99,7 @@ async def _lane(run: Execution, remaining: Remaining) -> Exported:
 
 
 async def _range(run: Execution, number: int, saved: str) -> tuple[Staged, str]:
-    """Reads a range. Returns what it staged, and the state from which to continue ("": the range is complete)."""
+    """Reads a range. Returns what it has staged, and the state from which to go on ("": the range is complete)."""
     reading = await begin(run, number, saved)
     link: str | None = None
     async for step in _steps(run, reading):
@@ -117,8 +115,8 @@ async def _range(run: Execution, number: int, saved: str) -> tuple[Staged, str]:
 
 
 async def _add(run: Execution, reading: Reading, step: Step) -> str | None:
-    """Adds the users of a page that are kept; returns where it goes on (None: nowhere)."""
-    # Nobody else keeps the users: all ranges of a process may be staging a block at the same time.
+    """Adds the users of a step that belong to the range; returns the link to the next step (None: there is none)."""
+    # The step gives its users away, or they would stay in memory while all ranges of the process stage a block.
     users, step.users = step.users, []
     users, purged = _without_purged(users, reading.seen) if reading.sign_ins else (users, 0)
     kept, failed, link = [user for user in users if keeps(reading.range, user)], step.errors, step.next
@@ -134,7 +132,7 @@ async def _add(run: Execution, reading: Reading, step: Step) -> str | None:
     reading.errors.add(*map(msgspec.json.encode, failed))
     reading.users += len(fresh)
     reading.counted.update(_odd(fresh, reading.columns))
-    for name, holds in reading.counters:
+    for name, holds in reading.counters.items():
         reading.counted[name] += sum(map(holds, fresh))
     reading.counted[PURGED] += purged
     reading.counted[DEPARTED] += step.departed
@@ -145,13 +143,13 @@ async def _add(run: Execution, reading: Reading, step: Step) -> str | None:
 
 
 def _members_of(reading: Reading, users: list[User]) -> tuple[list[User], int]:
-    """Those of the range's users who are members, and how many others were not seen before."""
+    """The members among the range's users, and how many of the others were not seen before."""
     if reading.members is None:
         return users, 0
     place = reading.members.place
     kept = [user for user in users if place(key_of(user.id)) is not None]
-    there = {user.id for user in kept}
-    passed = sum(keys.fresh(reading.seen, key_of(user.id)) for user in users if user.id not in there)
+    member_ids = {user.id for user in kept}
+    passed = sum(keys.fresh(reading.seen, key_of(user.id)) for user in users if user.id not in member_ids)
     return kept, passed
 
 
@@ -167,7 +165,7 @@ def _add_rows(reading: Reading, users: list[User]) -> None:
 
 
 async def _steps(run: Execution, reading: Reading) -> AsyncIterator[Step]:
-    """The users of a range, page by page or step by step."""
+    """The users of a range, step by step."""
     edges, record, start, query = run.edges, run.record, reading.state.link, reading.query
     if reading.range.kind == "users":
         chosen, plan = not run.plan.members, run.plan
@@ -179,7 +177,7 @@ async def _steps(run: Execution, reading: Reading) -> AsyncIterator[Step]:
             yield step
         return
     async for page in pages.chain(edges.graph, query, start):
-        yield Step(_taken(page), [], page.link, page.next_link)
+        yield Step(_take_users(page), [], page.link, page.next_link)
 
 
 def _without_purged(page: list[User], seen: set[bytes]) -> tuple[list[User], int]:
@@ -189,22 +187,22 @@ def _without_purged(page: list[User], seen: set[bytes]) -> tuple[list[User], int
 
 
 def _odd(users: list[User], columns: list[Column]) -> list[str]:
-    """What to count: the columns' properties that were odd, once for each user."""
+    """For each user the names under which odd properties of the columns are counted."""
     sources = {column.source for column in columns}
     return [ODD + name for user in users for name in user.odd if name in sources]
 
 
-def _taken(page: pages.Page) -> list[User]:
-    """The page's users, which it has no more: nobody else keeps them while a block is staged."""
+def _take_users(page: pages.Page) -> list[User]:
+    """Takes the users out of the page, which would keep them in memory while a block is staged."""
     users, page.value = page.value, []
     return users
 
 
 async def _enrich(run: Execution, reading: Reading, users: list[User]) -> tuple[list[User], list[Json], bool]:
-    """Those of the users who were enriched before the time was over, the errors, and whether some are left.
+    """The users that were enriched before the time was over, the errors, and whether some were not.
 
-    Throttled, a whole page would take too long for one activity. It is read again then, and those who were seen are
-    left out. Selected users come in small steps, which are asked for to their end.
+    When Graph throttles, a whole page would take too long for one activity. The next one then reads the page again, and
+    leaves out the users that were seen. Steps of selected users are small, and are always enriched to their end.
     """
     new = list({user.id: user for user in users if key_of(user.id) not in reading.seen}.values())
     go_on = None if reading.range.kind == "users" else functools.partial(has_time, run)

@@ -1,4 +1,4 @@
-"""A range while one execution reads it: how it begins, and how it ends or is kept for the execution that goes on."""
+"""A range while one execution reads it: its beginning, and its end or the state for the execution that goes on."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -7,18 +7,17 @@ from dataclasses import dataclass, field
 import msgspec
 
 from shared.errors import ChainBroken
-from shared.export import check, enrichment, members, registration, selection
+from shared.export import check, counts, enrichment, members, registration, selection
 from shared.export.enrichment import Enricher
 from shared.export.execution import Execution, write
 from shared.export.members import Members
-from shared.export.messages import ATTRIBUTED, PURGED, UNREGISTERED, Staged
-from shared.export.queries import has_sign_ins, range_query
-from shared.export.registration import Report
+from shared.export.messages import Staged
+from shared.export.queries import has_sign_ins, lane_query
 from shared.files import results
-from shared.files.columns import ATTRIBUTES, REGISTRATION, Column, columns_of, relations_of, select_of
+from shared.files.columns import Column, columns_of, select_of
 from shared.files.deflate import Segment
 from shared.files.formats import Format
-from shared.graph import pages, relations
+from shared.graph import pages
 from shared.graph.pages import Query
 from shared.graph.users import User
 from shared.ranges import keys
@@ -30,24 +29,24 @@ from shared.storage.names import ids_name, prefix_name, progress_name, results_n
 
 
 class State(msgspec.Struct):
-    """Where a chain continues. It is kept in a blob, because nextLinks and ids must not be in Durable's history."""
+    """Where a chain goes on. It is kept in a blob, because nextLinks and ids must not be in Durable's history."""
 
     link: str = ""
     seen: bytes = b""
-    """The keys of those who were read, and of those who are gone."""
+    """The keys of all users that came, and of purged users."""
     purged: int = msgspec.field(name="gone", default=0)
-    """How many of these are gone from the tenant."""
+    """How many of these are purged users."""
     rows: list[bytes] = []
     about: list[Segment] = []
     """What is known of these rows, where they are deflated."""
     errors: list[bytes] = []
     """Not enough for a block yet: a chain of thousands of segments would have too many small blocks."""
     barren: int = 0
-    """Pages in a row that brought nobody new."""
+    """Pages in a row without a new user."""
     others: int = 0
     """Users that came and belong to another range."""
     passed: int = 0
-    """How many of those who were read are no members, and are not in the file."""
+    """Users that came and are not members, so they are not in the file."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,37 +58,37 @@ class Reading:
     columns: list[Column]
     format: Format
     query: Query
-    """What lists it; of selected users only the properties and the relation count."""
+    """What lists its users."""
     enrichers: list[Enricher]
-    """What is added to its users."""
-    counters: tuple[tuple[str, Callable[[User], bool]], ...]
-    """For warnings: under which name users are counted, and which."""
+    """They add what does not come with the list."""
+    counters: dict[str, Callable[[User], bool]]
+    """For warnings: under which name which users are counted."""
     sign_ins: bool
-    """Graph may send objects of purged users."""
+    """Whether Graph may send objects of purged users."""
     state: State
-    """Where it began."""
+    """Where this execution began."""
     rows: BlockWriter
     errors: BlockWriter
     seen: set[bytes]
     listed: bytearray | None
-    """The keys of users that another range may have too: `check` compares them."""
+    """The keys of its users, where another range may have them too: `check` compares them."""
     members: Members | None
-    """Only these are kept of the range's users."""
+    """Only these users of the range are kept."""
     passed: int
-    """How many of the range's users are no members."""
+    """How many users of the range are not members."""
     before: int
-    """Users of earlier executions."""
+    """Users that earlier executions have read."""
     advance: pages.Advance
     users: int = 0
     counted: Counter[str] = field(default_factory=Counter)
 
 
 async def begin(run: Execution, number: int, saved: str) -> Reading:
-    """`saved`: the name of the state of an earlier execution; empty: none. Raises ChainBroken when that is missing."""
+    """`saved`: the name of an earlier execution's state; empty: there is none. Raises ChainBroken when it is lost."""
     record, range_ = run.record, from_dict(run.plan.ranges[number])
     state = await _read_state(run, saved)
     columns, file = columns_of(record.columns), record.chosen_format()
-    query = _query(run, range_)
+    query = lane_query(run.edges.graph, record, run.plan, range_)
     expanded = query.expand.partition("(")[0]
     report = await registration.load(run.edges, record.id) if run.plan.report else None
     selected = range_.kind == "users"
@@ -111,7 +110,7 @@ async def begin(run: Execution, number: int, saved: str) -> Reading:
             expanded=expanded,
             doubtful=bool(expanded) and query.advanced,
         ),
-        counters=_counters(columns, report),
+        counters=counts.counters(columns, has_report=report is not None),
         sign_ins=not selected and has_sign_ins(record, select_of(columns, run.plan.unreadable)),
         state=state,
         rows=rows,
@@ -135,7 +134,7 @@ async def _read_state(run: Execution, saved: str) -> State:
 
 
 def _writers(run: Execution, name: str, state: State, file: Format) -> tuple[BlockWriter, BlockWriter]:
-    """For rows and for errors, with those that did not fill a block yet."""
+    """For rows and for errors, with those that earlier executions have not staged."""
     storage, record, enough = run.edges.storage, run.record, block_bytes(run.plan.expected)
     rows = BlockWriter(storage, record.file_blob_name(), name, enough, most_users=file.block_users)
     errors = BlockWriter(storage, results_name(record.id), name, enough, results.SEPARATOR)
@@ -143,34 +142,6 @@ def _writers(run: Execution, name: str, state: State, file: Format) -> tuple[Blo
     rows.about += state.about
     errors.add(*state.errors)
     return rows, errors
-
-
-def _query(run: Execution, range_: Range) -> Query:
-    """What lists the range, with one of the relations that its columns want, where Graph takes that."""
-    record, plan = run.record, run.plan
-    related = relations_of(columns_of(record.columns), plan.unreadable)[:1]
-    if range_.kind == "users":
-        select = select_of(columns_of(record.columns), plan.unreadable)
-        return Query(select, expand=relations.EXPANDS[related[0]] if related else "")
-    return range_query(
-        run.edges.graph,
-        record,
-        range_,
-        advanced=plan.advanced,
-        unreadable=plan.unreadable,
-        related=related,
-        expands_advanced=plan.expands_advanced,
-    )
-
-
-def _counters(columns: list[Column], report: Report | None) -> tuple[tuple[str, Callable[[User], bool]], ...]:
-    sources = {column.source for column in columns}
-    counters: list[tuple[str, Callable[[User], bool]]] = []
-    if report is not None and REGISTRATION in sources:
-        counters.append((UNREGISTERED, lambda user: user.registration is None))
-    if ATTRIBUTES in sources:
-        counters.append((ATTRIBUTED, lambda user: bool(user.custom_security_attributes)))
-    return tuple(counters)
 
 
 async def end(run: Execution, reading: Reading, link: str | None) -> tuple[Staged, str]:
@@ -201,7 +172,7 @@ async def end(run: Execution, reading: Reading, link: str | None) -> tuple[Stage
     state = State(
         link=link,
         seen=b"".join(reading.seen),
-        purged=reading.state.purged + reading.counted[PURGED],
+        purged=reading.state.purged + reading.counted[counts.PURGED],
         rows=rows.pieces,
         about=rows.about,
         errors=errors.pieces,
@@ -214,6 +185,6 @@ async def end(run: Execution, reading: Reading, link: str | None) -> tuple[Stage
 
 
 async def note(run: Execution, reading: Reading, *, done: bool) -> None:
-    """Notes how far the range is, for those who watch."""
+    """Notes how far the range is, for the progress that callers see."""
     rows = reading.before + reading.users
     await write(run, progress_name(run.record.id, reading.number), b"", {"rows": rows, "done": done})

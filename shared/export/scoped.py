@@ -1,4 +1,4 @@
-"""What the plan and a preview ask of a scope before its users are read, and which columns Graph has for it."""
+"""What the plan and a preview find out about a scope before its users are read, and which columns Graph has for it."""
 
 import asyncio
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Membership:
     """What Graph says of the members of a group or unit."""
 
     members: int | None
-    """Who match the caller's filter, as Graph counts them."""
+    """Those that match the caller's filter, by Graph's count."""
     total: int | None
     """Users of the tenant."""
     problems: list[Json]
@@ -45,20 +45,20 @@ async def look(graph: Graph, record: Record) -> Membership:
 
 
 def offered(record: Record) -> tuple[list[Column], list[Column]]:
-    """The columns that Graph has for the scope, and those that it has not: nobody manages a deleted user."""
+    """The columns that Graph has for the scope, and the others: a deleted user has no manager, for example."""
     columns = columns_of(record.columns)
     left_out = [each for each in columns if record.scope.deleted and each.source in BESIDES]
     return [each for each in columns if each not in left_out], left_out
 
 
 def warnings(left_out: list[Column]) -> list[Json]:
-    """What the results say of columns that Graph has not for the scope."""
+    """The warning about columns that Graph does not have for the scope."""
     headers = ", ".join(column.header for column in left_out)
     return [{"code": "NotOfDeletedUsers", "reason": NOT_OF_DELETED.format(headers)}] if left_out else []
 
 
 async def deleted(graph: Graph, record: Record, columns: list[Column]) -> tuple[Plan, probes.Unreadable]:
-    """The plan for deleted users, one chain: no document says that they can be split by their creation."""
+    """The plan for deleted users: one chain, because no document says that they can be split by createdDateTime."""
     path = record.scope.path
     advanced = not await probes.takes_by_default(graph, record.filter, path)
     expected = await deleted_count(graph, record)

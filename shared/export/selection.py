@@ -1,9 +1,8 @@
 """Selected users: read one by one, 20 to a `$batch`, in the order in which the caller named them.
 
-What is no userPrincipalName may be a mail address (`mails`). The same user may be named by id, by userPrincipalName and
-by mail address, in places that different ranges read, and be renamed between
-them. So when all is read, `leave_doubles` compares ids: the first range that has a user keeps it, and the others are
-read again without.
+A text that no user has as its userPrincipalName may be a mail address (`mails`). The caller may name the same user by
+id, by userPrincipalName and by mail address, in places that different ranges read. So when all is read, `leave_doubles`
+compares ids: the first range that has a user keeps it, and the others are read again without it.
 """
 
 import re
@@ -37,20 +36,20 @@ STEP = batches.BATCH * batches.BATCHES_AT_ONCE
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _NO_NAME = re.compile(r"[\x00-\x1f\x7f/\\?%]")
-"""What no userPrincipalName has, and what a gateway on the way could take for another address below /users."""
+"""No userPrincipalName has these, and with them a gateway could see another address below /users."""
 
 
 @dataclass(slots=True)
 class Step:
-    """Users that are read at a time, and an entry for the results for each who can't be read."""
+    """Some users that are read together, and an entry for the results for each that can't be read."""
 
     users: list[User]
     errors: list[dict[str, Any]]
     here: str
-    """Where the step was read, and where the next one is (None: nowhere): a link, or a place in the list as text."""
+    """Where this step was read, and where the next one is (None: there is none): a link, or a place in the list."""
     next: str | None
     departed: int = 0
-    """Members who are no longer there."""
+    """Members that were deleted since they were listed."""
 
 
 def slices(users: int) -> list[Range]:
@@ -70,9 +69,9 @@ async def read(
     *,
     chosen: bool = True,
 ) -> AsyncIterator[Step]:
-    """The users of this range of the list (a JSON array), step by step. `start`: where a step begins in the list.
+    """The users of this range of the list (a JSON array), step by step. `start`: the place where a step begins.
 
-    `chosen`: a caller has chosen them, so that one who is not there is an error; a member has left since.
+    `chosen`: the caller has selected them, so a user that does not exist is an error; a member may have been deleted.
     """
     names = msgspec.json.decode(listed, type=list[str])
     end = range_.high or 0
@@ -92,7 +91,7 @@ async def _read_step(graph: Graph, names: list[str], query: Query) -> tuple[list
             keys[at] = address(name)
         except ExportError as problem:
             failed[at] = problem
-    # Asked for by a userPrincipalName, signInActivity is refused: "Get By Key only supports UserId".
+    # With a userPrincipalName Graph refuses signInActivity: "Get By Key only supports UserId".
     by_name = {at: key for at, key in keys.items() if SIGN_IN in query.select and not _GUID.fullmatch(names[at])}
     direct = {at: key for at, key in keys.items() if at not in by_name}
     users, missing = await _by_key(graph, direct, query)
@@ -125,10 +124,10 @@ async def _by_key(graph: Graph, keys: dict[int, str], query: Query) -> tuple[dic
 
 
 def address(name: str) -> str:
-    """Where Graph has the user of this object id or userPrincipalName; raises ExportError for what can be neither.
+    """The address of the user with this object id or userPrincipalName. Raises ExportError for any other text.
 
     A userPrincipalName that begins with `$` is a key in parentheses, because as a segment it would be a query option
-    (learn.microsoft.com/graph/api/user-get). So is what has no `@`: `delta` as a segment is a function.
+    (learn.microsoft.com/graph/api/user-get). So is a text without `@`: the segment `delta` is a function.
     """
     if len(name) > LONGEST_NAME:
         raise ExportError("InvalidUser", f"An object id or userPrincipalName has at most {LONGEST_NAME} characters.")
@@ -141,7 +140,7 @@ def address(name: str) -> str:
 
 
 async def leave_doubles(storage: Storage, export_id: str, staged: list[Staged]) -> list[int]:
-    """Notes for each range whom an earlier one has too; returns the numbers of these ranges, to be read again."""
+    """Notes for each range which users an earlier one has too. Returns the numbers of the ranges to read again."""
     keeper: dict[bytes, int] = {}
     doubles: defaultdict[int, bytes] = defaultdict(bytes)
     for each in sorted(staged):
@@ -155,7 +154,7 @@ async def leave_doubles(storage: Storage, export_id: str, staged: list[Staged]) 
 
 
 async def read_elsewhere(storage: Storage, export_id: str, number: int) -> bytes:
-    """The keys of those whom this range leaves to an earlier one."""
+    """The keys of the users that this range leaves to an earlier one."""
     return await blobs.read(storage, elsewhere_name(export_id, number)) or b""
 
 

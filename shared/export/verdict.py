@@ -3,18 +3,14 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from shared.export import counts
 from shared.export.context import Record
+from shared.export.counts import ATTRIBUTED, DEPARTED, ODD, PURGED, UNREGISTERED
 from shared.export.messages import (
-    ATTRIBUTED,
-    DEPARTED,
-    ODD,
-    PURGED,
-    UNREGISTERED,
     Failure,
     Json,
     PublishTask,
     Staged,
-    counted,
 )
 from shared.files import results
 from shared.files.columns import ATTRIBUTES, columns_of
@@ -23,14 +19,14 @@ from shared.files.workbook import MAX_CELL
 from shared.storage.staging import MAX_BLOCKS
 
 PLAUSIBLE = 0.8
-"""The count and the users that came differ by more than this share: the index can't lag that much."""
+"""At least this share of the counted users must have come: the index can't lag that much."""
 PLAUSIBLE_USERS = 10
-"""... but a difference of so few users says nothing."""
+"""A difference of so few users is always plausible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Of all that was staged. Bytes are those of the rows, without the header."""
+    """Of everything that was staged. `bytes`: of the rows, without the header."""
 
     rows: int
     bytes: int
@@ -48,7 +44,7 @@ def totals(staged: list[Staged]) -> Totals:
         blocks=sum(each.blocks for each in staged),
         error_blocks=sum(each.error_blocks for each in staged),
         errors=sum(each.errors for each in staged),
-        counted=counted(staged),
+        counted=counts.together(staged),
     )
 
 
@@ -67,7 +63,7 @@ def status(failed: Failure | None, errors: int, *, cancelled: bool) -> str:
 
 
 def error(failed: Json | None, *, cancelled: bool) -> Json:
-    """`error` of an export without a file, as Azure's pollers show it; `failed` is its entry in `errors`."""
+    """`error` of an export without a file, which Azure's pollers show. `failed`: its entry in `errors`."""
     if failed:
         return {"error": {"code": failed["code"], "message": failed["reason"]}}
     reason = "The export was cancelled, so there is no file."
@@ -108,13 +104,8 @@ def warnings(record: Record, expected: int | None, totals: Totals) -> list[Json]
     return warned
 
 
-def counted_by(kind: str, counts: Counter[str]) -> dict[str, int]:
-    """What was counted under names that begin so, by the rest of the name."""
-    return {name.removeprefix(kind): count for name, count in sorted(counts.items()) if name.startswith(kind)}
-
-
 def _empty_cells(record: Record, totals: Totals) -> list[Json]:
-    """Warnings about cells that are empty without an error."""
+    """Warnings about cells that may be empty without an error."""
     warned: list[Json] = []
     unknown = totals.counted[UNREGISTERED]
     if unknown:
@@ -138,7 +129,7 @@ def _too_many_blocks(totals: Totals) -> Failure | None:
 
 
 def too_many_blocks(needed: int) -> Failure | None:
-    """Ranges and blocks are so large that this hardly ever happens."""
+    """This hardly ever happens, because ranges and blocks are large."""
     if needed <= MAX_BLOCKS:
         return None
     reason = (
@@ -153,7 +144,7 @@ def _error_blocks(totals: Totals) -> int:
 
 
 def _implausible(record: Record, expected: int | None, totals: Totals) -> Failure | None:
-    """Why Graph's count says that the rows are wrong; None when it does not.
+    """Why the rows can't be right, by Graph's count; None when they may be.
 
     No document says whether Graph counts objects of purged users.
     """
@@ -175,9 +166,9 @@ def _implausible(record: Record, expected: int | None, totals: Totals) -> Failur
     return None
 
 
-def _odd(counts: Counter[str]) -> list[Json]:
+def _odd(counted: Counter[str]) -> list[Json]:
     """A warning that names the properties that came in another form than documented, and counts their users."""
-    odd = counted_by(ODD, counts)
+    odd = counts.under(ODD, counted)
     if not odd:
         return []
     shown = ", ".join(f"{name} of {users} user{'s' * (users != 1)}" for name, users in odd.items())
@@ -188,9 +179,9 @@ def _odd(counts: Counter[str]) -> list[Json]:
     return [{"code": "OddValues", "reason": reason}]
 
 
-def cut(counts: Counter[str]) -> list[Json]:
+def cut(counted: Counter[str]) -> list[Json]:
     """A warning that names the columns with cells that were too long for a workbook, and counts these."""
-    cut = counted_by(CUT, counts)
+    cut = counts.under(CUT, counted)
     if not cut:
         return []
     shown = ", ".join(f"{cells} of {header}" for header, cells in cut.items())

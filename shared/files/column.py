@@ -1,7 +1,7 @@
 """What a column is, and how its cells are made of a user.
 
-`value` has Graph's own type, for files that keep types; `cell` is what a reader of a CSV sees: several values sorted
-and joined by `; `, True and False, nothing for null.
+`value` has Graph's own type, for files that keep types. `cell` is the text in a CSV: several values are sorted and
+joined by `; `, a flag is True or False, and null is nothing.
 """
 
 import operator
@@ -17,7 +17,7 @@ Kind = Literal["text", "boolean", "number", "time"]
 Cost = Literal["none", "page", "report", "user"]
 
 AUTHENTICATION = "authentication/methods"
-"""The sources that are no property of the user: what is read user by user, from the report, and from the roles."""
+"""Sources that are not a property of the user: what is read user by user, the report, and the roles."""
 REGISTRATION = "userRegistrationDetails"
 ROLES = "roleAssignments"
 MANAGER, SPONSORS = "manager", "sponsors"
@@ -41,14 +41,14 @@ class Column:
     value: Callable[[User], Any]
     """In Graph's own type: text, bool, number, list, object; None for nothing."""
     kind: Kind = "text"
-    """Of the cell: `value` is one of these where it is not text, and a time is the text that Graph sends."""
+    """Of `value`. A time is the text that Graph sends."""
     group: str = ""
-    """For people."""
+    """Shown to people."""
     description: str = ""
     cost: Cost = "none"
     """page: Graph sends fewer users a page. report: a list is read once for each export. user: a call for each user."""
     permission: str | None = None
-    """The application permission that it needs besides User.Read.All."""
+    """The application permission that it needs in addition to User.Read.All."""
 
 
 def joined(values: Iterable[str | None] | None) -> Cell:
@@ -63,7 +63,7 @@ BOOLEANS = {True: "True", False: "False", None: None}
 
 
 def attribute_of(name: str) -> str:
-    """The field of a struct that has this property: `mailNickname` is `mail_nickname`."""
+    """The struct's field of this property: for `mailNickname` it is `mail_nickname`."""
     return re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
 
 
@@ -75,9 +75,9 @@ class Maker:
     cost: Cost = "none"
     permission: str | None = None
     source: str = ""
-    """The property that has the object; empty: the user itself has what the columns show."""
+    """The property that has the object; empty: the columns show properties of the user itself."""
     field: str = ""
-    """The struct's field that holds the object, where the name of the source does not tell."""
+    """The struct's field with the object, where it is not named like the source."""
 
     def column(
         self, header: str, source: str, read: Callable[[User], Any], cell: Any, description: str, kind: Kind = "text"

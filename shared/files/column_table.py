@@ -1,7 +1,7 @@
-"""The one table of columns: what a caller may name gives the `$select`, the header, the cell, and what it costs.
+"""The one table of columns: for each name the `$select`, the header, the cell, and the cost.
 
 Headers are those of the portal's own file (as documented, and as captured in 2021 where that differs), then those of
-Microsoft Graph for what the portal leaves out.
+Microsoft Graph for columns that the portal does not have.
 """
 
 from shared.files.column import AUTHENTICATION, MANAGER, REGISTRATION, ROLES, SIGN_IN, SPONSORS, Column, Maker, joined

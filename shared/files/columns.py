@@ -1,4 +1,4 @@
-"""Columns by their names, and what a list of columns asks of Graph."""
+"""Columns by their names, and what Graph is asked for to fill them."""
 
 from collections.abc import Collection, Iterable
 
@@ -51,7 +51,7 @@ COLUMNS: dict[str, Column] = {column.header: column for column in TABLE}
 
 
 def find_column(name: str) -> Column | None:
-    """A column of the table, or one whose name only a tenant knows; None for what can be neither."""
+    """A column of the table, or one with a name that only a tenant knows; None when it can be neither."""
     return COLUMNS.get(name) or free_columns.column(name)
 
 
@@ -67,14 +67,14 @@ def columns_of(headers: Iterable[str]) -> list[Column]:
 
 
 def authentication_of(headers: Iterable[str]) -> tuple[str, ...]:
-    """Those of these columns that show how a user signs in: phone numbers and addresses."""
+    """The authentication columns among these: phone numbers and addresses by which users sign in."""
     return tuple(column.header for column in columns_of(headers) if column.source == AUTHENTICATION)
 
 
 def select_of(columns: Iterable[Column], unreadable: Collection[str] = ()) -> tuple[str, ...]:
-    """The properties to `$select`, each once; without those that can't be read.
+    """The properties to `$select`, each once, without those that can't be read.
 
-    `id`, `createdDateTime` and `userPrincipalName` come along: the ranges decide by them which users they keep.
+    `id`, `createdDateTime` and `userPrincipalName` are always selected: by these a range decides which users it keeps.
     """
     names = dict.fromkeys(["id", CREATED, "userPrincipalName"])
     names.update(dict.fromkeys(column.source for column in columns if column.source not in BESIDES))

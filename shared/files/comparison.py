@@ -1,11 +1,11 @@
 """What has changed between two exports: their rows, joined by objectId; pure.
 
 Each user who is in one export only, or whose cells differ, is one row of the comparison. Cells are texts without the
-guard against formulas. A user travels as a line of JSON, `[objectId, userPrincipalName, cells of the compared
-columns]`: whose lines are equal has not changed, and most are not even decoded.
+guard against formulas. A user is a line of JSON, `[objectId, userPrincipalName, cells of the compared columns]`. A user
+with two equal lines has not changed, and most lines are not even decoded.
 
-To compare two large exports in little memory, share the lines of both out by `partition_of`: the partitions have
-nothing to do with each other, and only the lines of one are held.
+To compare two large exports in little memory, share the lines of both out by `partition_of`. Each partition is compared
+by itself, so only its lines are in memory.
 """
 
 import zlib
@@ -16,7 +16,7 @@ import msgspec
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 DELETED, NOT_IN_EXPORT, UNKNOWN = "deleted", "notInExport", "unknown"
-"""Why a user is in the old export only: gone from the tenant; still there, but not asked for; nobody can tell."""
+"""Why a user is in the old export only: deleted; still in the tenant, but not in the new export; unknown."""
 ID, NAME = "objectId", "userPrincipalName"
 BETWEEN = "; "
 Row = Sequence[str]
@@ -27,7 +27,7 @@ _BEGIN, _END = b'["', b'"'
 
 
 class NoKey(ValueError):
-    """An objectId that is empty, or can be none."""
+    """An objectId that is empty, or can't be one."""
 
 
 class Twice(ValueError):
@@ -41,7 +41,7 @@ class Columns:
     compared: tuple[str, ...]
     """In both and read in both; without objectId."""
     unreadable: tuple[str, ...]
-    """In both, and not read in one of them: everyone would have changed."""
+    """In both, but one of them could not read it: every user would have changed."""
     only_old: tuple[str, ...]
     only_new: tuple[str, ...]
 
@@ -63,14 +63,14 @@ class Joined:
     """The lines of two exports, put together."""
 
     there: list[tuple[bytes | None, bytes]]
-    """Old (None: there was none) and new, of those whose lines differ, in the order of the newer."""
+    """Old line (None: there is none) and new line, where they differ, in the order of the newer export."""
     removed: dict[bytes, bytes]
     """Key -> old line."""
     same: int
 
 
 def columns_of(old: Sequence[str], new: Sequence[str], unreadable: Iterable[str]) -> Columns:
-    """Which columns can be compared. `unreadable`: those that one of the exports has an error for as a whole."""
+    """Which columns can be compared. `unreadable`: columns that one of the exports could not read at all."""
     left_out = set(unreadable)
     both = [name for name in new if name in old and name != ID]
     return Columns(
@@ -94,7 +94,7 @@ def lines(rows: Sequence[Row]) -> list[bytes]:
 
 
 def key_of(line: bytes) -> bytes:
-    """What a user is known by: the objectId, in small letters. Raises NoKey."""
+    """The key of a user: the objectId in small letters. Raises NoKey."""
     end = line.index(_END, len(_BEGIN))
     key = line[len(_BEGIN) : end].lower()
     if not key or b"\\" in key:
@@ -103,7 +103,7 @@ def key_of(line: bytes) -> bytes:
 
 
 def partition_of(key: bytes, partitions: int) -> int:
-    """Of so many partitions, the one that this user belongs to: the same in both exports."""
+    """The partition, of so many, that this user belongs to: the same in both exports."""
     return zlib.crc32(key) % partitions
 
 
@@ -138,10 +138,10 @@ def rows(
     errors: Mapping[bytes, Collection[str]] | None = None,
     reasons: Mapping[bytes, str] | None = None,
 ) -> Iterator[list[str]]:
-    """The rows of the comparison, as `header` has them; `counts` is added to.
+    """The rows of the comparison, with the columns of `header`. Adds to `counts`.
 
-    `errors`: by key, the columns of a user that one of the exports could not read: they are left out. `reasons`: by
-    key, why users are in the old export only.
+    `errors`: by key the columns of a user that one of the exports could not read; these cells are left out. `reasons`:
+    by key why a user is in the old export only.
     """
     failed = errors or {}
     counts.unchanged += joined.same
@@ -180,7 +180,7 @@ def _row(
     left_out: Collection[str],
 ) -> list[str]:
     user = new or old or ()
-    # One that only one of the exports has is shown all the same.
+    # Shown also when only one of the exports has it.
     name = user[1] or (old[1] if old and NAME not in compared else "")
     pairs: list[str] = []
     name_before: list[str] = []

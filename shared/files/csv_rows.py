@@ -1,16 +1,17 @@
 """Users to CSV bytes: RFC 4180 with CRLF, UTF-8; for Excel with a BOM and a guard against formulas.
 
-Excel runs a cell that begins with = + - @ (also after a tab or CR, and with the full-width forms of these) as a
-formula, which lets a user's display name act on the administrator's computer (CWE-1236, OWASP: CSV injection). Readers
-may drop characters that nobody sees, such as NUL, so these count for nothing before a formula. The guard puts an
-apostrophe before such a cell.
-Phone numbers and plain numbers stay as they are: they can do nothing, and an apostrophe would spoil them. Where Excel's
-list separator is not the file's (a semicolon in much of Europe, else a comma), it may cut a cell there or at a line
-break, because a quote counts only at the beginning of what it takes for a cell: what follows is guarded the same way.
-The guard can be undone, so that keys stay keys: a cell that has apostrophes before a formula already gets one more.
+Excel runs a cell that begins with = + - @ (also after a tab or CR, and in their full-width forms) as a formula. So a
+user's display name could run code on the administrator's computer (CWE-1236, OWASP: CSV injection). The guard puts an
+apostrophe before such a cell. Readers may drop invisible characters, such as NUL, so a formula after these is guarded
+too. Phone numbers and plain numbers stay as they are: they are harmless, and an apostrophe would spoil them.
 
-Made column by column: of most columns one look says that no cell needs quotes or the guard. csv.writer, which looks at
-each letter of each cell, takes twice as long.
+Excel's list separator may differ from the file's: it is a semicolon in much of Europe, else a comma. Then Excel may cut
+a cell there or at a line break, because it sees a quote only at the beginning of a cell. What follows a cut is guarded
+in the same way. The guard can be removed again, so that keys stay keys: a cell that already has apostrophes before a
+formula gets one more.
+
+Rows are made column by column: for most columns one look shows that no cell needs quotes or the guard. csv.writer looks
+at each letter of each cell, and takes twice as long.
 """
 
 import operator
@@ -25,7 +26,7 @@ BOM = b"\xef\xbb\xbf"
 
 _NUMBER = r"\d+(?:[.,]\d+)?"
 _PHONE = r"\(?\d[\d ().\-/]*(?:\s*(?:x|ext\.?)\s*\d+)?"
-"""As in +31 20 123 4567 and +1 (425) 555-0100x12, after the plus."""
+"""After the plus: as in +31 20 123 4567 and +1 (425) 555-0100x12."""
 _HIDDEN = r"\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
 """Control and format characters, without CR and LF, at which a cell may be cut."""
 _WIDE = "＝＋－＠"  # noqa: RUF001 - the full-width forms
@@ -34,7 +35,7 @@ _FORMULA = re.compile(
 )
 
 _CELL = "|"
-"""Between the cells of a column while it is looked at; in a cell it costs only a second look."""
+"""Joins the cells of a column for a search. In a cell it only costs a second search."""
 _FORMULAS = tuple(_CELL + begin for begin in "=+-@\t\r'")
 _CONTROLS = tuple(letter for letter in map(chr, [*range(32), 127]) if letter not in "\r\n")
 _AFTER_HIDDEN = tuple((begin, re.compile(rf"\{begin}(?<=[{_HIDDEN}].)")) for begin in "=+-@")
@@ -42,7 +43,7 @@ _AFTER_HIDDEN = tuple((begin, re.compile(rf"\{begin}(?<=[{_HIDDEN}].)")) for beg
 
 @dataclass(frozen=True, slots=True)
 class _Marks:
-    """Where a cell ends, as this file's readers see it and as others may."""
+    """Where a cell ends for readers of this file, and where it may end for others."""
 
     cuts: tuple[str, ...]
     cut_formula: re.Pattern[str]

@@ -1,7 +1,7 @@
-"""Compressed bytes in segments that join: each is deflated by itself, and together they are one stream (RFC 1951).
+"""Compressed segments that can be joined: each is deflated by itself, and together they are one stream (RFC 1951).
 
-So the activities compress what they stage, whoever reads which range, and publishing only puts a beginning and an end
-around the blocks. The CRC-32 of the whole is computed from those of the segments, without their bytes.
+So each activity compresses what it stages, and publishing only puts a beginning and an end around the blocks. The
+CRC-32 of the whole is computed from those of the segments, without their bytes.
 """
 
 import struct
@@ -20,7 +20,7 @@ _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
 
 class Segment(msgspec.Struct, array_like=True, frozen=True):
-    """A piece of a stream: users in it, bytes deflated and plain, and the CRC-32 of the plain ones."""
+    """A piece of a stream: its users, its bytes deflated and plain, and the CRC-32 of the plain ones."""
 
     users: int
     size: int
@@ -29,14 +29,14 @@ class Segment(msgspec.Struct, array_like=True, frozen=True):
 
 
 def segment(data: bytes, users: int = 0) -> tuple[bytes, Segment]:
-    """The deflated bytes, which end at a byte's border and refer to nothing before them, and what is to be known."""
+    """The deflated bytes, which end at a byte boundary and refer to nothing before them, and their Segment."""
     compressor = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     deflated = compressor.compress(data) + compressor.flush(zlib.Z_FULL_FLUSH)
     return deflated, Segment(users, len(deflated), len(data), zlib.crc32(data))
 
 
 def joined(segments: Iterable[Segment]) -> Segment:
-    """What is to be known of these segments, one after the other."""
+    """These segments, one after the other, as one."""
     return reduce(_join, segments, Segment(0, 0, 0, 0))
 
 

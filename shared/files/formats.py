@@ -1,11 +1,11 @@
-"""The formats of a file: each a record of functions, chosen by the request; nothing else knows which one it is.
+"""The formats of a file: each is a record of functions, which the request chooses. No other code depends on the format.
 
-    csv     a header and lines; the separator, and whether it is made for Excel, are the request's
-    jsonl   an object a line
+    csv     a header and lines; the request has the separator, and whether the file is for Excel
+    jsonl   an object on each line
     xlsx    a workbook
 
-What is deflated (xlsx, and the others when compressed) is so piece by piece, so that the blocks of different
-executions join to one stream: see `deflate`.
+Files are deflated (xlsx always, the others when compressed) piece by piece, so that the blocks of different executions
+join to one stream: see `deflate`.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,10 +21,10 @@ CSV, JSONL, XLSX = "csv", "jsonl", "xlsx"
 FORMATS = (CSV, XLSX, JSONL)
 SEPARATORS = (",", ";")
 GUARDED, CUT = "guarded ", "cut "
-"""Before a column's header, in what `rows` has counted: cells that are changed."""
+"""Before a column's header, in the counts of `rows`: cells that were changed."""
 
 Piece = tuple[bytes, int]
-"""Bytes of the file, and how many of the staged blocks follow on them."""
+"""Bytes of the file, and how many of the staged blocks follow them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,12 @@ class Format:
     ending: str
     content_type: str
     rows: Callable[[Sequence[User], Sequence[Column]], tuple[bytes, dict[str, int]]]
-    """The rows of some users, and what is counted for the results."""
+    """The rows of some users, and counts for the results."""
     around: Callable[[Sequence[Column], Sequence[Segment]], list[Piece]]
     """The whole file, from what is known of its blocks."""
     deflated: bool = False
     block_users: int | None = None
-    """At most about so many users in a block; None: any number."""
+    """About so many users in a block at most; None: any number."""
 
 
 def chosen(

@@ -14,7 +14,7 @@ from shared.graph.users import User
 
 _PART = r"\.[A-Za-z0-9_]{1,32}"
 PATTERN = rf"^(extension_[0-9a-fA-F]{{32}}_[A-Za-z0-9_]{{1,150}}|customSecurityAttributes{_PART}({_PART})?)$"
-"""Of a name that is no column of the table; the contract has it too. Sets and attributes have 32 characters at most."""
+"""Of names that are not in the table; the contract has it too. Sets and attributes have at most 32 characters."""
 _NAME = re.compile(PATTERN.rstrip("$") + r"\Z")
 _PERMISSION = "CustomSecAttributeAssignment.Read.All"
 _MARK = "@odata.type"

@@ -1,4 +1,4 @@
-"""Users to JSON Lines (jsonlines.org): an object each, whose keys are the columns' names; values keep Graph's types."""
+"""Users to JSON Lines (jsonlines.org): one object for each; its keys are the columns, its values keep Graph's types."""
 
 from collections.abc import Sequence
 

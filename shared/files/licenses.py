@@ -1,4 +1,4 @@
-"""A user's products, by names that people know; what has no known name keeps its part number or id."""
+"""A user's products, by the names that people know; a product without a known name keeps its part number or id."""
 
 from collections.abc import Iterable
 
@@ -16,7 +16,7 @@ def _each_once(names: Iterable[str]) -> list[str]:
 
 
 def names(user: User) -> list[str]:
-    """Of all products that the user has."""
+    """The names of all products that the user has."""
     return _each_once(_product(user, each.sku_id).name for each in user.assigned_licenses or ())
 
 
@@ -25,7 +25,7 @@ def part_numbers(user: User) -> list[str]:
 
 
 def products(user: User, *, by_group: bool) -> list[str]:
-    """Those that come by a group, or those that were assigned directly."""
+    """The products that come from a group, or those that were assigned directly."""
     states = user.license_assignment_states or ()
     return _each_once(_product(user, each.sku_id).name for each in states if bool(each.assigned_by_group) == by_group)
 

@@ -1,8 +1,8 @@
-"""Names of Microsoft's products by the id of their SKU, as its page of product names has them.
+"""Names of Microsoft's products by the id of their SKU, from Microsoft's page of product names.
 
 https://learn.microsoft.com/entra/identity/users/licensing-service-plan-reference
-Here are common products, as the page (October 2025) or its CSV (January 2026) names them; ids and part numbers of those
-in both are the same. The CSV has all, and can be read in place of this table (EXPORT_LICENSE_NAMES).
+The table has common products, from the page (October 2025) or its CSV (January 2026). Products in both have the same
+ids and part numbers. The CSV has all products, and can replace this table (EXPORT_LICENSE_NAMES).
 """
 
 import csv
@@ -16,9 +16,9 @@ _NAME, _PART, _ID = "Product_Display_Name", "String_Id", "GUID"
 
 
 def read_csv(content: bytes) -> dict[str, Product]:
-    """SKU id -> names, of a CSV with the columns of Microsoft's: it has a line for each service plan of a product.
+    """The names by SKU id, from Microsoft's CSV, which has a line for each service plan of a product.
 
-    Raises ValueError when the columns are others.
+    Raises ValueError when it has other columns.
     """
     lines = csv.DictReader(io.StringIO(_text(content), newline=""))
     if not {_NAME, _PART, _ID} <= set(lines.fieldnames or ()):
@@ -34,7 +34,7 @@ def _text(content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return content.decode("cp1252", "replace")  # As Microsoft has published it at times.
+        return content.decode("cp1252", "replace")  # Microsoft has sometimes published it so.
 
 
 PRODUCTS = read_csv(_TABLE.read_bytes())

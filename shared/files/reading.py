@@ -1,28 +1,23 @@
-"""Bytes of an export's file to rows, piece by piece: the other way round than `formats`. Pure.
+"""Reads an export's file piece by piece, from bytes to rows: the reverse of `formats`. Pure.
 
-A reader takes the file's bytes as they come and gives the rows that are whole, as cells of a CSV without the guard, in
-the order of the file's columns. It raises Broken for what is no such file, or ends too early.
+A reader takes the next bytes of the file and gives the rows that are complete, as cells of a CSV without the guard, in
+the order of the file's columns. It raises Broken when this is another file, or when it ends too early.
 """
 
 import csv
 import io
 import sys
-import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
-from shared.files import workbook, workbook_rows
+from shared.files import workbook_rows
 from shared.files.csv_rows import BOM, without_guard
 from shared.files.free_columns import as_cell
 
 MOST_INFLATED = 4 * 1024 * 1024
-"""Bytes at a time, however well they are compressed."""
-TAIL = 256 * 1024
-"""More than a workbook's directory takes."""
-LOCAL_HEADER = 30
+"""Bytes that are inflated at a time, however well they are compressed."""
 _OBJECTS = msgspec.json.Decoder(dict[str, object])
 
 # A cell of a CSV may be longer than the module's 128 KiB: a set of attributes as JSON.
@@ -39,7 +34,7 @@ class Broken(ValueError):
 
 
 def csv_reader(columns: Sequence[str], separator: str, excel: bool, compressed: bool) -> Reader:
-    """Of a CSV with these columns. `excel`: it has a BOM, and a guard that is undone."""
+    """A reader of a CSV with these columns. `excel`: it has a BOM, and a guard, which is removed."""
     ahead = bytearray()
     header: list[Row] = []
 
@@ -62,7 +57,7 @@ def csv_reader(columns: Sequence[str], separator: str, excel: bool, compressed: 
 
 
 def jsonl_reader(columns: Sequence[str], compressed: bool) -> Reader:
-    """Of JSON Lines with these keys."""
+    """A reader of JSON Lines with these keys."""
     ahead = bytearray()
 
     def read(data: bytes, last: bool) -> Iterator[Rows]:
@@ -83,33 +78,8 @@ def jsonl_reader(columns: Sequence[str], compressed: bool) -> Reader:
     return _inflating(read, zlib.MAX_WBITS + 16) if compressed else read
 
 
-def sheets(tail: bytes, size: int) -> list[tuple[int, int]]:
-    """Of the sheets of a workbook of so many bytes, in their order: where the entry begins, and its content's length.
-
-    `tail`: the file's last bytes, TAIL of them where it has so many.
-    """
-    try:
-        with zipfile.ZipFile(_Tail(tail, size)) as archive:
-            entries = {each.filename: each for each in archive.infolist()}
-    except (zipfile.BadZipFile, ValueError, OSError):
-        raise Broken("it is no workbook, or is cut off") from None
-    places: list[tuple[int, int]] = []
-    while entry := entries.get(workbook.sheet_name(len(places) + 1)):
-        places.append((entry.header_offset, entry.compress_size))
-    if not places:
-        raise Broken("it has no sheet")
-    return places
-
-
-def content_after(header: bytes) -> int:
-    """How many bytes after the beginning of an entry its content begins; its first LOCAL_HEADER bytes tell."""
-    if len(header) < LOCAL_HEADER or header[:4] != b"PK\x03\x04":
-        raise Broken("it is no workbook, or is cut off")
-    return LOCAL_HEADER + int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
-
-
 def sheet_reader(columns: Sequence[str]) -> Reader:
-    """Of a sheet of a workbook with these columns, deflated as it is in the archive."""
+    """A reader of a sheet of a workbook with these columns, deflated as in the archive."""
     ahead = bytearray()
     header: list[Row] = []
 
@@ -155,7 +125,7 @@ def _inflating(read: Reader, wbits: int) -> Reader:
 
 
 def _end_of_record(data: bytearray) -> int:
-    """The end of the last line that is whole: a line break within quotes ends none."""
+    """The end of the last complete line. A line break within quotes does not end a line."""
     end = data.rfind(b"\r\n")
     while end >= 0 and data.count(b'"', 0, end) % 2:
         end = data.rfind(b"\r\n", 0, end)
@@ -179,30 +149,3 @@ def _plain(row: Row, separator: str) -> Row:
 def _check(rows: Rows, columns: int) -> None:
     if any(len(row) != columns for row in rows):
         raise Broken("a line does not have the columns of the export")
-
-
-@dataclass(slots=True)
-class _Tail:
-    """The last bytes of a file, in their places: all that a zip's directory needs."""
-
-    tail: bytes
-    size: int
-    at: int = 0
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self.at = offset + (0, self.at, self.size)[whence]
-        return self.at
-
-    def tell(self) -> int:
-        return self.at
-
-    def read(self, size: int = -1) -> bytes:
-        begin = self.at - (self.size - len(self.tail))
-        if begin < 0:
-            raise ValueError("Too far from the end.")
-        data = self.tail[begin:] if size is None or size < 0 else self.tail[begin : begin + size]
-        self.at += len(data)
-        return data

@@ -6,8 +6,8 @@
      "file": {"name", "rows", "bytes", "columns"} or null, "warnings": [{"code", "reason"}],
      "errors": [{"code", "reason", "user"?, "userPrincipalName"?, "column"?, "range"?, "requestId"?}]}
 
-It can hold a million errors, so it is made of blocks like the CSV: a head, then the errors, one a line, that the
-ranges have staged. `errors` comes last, so that the head and the first errors can be read without the rest.
+It can have a million errors, so it is made of blocks like the CSV: a head, then the errors that the ranges have staged,
+one on each line. `errors` comes last, so that the head and the first errors can be read without the rest.
 """
 
 from collections.abc import Iterable
@@ -36,12 +36,12 @@ def head(fields: Entry) -> bytes:
 
 
 def lines(errors: Iterable[Entry]) -> bytes:
-    """Errors as the file has them, one per line."""
+    """Errors in the form of the file, one on each line."""
     return SEPARATOR.join(msgspec.json.encode(error) for error in errors)
 
 
 def first_errors(start: bytes, most: int) -> Entry:
-    """The results with at most `most` errors, out of the first HEAD_BYTES of the file (or all of it, if shorter)."""
+    """The results with at most `most` errors, from the first HEAD_BYTES of the file (or all of a shorter one)."""
     before, mark, rest = start.partition(_BEFORE_ERRORS)
     if not mark:
         raise ValueError("This is no results file.")
@@ -54,9 +54,9 @@ def first_errors(start: bytes, most: int) -> Entry:
 
 
 def more_errors(data: bytes, *, begun: bool) -> tuple[list[Entry], bytes, bool]:
-    """The errors in a piece of the file, what of it belongs to the next piece, and whether the errors have begun.
+    """The errors in a piece of the file, the bytes that belong to the next piece, and whether the errors have begun.
 
-    `data`: what an earlier piece has left, and the next one.
+    `data`: the bytes that remain of the piece before, and this piece.
     """
     if not begun:
         _, mark, rest = data.partition(_BEFORE_ERRORS)

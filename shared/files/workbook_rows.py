@@ -1,7 +1,7 @@
-"""Rows read back from the sheets of a workbook that `workbook` has written: as cells of a CSV, without a guard.
+"""Reads rows from the sheets of a workbook that `workbook` has written: as cells of a CSV, without a guard.
 
-What a workbook can't hold is lost: see `workbook`. `as_kept` loses the same of another file's cell, so that the two can
-be compared.
+Some values can't be in a workbook and are lost: see `workbook`. `as_kept` changes a cell of another file in the same
+way, so that the two can be compared.
 """
 
 import re
@@ -20,13 +20,13 @@ _FLAGS = {"1": "True", "0": "False"}
 
 
 def rows(xml: bytes) -> list[list[str]]:
-    """The cells of whole rows."""
+    """The cells of complete rows."""
     fragments = xml.decode().split(END_OF_ROW.decode())
     return [[_cell(*each) for each in _CELL.findall(row)] for row in fragments[:-1]]
 
 
 def as_kept(cell: str, kind: Kind) -> str:
-    """What `rows` gives of this cell of a CSV, had it been written to a workbook."""
+    """What `rows` would give for this cell of a CSV, if a workbook had it."""
     if kind == "time" and (serial := workbook.serial_of(cell)):
         return _moment(serial)
     if cell.isprintable() and len(cell) * 2 <= workbook.MAX_CELL:
@@ -45,6 +45,6 @@ def _cell(attributes: str, text: str, value: str) -> str:
 
 
 def _moment(serial: str) -> str:
-    """A point in time, to the millisecond: Excel's numbers are not more exact."""
+    """A point in time, to the millisecond: Excel's numbers are not more precise."""
     time = workbook.EPOCH + timedelta(milliseconds=round(float(serial) * 86_400_000))
     return time.isoformat(timespec="milliseconds" if time.microsecond else "seconds").replace("+00:00", "Z")

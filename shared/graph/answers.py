@@ -1,8 +1,8 @@
-"""What an answer of Graph is: good, an error that passes, or one that stays; for requests and for items of a `$batch`.
+"""Judges an answer of Graph, to a request or to an item of a `$batch`: good, an error that passes, or one that stays.
 
-Graph documents errors as `{"error": {"code": text, "message": text}}` with a status. In practice there is more:
-gateways answer with other statuses and with HTML pages, `error` comes with status 200 (also after the users of a page
-that Graph could not complete), `code` is null or a number, `error` is a text.
+Graph documents errors as `{"error": {"code": text, "message": text}}` with a status. In practice gateways answer with
+other statuses and with HTML pages, `error` comes with status 200 (also after the users of a page that Graph could not
+complete), `code` is null or a number, and `error` is a text.
 https://learn.microsoft.com/graph/errors, https://learn.microsoft.com/graph/throttling
 """
 
@@ -22,16 +22,16 @@ from shared.graph import odd
 THROTTLED = frozenset({429, 509})
 """509: documented as throttling of bandwidth."""
 PASSING = THROTTLED | {408, 409, 423, 500, 502, 503, 504, *range(520, 531)}
-"""409 and 423 on reads pass; 520 to 530 are of gateways."""
+"""For a read, 409 and 423 pass too; 520 to 530 come from gateways."""
 MANY = 2 * 1024 * 1024
-"""Bytes above which an answer's values are counted before it is decoded."""
+"""Bytes. The values of a larger answer are counted before it is decoded."""
 MOST_VALUES = {b"{": 200_000, b",": 2_000_000}
-"""A page of 999 users has a tenth. Decoded, each costs up to 500 bytes (an object) or 60 (anything else) of memory."""
+"""A page of 999 users has a tenth of these. A decoded object takes up to 500 bytes, anything else up to 60."""
 _NOTHING = frozenset({b"", b"null"})
 
 
 class Body(Protocol):
-    """What an answer is decoded to. `error`: Graph may send one also with a good status."""
+    """A decoded answer. `error`: Graph may send one with a good status, too."""
 
     error: msgspec.Raw
 
@@ -44,7 +44,7 @@ Decoded = TypeVar("Decoded", bound=Body)
 
 
 def read(status: int, headers: Mapping[str, Any], content: bytes, decode: Callable[[bytes], Decoded]) -> Decoded:
-    """What Graph has answered. Raises GraphError, or Transient when asking again may help.
+    """The decoded answer. Raises GraphError, or Transient when asking again may help.
 
     `decode` raises msgspec.DecodeError when the content is not JSON, msgspec.ValidationError when its type is wrong.
     """
@@ -72,7 +72,7 @@ def read(status: int, headers: Mapping[str, Any], content: bytes, decode: Callab
 
 
 def error_of(status: int, headers: Mapping[str, Any], content: bytes) -> GraphError | None:
-    """The error that an answer is by its status, or as an HTML page: Transient when asking again may help."""
+    """The error, when the status or an HTML page shows that this is one: Transient when asking again may help."""
     request_id = header(headers, "request-id")
     if _is_html(headers, content):
         reason = (
@@ -88,7 +88,7 @@ def error_of(status: int, headers: Mapping[str, Any], content: bytes) -> GraphEr
 
 
 def error_inside(status: int, headers: Mapping[str, Any], content: bytes) -> Transient | None:
-    """The error that an answer with a good status has inside, which is expected to pass."""
+    """The error in an answer with a good status; such errors are expected to pass."""
     if b'"error"' not in content:
         return None
     try:
@@ -120,14 +120,14 @@ def plain_body(body: bytes) -> bytes:
 
 
 def retry_after(headers: Mapping[str, Any]) -> float | None:
-    """Seconds. Graph sends whole ones, fractions, dates (RFC 9110), or several values, of which the largest counts."""
+    """Seconds. Graph sends whole numbers, fractions, dates (RFC 9110), or several of these: then the longest counts."""
     now = _date(header(headers, "date").partition(",")[2]) or datetime.now(UTC)
     waits: list[float] = []
     for value in header(headers, "retry-after").split(","):
         try:
             waits.append(float(value))
         except ValueError:
-            if date := _date(value):  # Without its weekday, which the comma has cut off.
+            if date := _date(value):  # Without its weekday, which is before the comma.
                 waits.append(max((date - now).total_seconds(), 0.0))
     return max((each for each in waits if 0 <= each < math.inf), default=None)
 
@@ -146,7 +146,7 @@ def _date(text: str) -> datetime | None:
 
 
 def _words(status: int, content: bytes) -> tuple[str, str]:
-    """Code and reason out of an error body, whatever its form; of the status where it says nothing."""
+    """Code and reason from an error's body in any form; from the status where the body has none."""
     try:
         body = json.loads(content.decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError):
@@ -164,5 +164,5 @@ def _words(status: int, content: bytes) -> tuple[str, str]:
 
 
 def _text(value: Any) -> str:
-    """A text unchanged, with U+FFFD for halves of characters; the JSON of anything else; empty for null."""
+    """A text, with U+FFFD for halves of characters; the JSON of anything else; empty for null."""
     return "" if value is None else odd.clean(value) if isinstance(value, str) else json.dumps(value)

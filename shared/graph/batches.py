@@ -1,4 +1,4 @@
-"""Batches: up to 20 GETs in one request, each with an answer and a status of its own; and counts, which go in batches.
+"""Batches: up to 20 GETs in one request, each with an answer and a status of its own. Counts are sent in batches too.
 
 https://learn.microsoft.com/graph/json-batching
 """
@@ -24,13 +24,13 @@ GoOn = Callable[[], Awaitable[bool]]
 BATCH = 20
 BATCHES_AT_ONCE = 4
 COUNTS_AT_ONCE = 32
-"""Batches of counts: one activity alone counts, and each round of them costs the export one round trip."""
+"""Batches of counts side by side: only one activity counts, and the export waits for each round trip."""
 MAX_ITEM_FAILURES = 3
-"""5xx of one user's item of a batch: the others wait while it is asked again, and then it is an error of that user."""
+"""How often one item of a batch may fail with 5xx: the others wait meanwhile, and then it is an error of that user."""
 
 
 class Answer(msgspec.Struct):
-    """One answer of a batch, with its own status. `body` is what was asked for, or Graph's error."""
+    """One answer of a batch, with a status of its own. `body`: the result, or Graph's error."""
 
     id: str = ""
     status: int = 0
@@ -47,10 +47,10 @@ _DECODER = msgspec.json.Decoder(_Answers)
 
 
 async def counts(graph: Graph, filters: list[str]) -> list[int | None]:
-    """How many users match each filter (advanced: the index, which may lag); None where Graph does not count."""
+    """How many users match each filter; None where Graph does not count. Counts come from an index, which may lag."""
     urls = [f"/users/$count{f'?$filter={encoded(each)}' if each else ''}" for each in filters]
     headers = {"ConsistencyLevel": "eventual"}
-    # One that stays without an answer fails the plan: each is asked for as often as any request.
+    # A count without an answer fails the plan, so each is asked for as often as any request.
     replies = await batch(graph, urls, headers, COUNTS_AT_ONCE, graph.retries.attempts)
     return [_count_of(answer) for answer in replies]
 
@@ -62,10 +62,10 @@ def _count_of(answer: Answer) -> int | None:
         raise error
     try:
         text = str(msgspec.json.decode(answer.body, type=int | str)).strip("\ufeff ")
-        # JSON has no place for text/plain: some roots send the number, some its text, some that in base64.
+        # The count is text/plain. In JSON some roots send a number, some a text, and some its base64.
         return int(text if text.isdigit() else base64.b64decode(text).decode("utf-8-sig"))
     except ValueError:
-        return None  # A count only sizes the work: an unreadable one is treated as refused.
+        return None  # A count only sizes the work, so an unreadable one is treated as refused.
 
 
 async def batch(
@@ -105,7 +105,7 @@ async def _one_batch(graph: Graph, urls: list[str], headers: dict[str, str], ite
     failures: Counter[int] = Counter()
 
     def judge(at: int) -> None:
-        """A throttled item is asked as long as any request; one that only fails is soon taken for what it is."""
+        """A throttled item is asked for again as long as any request; an item with another failure, a few times."""
         passing.pop(at, None)
         error = _error_of(done[at])
         if isinstance(error, Transient):
@@ -143,7 +143,7 @@ async def _one_batch(graph: Graph, urls: list[str], headers: dict[str, str], ite
 
 
 def raise_for(answer: Answer) -> None:
-    """Raises GraphError when this answer of a batch is one; Transient when it may be another one later."""
+    """Raises GraphError when this answer of a batch is an error; Transient when asking again may help."""
     if error := _error_of(answer):
         raise error
 

@@ -1,13 +1,12 @@
 """One request to Microsoft Graph: signed, sent, judged, and sent again when that may help.
 
-msgraph-sdk signs the requests (azure-identity) and makes them ready; its answers are taken as they came
-(NativeResponseHandler) and decoded with msgspec, because the SDK's models cost seconds of CPU for one page of 999
-users. Its own retry is left out: it knows only 429, 503 and 504, three times. The one retry policy is here.
+msgraph-sdk builds the requests and signs them (azure-identity). Their answers are taken as bytes
+(NativeResponseHandler) and decoded with msgspec, because the SDK's models take seconds of CPU for one page of 999
+users. The SDK's own retries are off: they know only 429, 503 and 504, three times. The only retry policy is here.
 """
 
 import asyncio
 import random
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
@@ -21,32 +20,31 @@ import tenacity
 from shared.errors import GraphError, PartOfBatch, Transient
 from shared.graph import answers
 from shared.graph.answers import THROTTLED, Decoded
+from shared.graph.credential import RenewableCredential
 from shared.graph.pace import Pace
 from shared.graph.wire import ACCEPT, AiohttpTransport
 
 if TYPE_CHECKING:
-    from azure.core.credentials import AccessToken
     from azure.core.credentials_async import AsyncTokenCredential
     from kiota_http.middleware.options import ResponseHandlerOption
     from msgraph import GraphServiceClient
 
 TIMEOUT = aiohttp.ClientTimeout(total=None, connect=15, sock_read=100)
 MAX_WAIT = 300.0
-"""Seconds that one Retry-After is honoured for at most."""
-RENEWAL_SECONDS = 5.0
+"""Seconds to wait at most for one Retry-After."""
 MAX_ATTEMPTS = 100
 MAX_UNAUTHORIZED = 3
-"""A new token helps at once, or not at all."""
+"""So many 401 of one request: a new token helps at once, or not at all."""
 
 Done = TypeVar("Done")
 
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """How often and how long one request is tried again, and how the time between is spent (seconds)."""
+    """How often and how long one request is tried again. Times are in seconds."""
 
     attempts: int = 8
-    """Failures; waiting because Graph said so (429, 509) is bounded by the time alone."""
+    """Failures. Throttled requests (429, 509) do not count here; only the time limits them."""
     seconds: float = 900.0
     longest_pause: float = 60.0
     sleep: Callable[[float], Awaitable[None]] | None = None
@@ -55,13 +53,13 @@ class Retries:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts for the results file."""
+    """What is counted of requests, for the results."""
 
     requests: int = 0
     retries: int = 0
     restarts: int = 0
     throttled: int = 0
-    """Requests, and parts of batches, that Graph refused because there were too many."""
+    """Requests, and items of batches, that Graph refused because there were too many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,7 @@ class Graph:
     """Such as https://graph.microsoft.com/v1.0."""
     client: "GraphServiceClient"
     transport: AiohttpTransport
-    credential: "RenewableCredential"
+    credential: RenewableCredential
     retries: Retries
     pace: Pace = field(default_factory=Pace)
     methods_pace: Pace = field(default_factory=Pace)
@@ -81,38 +79,13 @@ class Graph:
     """What is counted of this session."""
 
 
-class RenewableCredential:
-    """A credential that can be made anew: azure-identity keeps a token until it ends, also one that Graph refuses."""
-
-    def __init__(self, make: Callable[[], "AsyncTokenCredential"]) -> None:
-        self._make = make
-        self._made: list[AsyncTokenCredential] = []
-        self._renewed = 0.0
-
-    async def get_token(self, *scopes: str, **options: Any) -> "AccessToken":
-        if not self._made:
-            self._made.append(self._make())
-        return await self._made[-1].get_token(*scopes, **options)
-
-    def renew(self) -> None:
-        """Another token from now on. Many chains see the same 401 at once: one renewal serves them all."""
-        now = time.monotonic()
-        if now - self._renewed > RENEWAL_SECONDS:
-            self._renewed = now
-            self._made.append(self._make())
-
-    async def close(self) -> None:
-        for credential in self._made:
-            await credential.close()
-
-
 def connect(
     endpoint: str,
     make_credential: Callable[[], "AsyncTokenCredential"],
     retries: Retries,
     timeout: aiohttp.ClientTimeout = TIMEOUT,
 ) -> Graph:
-    """Opens nothing yet: connections and tokens are made when they are needed. `endpoint`: https://graph.microsoft.com."""
+    """Opens nothing yet; connections and tokens are made when they are needed. `endpoint`: https://graph.microsoft.com."""
     from kiota_abstractions.authentication import BaseBearerTokenAuthenticationProvider
     from kiota_authentication_azure.azure_identity_access_token_provider import AzureIdentityAccessTokenProvider
     from kiota_http.middleware import ParametersNameDecodingHandler, UserAgentHandler
@@ -139,7 +112,7 @@ def connect(
 
 
 def session(graph: Graph) -> Graph:
-    """The same connection with counts of its own, such as for one execution of an activity."""
+    """The same connection with a tally of its own, for example for one execution of an activity."""
     return replace(graph, tally=Tally())
 
 
@@ -149,8 +122,8 @@ def for_methods(graph: Graph) -> Graph:
 
 
 async def close(graph: Graph) -> None:
-    """Gives back connections and credentials."""
-    await graph.transport.aclose()  # The SDK's own transport around it would not pass this on.
+    """Closes connections and credentials."""
+    await graph.transport.aclose()  # The SDK's transport around it would not close it.
     await graph.credential.close()
 
 
@@ -177,7 +150,7 @@ async def once(graph: Graph, sending: "Coroutine[Any, Any, Any]", decode: Callab
         raise GraphError(401, "NoToken", f"No token for Graph could be had: {problem.message[:300]}") from problem
     except AzureError as problem:
         raise Transient(0, "NoToken", f"No token for Graph could be had ({type(problem).__name__}).") from problem
-    # httpx ties a response to its stream and that to the response: the body would stay until a garbage collection.
+    # In httpx a response and its stream refer to each other: the body would stay in memory until a garbage collection.
     del response.stream
     try:
         answer = answers.read(response.status_code, response.headers, response.content, decode)
@@ -193,7 +166,7 @@ async def once(graph: Graph, sending: "Coroutine[Any, Any, Any]", decode: Callab
 
 
 async def retrying(graph: Graph, ask: Callable[[], Awaitable[Done]]) -> Done:
-    """Asks until it works or the bounds are reached; then the last Transient is raised."""
+    """Asks until it works, or until the limits of `Retries` are reached: then the last Transient is raised."""
     policy = graph.retries
     failures: Counter[int] = Counter()
 
@@ -212,7 +185,7 @@ async def retrying(graph: Graph, ask: Callable[[], Awaitable[Done]]) -> Done:
     def pause(state: tenacity.RetryCallState) -> float:
         problem = state.outcome.exception() if state.outcome else None
         if isinstance(problem, Transient) and problem.retry_after is not None:
-            # A little later than asked, and not all chains at the same moment.
+            # A little later than Graph asks for, and not all chains at the same moment.
             return min(problem.retry_after, MAX_WAIT) + random.uniform(0, 0.3)  # noqa: S311
         longest = min(policy.longest_pause, 0.5 * 2**state.attempt_number)
         return random.uniform(longest / 2, longest)  # noqa: S311

@@ -1,4 +1,4 @@
-"""Lists that are not of users: the registration report, roles, subscriptions."""
+"""Lists of other things than users: the registration report, roles, subscriptions."""
 
 import functools
 import hashlib
@@ -15,7 +15,7 @@ from shared.graph.client import Graph
 Item = TypeVar("Item", bound=msgspec.Struct)
 
 MOST_PAGES = 100_000
-"""Of a list: more, and it has no end."""
+"""A list with more pages has no end."""
 
 
 @lru_cache(maxsize=16)
@@ -29,7 +29,7 @@ def _kind(item: type[msgspec.Struct]) -> Any:
 
 
 def decoded(kind: Any, content: bytes) -> Any:
-    """An object of this kind, also an odd one. Raises msgspec.DecodeError when it is none."""
+    """An object of this kind, also an odd one. Raises msgspec.DecodeError when it is not one."""
     try:
         return msgspec.json.decode(content, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -39,9 +39,9 @@ def decoded(kind: Any, content: bytes) -> Any:
 async def read(
     graph: Graph, path: str, item: type[Item], start: str = "", *, advanced: bool = False
 ) -> AsyncIterator[tuple[list[Item], str | None]]:
-    """The pages of the list at this path, each with the link to the next one. `start`: the link to go on from.
+    """The pages of the list at this path, each with the link to the next one. `start`: the link to begin with.
 
-    Raises ChainBroken when what was read so far is void, GraphError when Graph refuses.
+    Raises ChainBroken when the pages read so far are void, GraphError when Graph refuses.
     """
     link: str | None = start or f"{graph.root}{path}"
     decode = functools.partial(decoded, _kind(item))
@@ -65,5 +65,5 @@ async def read(
 
 
 async def everything(graph: Graph, path: str, item: type[Item], *, advanced: bool = False) -> list[Item]:
-    """All of a list that has a few pages."""
+    """All items of a list with a few pages."""
     return [each async for page, _ in read(graph, path, item, advanced=advanced) for each in page]

@@ -1,7 +1,7 @@
 """A caller's OData filter: whether it is one whole expression, whether it needs an advanced query, and joining filters.
 
-The syntax is checked here (`odata_grammar`), and a few mistakes that Microsoft Graph surely refuses: so the caller
-hears of them before an export starts. Which property can be compared how, only Graph says, and the export reports it.
+The syntax is checked here (`odata_grammar`), and a few mistakes that Microsoft Graph surely refuses, so that the caller
+learns of them before an export starts. Only Graph knows how each property can be compared; the export reports that.
 """
 
 import re
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 MAX_LENGTH = 1_500
-"""Characters. Graph takes 2,048 in the URL of an advanced query; the rest is for the columns and the range."""
+"""Characters. Graph takes 2,048 in the URL of an advanced query, and columns and range need some of them."""
 
 _SIGN_IN = "signinactivity"
 _MISNAMED = tuple(
@@ -54,7 +54,7 @@ _ADVANCED_PROPERTIES = frozenset(
         *("provisionedPlans", "showInAddressList", "streetAddress"),
     )
 )
-"""By learn.microsoft.com/graph/aad-advanced-queries, and for the security attributes the examples of
+"""From learn.microsoft.com/graph/aad-advanced-queries; the security attributes from
 learn.microsoft.com/graph/custom-security-attributes-examples."""
 
 
@@ -87,12 +87,12 @@ def _check_sign_in(clauses: tuple[Clause, ...]) -> None:
 
 
 def one_line(text: str) -> str:
-    """The filter with single spaces outside of strings: filters are pasted from editors, and URLs have limited room."""
+    """The filter with single spaces outside of strings: people paste it from editors, and a URL has little room."""
     return re.sub(r"('(?:[^']|'')*')|\s+", lambda match: match[1] or " ", text).strip()
 
 
 def is_advanced(text: str) -> bool:
-    """True when Graph takes the filter only with ConsistencyLevel and $count. False: it may, Graph will say."""
+    """True when Graph takes the filter only with ConsistencyLevel and $count. False: that is not known."""
     return any(_wants_advanced(clause) for clause in _clauses(text))
 
 
@@ -102,7 +102,7 @@ def _wants_advanced(clause: Clause) -> bool:
         clause.operator in _ADVANCED_OPERATORS
         or name in _ADVANCED_PROPERTIES
         or clause.value == "null"
-        # These ask for users who lack something, as `ne` and `$count` do.
+        # These ask for users without something, as `ne` and `$count` do.
         or (not clause.path and clause.value == "false")
         or (clause.operator == "any")
         or clause.path.lower().endswith("/$count")
@@ -111,8 +111,8 @@ def _wants_advanced(clause: Clause) -> bool:
 
 
 def paths(text: str) -> frozenset[str]:
-    """The property paths that a filter names, as written, such as `signInActivity/lastSignInDateTime`; what is in
-    string literals is none. A lambda's variable stands for its collection: `assignedLicenses/skuId`."""
+    """The property paths in a filter as they are written, such as `signInActivity/lastSignInDateTime`. A lambda's
+    variable is replaced by its collection: `assignedLicenses/skuId`."""
     return frozenset(clause.path for clause in _clauses(text) if clause.path)
 
 
@@ -131,13 +131,13 @@ def _first(path: str) -> str:
 
 
 def both(*filters: str) -> str:
-    """One filter that holds where all of these do; empty ones hold everywhere. Each has passed `check` or is ours."""
+    """All of these filters joined by `and`, without empty ones. Each has passed `check`, or is the app's own."""
     given = [text for text in filters if text]
     return given[0] if len(given) == 1 else " and ".join(f"({text})" for text in given)
 
 
 def encoded(text: str) -> str:
-    """For a URL's query, with as little encoding as possible; `#` and `&` would end the filter, `+` is a space."""
+    """The text for a URL's query, with as little encoding as possible. `#` and `&` would end it, `+` is a space."""
     return quote(text, safe="'(),:/$@!*=~.-_ ").replace(" ", "+")
 
 

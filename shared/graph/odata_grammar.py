@@ -1,4 +1,4 @@
-"""The grammar of a filter: one recursive descent, from a text to what it asks.
+"""The grammar of a filter: one recursive descent, from a text to its clauses.
 
     either     = every { "or" every }             every = comparison { "and" comparison }
     comparison = unary { operator unary | "in" "(" [ value { "," value } ] ")" }
@@ -28,13 +28,13 @@ _VALUE = "a value such as 'text', true or 2024-01-31T00:00:00Z"
 
 
 class Clause(NamedTuple):
-    """One thing that a filter asks."""
+    """One condition of a filter."""
 
     path: str
-    """A property as it is written; in a lambda, the collection stands for its variable: `assignedLicenses/skuId`.
+    """A property as it is written. In a lambda the variable is replaced by its collection: `assignedLicenses/skuId`.
     Empty: a whole condition is negated (`not`) or compared with a boolean."""
     operator: str
-    """In lower case; also a function's name, or `any` of a collection that is not empty. Empty: a boolean alone."""
+    """In lower case. Also the name of a function, or `any`: the collection is not empty. Empty: a boolean alone."""
     value: str
     at: int
     """Where it begins, from 0."""
@@ -54,7 +54,7 @@ class _Cursor:
     at: int = 0
     clauses: list[Clause] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
-    """Of the lambdas around, each with its collection."""
+    """The variables of the lambdas around, each with its collection."""
 
     @property
     def next(self) -> Token:
@@ -82,7 +82,7 @@ class _Cursor:
 
 
 def parse(text: str) -> tuple[Clause, ...]:
-    """What a filter asks, in its order. Raises FilterError unless it is one whole expression."""
+    """The clauses of a filter, in its order. Raises FilterError unless it is one whole expression."""
     cursor = _Cursor(tokens(text))
     _condition(cursor, _either(cursor, 0))
     if cursor.next.kind != "end":
@@ -112,7 +112,7 @@ def _every(cursor: _Cursor, depth: int) -> _Operand:
 
 
 def _condition(cursor: _Cursor, operand: _Operand) -> _Operand:
-    """A property alone is a boolean. A value alone is no condition."""
+    """The operand as a condition: a property alone is a boolean. A value alone is refused."""
     if operand.kind == "value":
         raise _expected(_OPERAND, operand)
     if operand.kind == "property":
@@ -229,7 +229,7 @@ def _value(cursor: _Cursor) -> str:
 
 
 def _resolved(cursor: _Cursor, path: str) -> str:
-    """Without a variable, and without what names the user itself: `$it`, and a cast such as `microsoft.graph.user`."""
+    """The path without a variable and without `$it` or a cast, such as `microsoft.graph.user`."""
     first, slash, rest = path.partition("/")
     if first in cursor.variables:
         return cursor.variables[first] + slash + rest

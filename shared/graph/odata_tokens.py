@@ -30,7 +30,7 @@ class FilterError(ValueError):
 
 class Token(NamedTuple):
     kind: str
-    """string, time, guid, number, word (a path too), sign or end."""
+    """string, time, guid, number, word (also a path), sign or end."""
     text: str
     at: int
     """From 0."""
@@ -50,8 +50,10 @@ def error(at: int, what: str) -> FilterError:
 
 
 def tokens(text: str) -> list[Token]:
-    """All of them, the last one of kind `end`. Keywords are in lower case: OData 4.01 takes them in any case, and
-    Microsoft's own examples have NOT. Raises FilterError."""
+    """The tokens of a filter; the last is of kind `end`. Raises FilterError.
+
+    Keywords become lower case: OData 4.01 takes them in any case, and Microsoft's own examples have NOT.
+    """
     parsed: list[Token] = []
     at = 0
     while not parsed or parsed[-1].kind != "end":

@@ -1,13 +1,13 @@
-"""JSON that is odd: read as far as it can be read, after the strict decoding has refused it.
+"""Odd JSON is read as far as possible, after the strict decoder has refused it.
 
 Real tenants have lone surrogates in texts, null in lists, and numbers where texts are documented. One such value must
-not cost the export. So a value of another type than documented becomes what it can be:
+not make the export fail. So a value of an undocumented type is converted:
 
-- text: U+FFFD replaces halves of characters; a number is its digits as they came, anything else its JSON
+- text: U+FFFD replaces halves of characters; a number becomes its digits as they came, anything else its JSON
 - list: null and unreadable values are left out; a single value becomes a list of one
-- any other type: what the text or number plainly says (`"true"`), else nothing
+- any other type: the value that the text or number plainly names (`"true"`), else nothing
 
-What a type requires (who a user is) is never guessed: then the answer is refused.
+A required value (the id of a user) is never guessed: then the answer is refused.
 """
 
 import functools
@@ -28,14 +28,14 @@ _BOM = b"\xef\xbb\xbf"
 def decode(content: bytes, kind: type[Read]) -> tuple[Read, tuple[str, ...]]:
     """The value, and the names of its properties in which something was odd.
 
-    Raises msgspec.ValidationError when it can't be of this type, and msgspec.DecodeError when it is no JSON.
+    Raises msgspec.ValidationError when it can't be of this type, and msgspec.DecodeError when it is not JSON.
     """
     return convert(parse(content), kind)
 
 
 def parse(content: bytes) -> Any:
     """JSON as Python's values; numbers stay as they are written (msgspec.Raw). Raises msgspec.DecodeError."""
-    text = content.removeprefix(_BOM).decode(errors="surrogateescape")  # What is no UTF-8 is a lone surrogate then.
+    text = content.removeprefix(_BOM).decode(errors="surrogateescape")  # Wrong UTF-8 becomes lone surrogates.
     try:
         return json.loads(text, strict=False, parse_int=_number, parse_float=_number, parse_constant=_number)
     except ValueError as problem:
@@ -45,7 +45,7 @@ def parse(content: bytes) -> Any:
 
 
 def convert(value: Any, kind: type[Read]) -> tuple[Read, tuple[str, ...]]:
-    """As `decode`, from what `parse` gave."""
+    """As `decode`, from a value of `parse`."""
     try:
         return msgspec.json.decode(msgspec.json.encode(value), type=kind), ()
     except (msgspec.DecodeError, UnicodeEncodeError):
@@ -68,7 +68,7 @@ def _fields(kind: type[Any]) -> tuple[msgspec.structs.FieldInfo, ...]:
 
 
 def _read(value: Any, kind: Any, odd: set[str], name: str, *, required: bool) -> Any:
-    """The value as this type, None for nothing. `name`: of the outermost property, noted when something is odd."""
+    """The value as this type, or None. `name`: of the outermost property; it is noted when something is odd."""
     if get_origin(kind) is UnionType:
         if value is None:
             return None
@@ -107,7 +107,7 @@ def _guessed(value: Any, kind: Any, odd: set[str], name: str) -> Any:
         one = _read(value, get_args(kind)[0], odd, name, required=False)
         return None if one is None else [one]
     if isinstance(value, dict | list):
-        try:  # as it is, but for what is no character somewhere in it
+        try:  # Unchanged, except for halves of characters.
             return msgspec.json.decode(msgspec.json.encode(_cleaned(value)), type=kind)
         except (msgspec.DecodeError, UnicodeEncodeError):
             pass
@@ -119,7 +119,7 @@ def _guessed(value: Any, kind: Any, odd: set[str], name: str) -> Any:
 
 
 def _json(value: Any) -> str:
-    """What `parse` has read, as it was: also what is no character, which msgspec does not write."""
+    """The JSON of a value of `parse`, also with halves of characters, which msgspec does not write."""
     if isinstance(value, dict):
         return "{" + ",".join(f"{json.dumps(key)}:{_json(each)}" for key, each in value.items()) + "}"
     if isinstance(value, list):

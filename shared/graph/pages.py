@@ -1,11 +1,11 @@
 """Chains: the pages of a query to Microsoft Graph, one after the other.
 
 Rules of Graph that are kept here (learn.microsoft.com/graph: paging, aad-advanced-queries):
-- the next page is the whole @odata.nextLink; it is followed only to the configured root, because the token goes along
+- the next page is the whole @odata.nextLink; it is followed only to the configured root, because the token is sent too
 - a page may be empty and still have a nextLink: the link ends a chain, never the length
-- headers are not remembered between pages: each page sends them again
-- a page token can die at any time: the chain is void then (ChainBroken) and is begun again by the caller
-- nothing says how many pages there are: `Advance` says when a chain can no longer be honest
+- Graph does not remember headers between pages: they are sent with each request
+- a page token can expire at any time: the chain is void then (ChainBroken), and the caller starts it again
+- nothing says how many pages there are: `Advance` says when a chain can't have an end
 """
 
 import functools
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 PAGE = 999
 USERS = "/users"
 SIGN_IN_PAGE = 500
-"""Most users on a page when signInActivity is selected or filtered on."""
+"""The most users on a page when signInActivity is selected or filtered on."""
 ADVANCED_SIGN_IN_PAGE = 100
-"""... when it is selected in an advanced query: with more than 120, the property came back empty for some users."""
+"""The same in an advanced query: with more than 120, the property came back empty for some users."""
 MAX_URL = 2_000
 """Characters of an advanced query's URL; Graph takes 2,048."""
 BARREN_PAGES = 1000
-"""So many in a row without a new user, and a chain has no end. Graph does send empty pages, but not like this."""
+"""After so many in a row without a new user, a chain has no end. Graph does send empty pages, but far fewer."""
 FEW = 10_000
-"""A count below says nothing about an end: users are created while they are read."""
+"""A smaller count does not limit a chain, because users are created while it is read."""
 MAX_LINK = 32_768
 """Characters of a nextLink; no server takes as many."""
 _BROKEN_TOKEN = frozenset({"directory_expiredpagetoken", "directorypagetokennotfoundexception"})
@@ -47,7 +47,7 @@ _BROKEN_TOKEN = frozenset({"directory_expiredpagetoken", "directorypagetokennotf
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question to a collection of users."""
+    """A query for a collection of users."""
 
     select: tuple[str, ...]
     filter: str = ""
@@ -68,24 +68,24 @@ class Page(msgspec.Struct, gc=False):
     count: int | None = msgspec.field(name="@odata.count", default=None)
     """Of an advanced query, on the first page: how many users it has."""
     error: msgspec.Raw = msgspec.Raw()
-    """Why Graph could not end the page: then it has not all of its users."""
+    """Why Graph could not complete the page: then users are missing on it."""
     link: str = ""
     """Where it was read."""
 
 
 @dataclass(slots=True)
 class Advance:
-    """How a chain gets on, over all its pages. Counts are None where Graph did not count."""
+    """How far a chain has come over all its pages. Counts are None where Graph did not count."""
 
     counted: int | None
     """Users that it should bring."""
     total: int | None = None
-    """Users that there are, also outside of what the chain is to bring."""
+    """All users, also those of other chains."""
     users: int = 0
     others: int = 0
-    """Who came and belongs to another chain: what a filter can't say, Graph sends too."""
+    """Users that came and belong to another chain, because a filter can't exclude all of them."""
     barren: int = 0
-    """Pages in a row without anyone new."""
+    """Pages in a row without a new user."""
 
     def page(self, users: int, others: int = 0, purged: int = 0) -> None:
         """Notes a page that is not the last one. Raises ExportError when the chain can't have an end.
@@ -112,7 +112,7 @@ def _decoder(kind: type[User]) -> msgspec.json.Decoder[Page]:
 
 
 def page_of(content: bytes, kind: type[User] = User) -> Page:
-    """A page, also one with odd users. Raises msgspec.DecodeError when it is none."""
+    """A page, also one with odd users. Raises msgspec.DecodeError when it is not one."""
     kind = as_spelled(kind, content)
     try:
         return _decoder(kind).decode(content)
@@ -127,7 +127,7 @@ def page_of(content: bytes, kind: type[User] = User) -> Page:
 
 
 async def chain(graph: Graph, query: Query, start: str = "") -> AsyncIterator[Page]:
-    """The pages of a query, one after the other. `start`: the nextLink to go on from.
+    """The pages of a query, one after the other. `start`: the nextLink to begin with.
 
     Raises ChainBroken when the pages read so far are void, GraphError when Graph refuses.
     """
@@ -149,11 +149,11 @@ async def chain(graph: Graph, query: Query, start: str = "") -> AsyncIterator[Pa
         page.link = link
         yield page
         link = page.next_link
-        del page  # Kept until the next one is there, it would cost each range that is read at the same time 2 MB.
+        del page  # Or each range that is being read would keep 2 MB until its next page comes.
 
 
 def url_of(graph: Graph, query: Query) -> str:
-    """The URL of a query's first page, with nothing encoded that need not be: advanced queries' URLs are limited."""
+    """The URL of a query's first page, with as little encoding as possible: URLs of advanced queries have a limit."""
     url = f"{graph.root}{query.path}?$top={query.top}&$select={','.join(query.select)}"
     if query.expand:
         url += f"&$expand={query.expand}"
@@ -163,7 +163,7 @@ def url_of(graph: Graph, query: Query) -> str:
 
 
 def check_link(graph: Graph, link: str) -> None:
-    """Refuses a link to anywhere but the root's scheme, host and port: the bearer token would be sent along."""
+    """Refuses a link with another scheme, host or port than the root's: the bearer token would be sent there."""
     where = _origin(link)
     if where is None or where != _origin(graph.root):
         shown = f"{where[0]}://{where[1]}:{where[2]}" if where else "what is no URL"
@@ -178,13 +178,13 @@ def _origin(url: str) -> tuple[str, str, int | None] | None:
         port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
     except ValueError:
         return None
-    # Libraries differ in what they do about the others.
+    # Libraries read other URLs differently.
     plain = "@" not in parts.netloc and all("!" <= each <= "~" for each in parts.netloc) and min(url) >= " "
     return (parts.scheme, parts.hostname, port) if parts.hostname and plain and len(url) <= MAX_LINK else None
 
 
 async def get(graph: Graph, url: str, decode: Callable[[bytes], Decoded], *, advanced: bool = False) -> Decoded:
-    """One page, asked for until it comes or the bounds are reached."""
+    """One page, asked for until it comes or the limits of the retries are reached."""
     configuration = _configuration(advanced)
     # The SDK's way to any URL; its answer is taken as it came.
     request = graph.client.users.with_url(url)
@@ -206,7 +206,7 @@ def _configuration(advanced: bool) -> "RequestConfiguration[Any]":
 
 
 def is_broken_token(problem: GraphError) -> bool:
-    """Whether the page token is no longer good: what the chain has read is void then."""
+    """Whether the page token has expired: then the pages read so far are void."""
     return problem.status in {400, 410} and (
         problem.code.lower() in _BROKEN_TOKEN or "page token" in problem.reason.lower()
     )

@@ -1,4 +1,4 @@
-"""Relations of users that the list could not bring: 15 users to a request, 20 requests to a `$batch`.
+"""Relations of users that do not come with the list: 15 users to a request, 20 requests to a `$batch`.
 
 `$filter=id in (...)` takes 15 values, and a request expands one relation.
 https://learn.microsoft.com/graph/filter-query-parameter, https://learn.microsoft.com/graph/query-parameters
@@ -18,11 +18,11 @@ EXPANDS = {
     "manager": "manager($select=id,displayName,userPrincipalName,mail)",
     "sponsors": "sponsors($select=id,displayName)",
 }
-"""What is asked of each."""
+"""The properties of each."""
 
 
 async def add(graph: Graph, relation: str, users: list[User]) -> list[tuple[User, GraphError]]:
-    """Fills in the relation of the users. Returns those of whom it can't be read, and why."""
+    """Fills in the relation of the users. Returns the users whose relation can't be read, and why."""
     failed: list[tuple[User, GraphError]] = []
     while users:
         groups = [users[at : at + IDS] for at in range(0, len(users), IDS)]
@@ -37,7 +37,7 @@ async def add(graph: Graph, relation: str, users: list[User]) -> list[tuple[User
             by_id = {each.id: getattr(each, relation) for each in page.value}
             for user in group:
                 setattr(user, relation, by_id.get(user.id))
-            # The server gives pages of any size: who is on a later one is asked for again.
+            # A page may have any size: users that would be on a later one are asked for again.
             pending += [user for user in group if page.next_link and user.id not in by_id]
         if len(pending) == len(users):
             reason = "Graph sent pages without any of the users that were asked for."

@@ -1,10 +1,10 @@
-"""Whose users an export is about: the tenant's, its deleted ones, the members of a group or of an administrative unit.
+"""The scope of an export: the tenant's users, its deleted ones, the members of a group or of an administrative unit.
 
 Rules of Graph that are kept here (learn.microsoft.com/graph/api: directory-deleteditems-list,
 group-list-transitivemembers, administrativeunit-list-members):
-- members are of several kinds, so a cast asks for users; the cast, and each filter, is an advanced query
-- a group may hide its members: without Member.Read.Hidden they are refused, or just not there
-- a Microsoft 365 group has no groups in it, and asking for some is refused
+- members are of several types, so a cast asks for users; the cast, and each filter, needs an advanced query
+- a group may hide its members: without Member.Read.Hidden Graph refuses them, or leaves them out
+- a Microsoft 365 group has no groups in it, and Graph refuses a query for them
 """
 
 import functools
@@ -23,7 +23,7 @@ READ_HIDDEN = "Member.Read.Hidden"
 
 
 class Scope(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
-    """At most one of these is set; none is the whole tenant."""
+    """At most one of these is set; without any it is the whole tenant."""
 
     deleted: bool = False
     group: str = ""
@@ -36,7 +36,7 @@ class Scope(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
 
     @property
     def path(self) -> str:
-        """The list of these users."""
+        """The path of the list of these users."""
         if self.deleted:
             return f"/directory/deletedItems{_CAST}"
         if self.group:
@@ -45,7 +45,7 @@ class Scope(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
 
     @property
     def _owner(self) -> str:
-        """The group or unit itself."""
+        """The path of the group or unit itself."""
         return f"/groups/{self.group}" if self.group else f"/directory/administrativeUnits/{self.administrative_unit}"
 
     @property
@@ -75,14 +75,14 @@ _SELECT = "$select=id,displayName,visibility"
 
 
 async def count(graph: Graph, scope: Scope, text: str) -> int | None:
-    """How many users the scope has that match the filter; None where Graph does not count. Raises GraphError."""
+    """How many users of the scope match the filter; None where Graph does not count. Raises GraphError."""
     query = Query(("id",), text, advanced=True, top=1, path=scope.path)
     page = await anext(pages.chain(graph, query))
     return page.count
 
 
 async def check(graph: Graph, scope: Scope) -> list[ExportError]:
-    """Whether the members can be seen. Returns problems by which some may be missing.
+    """Checks that the members can be seen. Returns problems because of which some may be missing.
 
     Raises ExportError when there is no such group or unit, when a permission is missing, or when members are hidden.
     """
@@ -99,7 +99,7 @@ async def check(graph: Graph, scope: Scope) -> list[ExportError]:
 
 
 def refused(scope: Scope, problem: GraphError) -> ExportError:
-    """What Graph's refusal of the group or unit, or of its members, means."""
+    """The error for a person, when Graph refuses the group or unit, or its members."""
     named = f"the {scope._kind} {scope.group or scope.administrative_unit}"
     if problem.status == 404:
         reason = f"This tenant has no {scope._kind} with the object id {scope.group or scope.administrative_unit}."
@@ -121,7 +121,7 @@ async def _owner(graph: Graph, scope: Scope) -> _Collection:
 
 
 async def _hidden_inside(graph: Graph, scope: Scope) -> list[ExportError]:
-    """Of groups in the group that hide their members, those of which Graph shows none."""
+    """An error for each group in the group that hides its members, if Graph shows none of them."""
     path = f"/groups/{scope.group}/transitiveMembers/microsoft.graph.group?{_SELECT}&$top=999&$count=true"
     try:
         inside = await lists.everything(graph, path, _Collection, advanced=True)

@@ -1,4 +1,4 @@
-"""The parts of a user that are objects of their own in Microsoft Graph, with what the columns need of them."""
+"""The parts of a user that are objects in Microsoft Graph, with the properties that the columns need."""
 
 import msgspec
 
@@ -29,7 +29,7 @@ class EmployeeOrgData(msgspec.Struct, rename="camel", gc=False):
 
 
 class PasswordProfile(msgspec.Struct, rename="camel", gc=False):
-    """The flags alone: Graph never sends a password, and it is not decoded."""
+    """Only the flags: Graph never sends a password, and it would not be decoded."""
 
     force_change_password_next_sign_in: bool | None = None
     force_change_password_next_sign_in_with_mfa: bool | None = None
@@ -49,7 +49,7 @@ class AssignedLicense(msgspec.Struct, rename="camel", gc=False):
 
 
 class LicenseAssignmentState(msgspec.Struct, rename="camel", gc=False):
-    """How a user has got a product: `assigned_by_group` is None for a direct assignment."""
+    """How a user got a product. `assigned_by_group`: None for a direct assignment."""
 
     sku_id: str | None = None
     assigned_by_group: str | None = None
@@ -58,7 +58,7 @@ class LicenseAssignmentState(msgspec.Struct, rename="camel", gc=False):
 
 
 class DirectoryObject(msgspec.Struct, rename="camel", gc=False):
-    """A user, a group or an orgContact to which a user is related; of an orgContact only the id comes."""
+    """A user, group or orgContact that a user is related to. An orgContact has only its id."""
 
     id: str | None = None
     display_name: str | None = None
@@ -87,7 +87,7 @@ class ExtensionAttributes(msgspec.Struct, rename="camel", gc=False):
 
 
 class AuthenticationMethods(msgspec.Struct, gc=False):
-    """What a user has registered to prove who they are; read user by user."""
+    """What a user has registered for authentication; read user by user."""
 
     phone: str | None = None
     alternative_phone: str | None = None
@@ -95,7 +95,7 @@ class AuthenticationMethods(msgspec.Struct, gc=False):
 
 
 class Registration(msgspec.Struct, rename="camel", gc=False, frozen=True):
-    """What the tenant's registration report says of a user."""
+    """What the tenant's registration report says about a user."""
 
     is_mfa_registered: bool | None = None
     is_mfa_capable: bool | None = None

@@ -1,6 +1,6 @@
 """A user as Microsoft Graph sends it, with the properties that the columns need and no others.
 
-Decoded by msgspec straight from the response's bytes. A property that was not selected, or is null, is None.
+msgspec decodes it from the response's bytes. A property that was not selected, or is null, is None.
 """
 
 import re
@@ -28,11 +28,11 @@ from shared.graph.user_parts import (
 )
 
 LONGEST_NAME = 400
-"""Characters. A userPrincipalName has 113 at most (learn.microsoft.com: user resource), with room for what may come."""
+"""Characters. A userPrincipalName has at most 113 (learn.microsoft.com: user resource); this leaves room."""
 
 
 class User(msgspec.Struct, rename="camel", gc=False):
-    """One user. Fields whose name on the wire begins with @ are filled in later and never come with the list."""
+    """One user. Fields whose name on the wire begins with @ do not come with the list; they are filled in later."""
 
     id: Annotated[str, msgspec.Meta(min_length=1)]
     created_date_time: str | None = None
@@ -102,7 +102,7 @@ class User(msgspec.Struct, rename="camel", gc=False):
     registration: Registration | None = msgspec.field(name="@registration", default=None)
     roles: tuple[str, ...] = msgspec.field(name="@roles", default=())
     odd: tuple[str, ...] = msgspec.field(name="@odd", default=())
-    """The properties that came in another form than documented, and were read as far as they can be."""
+    """The properties that came in another form than documented, and were read as far as possible."""
 
 
 KNOWN = frozenset(field.encode_name for field in msgspec.structs.fields(User))
@@ -114,7 +114,7 @@ _EXTENSION = re.compile(rb'"(extension_[0-9a-f]{32}_\w+)"\s*:', re.IGNORECASE)
 
 @lru_cache(maxsize=16)
 def kind_with(names: tuple[str, ...], spelled: tuple[str, ...] = ()) -> type[User]:
-    """A user who also has these properties, which only a tenant knows: directory extensions, of any JSON type.
+    """The type of a user with these properties of a tenant too: directory extensions, of any JSON type.
 
     `spelled`: the same names as Graph writes them.
     """
@@ -126,9 +126,9 @@ def kind_with(names: tuple[str, ...], spelled: tuple[str, ...] = ()) -> type[Use
 
 
 def as_spelled(kind: type[User], content: bytes) -> type[User]:
-    """The kind with the names of extensions as this answer has them.
+    """The type, with the names of extensions as this answer spells them.
 
-    Graph takes names in any case and answers in its own: under the caller's spelling all values would be missing.
+    Graph takes names in any case and answers with its own spelling. With the caller's, all values would be missing.
     """
     if kind is User:
         return kind
@@ -138,12 +138,12 @@ def as_spelled(kind: type[User], content: bytes) -> type[User]:
 
 
 def kind_of(select: Iterable[str]) -> type[User]:
-    """The kind of users that come with these properties selected."""
+    """The type of users with these properties selected."""
     return kind_with(tuple(name for name in select if name not in KNOWN))
 
 
 def user_of(body: bytes, kind: type[User] = User) -> User:
-    """A user, also one with odd properties. Raises msgspec.DecodeError when it is none."""
+    """A user, also one with odd properties. Raises msgspec.DecodeError when it is not one."""
     kind = as_spelled(kind, body)
     try:
         return msgspec.json.decode(body, type=kind)
@@ -152,7 +152,7 @@ def user_of(body: bytes, kind: type[User] = User) -> User:
 
 
 def odd_user(value: object, kind: type[User] = User) -> User:
-    """A user, from what `odd.parse` gave. Raises msgspec.ValidationError when it is none."""
+    """A user, from a value of `odd.parse`. Raises msgspec.ValidationError when it is not one."""
     user, names = odd.convert(value, kind)
     user.odd = names
     return user
@@ -166,8 +166,8 @@ _BESIDES = tuple(
 
 
 def is_purged(user: User) -> bool:
-    """True for the object of a purged user: it has `id` and `signInActivity`, and nothing else.
+    """Whether this is the object of a purged user: it has `id` and `signInActivity`, and nothing else.
 
-    Lists with signInActivity bring such objects. A user always has a userPrincipalName, which must have been selected.
+    Lists with signInActivity bring such objects. Any other user has a userPrincipalName, which must be selected.
     """
     return all(getattr(user, name) in (None, [], ()) for name in _BESIDES)

@@ -1,7 +1,7 @@
 """The transport below msgraph-sdk: aiohttp, which takes a third of the CPU of httpx's own for a page of 700 KB.
 
-A package for this exists (httpx-aiohttp), but it writes each URL anew, and a nextLink must go out as it came. It would
-also decompress whatever comes: 600 KB of gzip can be 600 MB of text. Here the text is bounded while it is made.
+A package for this exists (httpx-aiohttp), but it changes the URL, and a nextLink must be sent as it came. It also
+decompresses without a limit: 600 KB of gzip can become 600 MB of text. Here the text is limited.
 """
 
 import asyncio
@@ -15,17 +15,17 @@ from yarl import URL
 from shared.errors import GraphError
 
 MOST = 64 * 1024 * 1024
-"""Bytes of an answer, as sent and as text. A page of 999 users has 1.5 MB."""
+"""The most bytes of an answer, compressed or not. A page of 999 users has 1.5 MB."""
 LARGE = 4 * 1024 * 1024
-"""Bytes from which on answers are read one at a time: many at once, each below MOST, would be too much together."""
+"""Bytes. Larger answers are read one at a time: several at once, each below MOST, would need too much memory."""
 ACCEPT = {"Accept-Encoding": "gzip"}
-"""Nothing else is unpacked here. What a gateway sends in another encoding is no JSON then."""
+"""The only encoding that is unpacked here. An answer in another one is not JSON."""
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
-    """Carries a request, and reads the whole answer.
+    """Sends a request and reads the whole answer, without redirects, cookies and proxies.
 
-    No redirects, cookies, proxies. Raises aiohttp.ClientError and TimeoutError, and GraphError for what is too large.
+    Raises aiohttp.ClientError and TimeoutError, and GraphError when the answer is too large.
     """
 
     def __init__(self, timeout: aiohttp.ClientTimeout) -> None:
@@ -44,7 +44,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             return await _read(answer, self._large)
 
     def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:  # Not before: it belongs to the event loop that runs.
+        if self._session is None:  # Not earlier: a session belongs to the running event loop.
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0),
                 timeout=self._timeout,
@@ -73,7 +73,7 @@ async def _read(answer: aiohttp.ClientResponse, large: asyncio.Lock) -> httpx.Re
     del chunks
     headers = answer.raw_headers
     if content and answer.headers.get("Content-Encoding", "").lower() in {"gzip", "x-gzip"}:
-        # Without it, or httpx unpacks again.
+        # Without this header, because httpx would unpack again.
         headers = tuple(each for each in headers if each[0].lower() != b"content-encoding")
         content = _unpacked(answer, content)
     return httpx.Response(answer.status, headers=headers, content=content)

@@ -1,6 +1,6 @@
 """What each error and warning means, and what to do: data that the page, the API and docs/codes.md share.
 
-It lies in the page's texts, once a language; the API sends the English one, as its reasons are English too.
+It is in the page's texts, in each language. The API sends the English one, because its reasons are English too.
 """
 
 import json

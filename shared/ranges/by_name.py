@@ -1,4 +1,4 @@
-"""Splitting by the beginnings of the userPrincipalName, where time can no longer split."""
+"""Splits ranges by the beginning of the userPrincipalName, where time can no longer split them."""
 
 from dataclasses import dataclass, field, replace
 
@@ -6,19 +6,19 @@ from shared.ranges.counting import MAX_LEVELS, PROBES, Splitting, ask, count_of
 from shared.ranges.ranges import Range
 
 LETTERS = "asmjcedrlbtknphgiofvwyzuqx0123456789.-_'!#^~@"
-"""What a userPrincipalName is made of, ignoring case (learn.microsoft.com: user resource); the frequent ones first."""
+"""The characters of userPrincipalNames, ignoring case (learn.microsoft.com: user resource); the frequent ones first."""
 LETTERS_AFTER = "aeionrlshmtducgkybpvfjwzxq.0123456789-_'!#^~@"
-"""The same, first what follows most often inside a name."""
+"""The same; first those that most often come later in a name."""
 DIGITS_FIRST = "0123456789@.-_" + LETTERS_AFTER[:26] + "'!#^~"
-"""The same, after a digit: names made by a script are numbered."""
+"""The same, for after a digit: scripts make names with numbers."""
 MAX_OR = 12
-"""Beginnings in one range: Graph takes 15 clauses with `or`, and the caller's filter may have some as well."""
+"""Beginnings in one range: Graph takes 15 clauses with `or`, and the caller's filter may have some too."""
 MAX_DEPTH = 60
 
 
 @dataclass(slots=True)
 class _Beginning:
-    """A crowded beginning of userPrincipalNames, and how many users its continuations have as far as counted."""
+    """A crowded beginning of userPrincipalNames, and the counts of its continuations so far."""
 
     text: str
     count: int
@@ -34,7 +34,7 @@ class _Beginning:
         return [self.text + letter for letter in letters if self.text + letter not in self.counts][:PROBES]
 
     def own(self, size: int) -> list[str]:
-        """The continuations that get ranges of their own, the largest first: all but what fits beside the rest."""
+        """The continuations that get ranges of their own, the largest first; the small ones stay with the uncounted."""
         smallest_first, rest = sorted(self.counts, key=self.counts.__getitem__), max(self.uncounted, 0)
         while smallest_first and rest + self.counts[smallest_first[0]] <= size:
             rest += self.counts[smallest_first.pop(0)]
@@ -47,7 +47,7 @@ def first_letters(base: Range) -> list[Range]:
 
 
 def forms(base: Range) -> list[Range]:
-    """Questions that tell whether Graph takes what ranges by name will ask: each kind, as long as it can become."""
+    """Questions that show whether Graph takes the filters of ranges by name: one of each kind, as long as possible."""
     first = LETTERS[0]
     return [
         replace(base, prefixes=tuple(LETTERS[:MAX_OR])),
@@ -57,24 +57,24 @@ def forms(base: Range) -> list[Range]:
 
 
 def split_by_name(base: Range, size: int, known: dict[str, int] | None = None) -> Splitting:
-    """A range split by the beginning of the userPrincipalName; None where it is not crowded, or Graph refuses that.
+    """Splits a range by the beginning of the userPrincipalName. None when it is not crowded, or Graph refuses that.
 
-    `known`: how many users each first letter has, where that and the forms of filters were asked already.
+    `known`: the counts of the first letters, if they and the forms of filters were already asked for.
     """
     if count_of(base) <= size:
         return None
     beginnings = [_Beginning("", count_of(base), dict(known or {}))]
     for _ in range(MAX_LEVELS):
         if any(sum(each.counts.values()) > 2 * each.count + size for each in beginnings):
-            return None  # Graph ignores the filter: asking on would never end.
+            return None  # Graph ignores the filter, so more questions would never end.
         open_ = [each for each in beginnings if each.uncounted > size and each.unasked()]
         if not open_:
             counts = {text: count for each in beginnings for text, count in each.counts.items()}
-            begun = {each.text for each in beginnings}
+            deepened = {each.text for each in beginnings}
             deeper = [
                 _Beginning(text, count)
                 for text, count in counts.items()
-                if count > size and text not in begun and len(text) < MAX_DEPTH
+                if count > size and text not in deepened and len(text) < MAX_DEPTH
             ]
             if not deeper:
                 break
@@ -99,7 +99,7 @@ def split_by_name(base: Range, size: int, known: dict[str, int] | None = None) -
     ]
     own = [(text, each.counts[text]) for each in beginnings for text in owns[each.text] if text not in split]
     ranges = [*_packed(base, own, size), *leftovers]
-    # Counted only to see whether Graph takes these filters at all.
+    # Counting shows whether Graph takes these filters at all.
     return ranges if known is not None else (yield from ask(ranges))
 
 

@@ -1,6 +1,6 @@
-"""Asking: what the planners want to know of Graph, and what they make of the answers. No IO here.
+"""The planners' questions to Graph, and what they do with the answers. No IO here.
 
-`plan` sends each list of questions at once, the counts 20 to a `$batch`, so one yield is one round trip (a level).
+`plan` sends each list of questions at once, counts 20 to a `$batch`, so one yield is one round trip (a level).
 """
 
 import itertools
@@ -21,9 +21,9 @@ class Sample:
 
 
 Question = Range | Sample
-"""Of a range: how many users it has."""
+"""A Range asks how many users it has."""
 Answers = list[int | Times | None]
-"""In the order of the questions; None where Graph refused that, and where a sample says nothing."""
+"""In the order of the questions; None where Graph has refused, and for a sample that can't be used."""
 Splitting = Generator[Sequence[Question], Answers, list[Range] | None]
 """Yields questions, is sent answers, returns the ranges, or None when Graph refused a question that is needed."""
 Planning = Generator[Sequence[Question], Answers, tuple[int | None, list[Range] | None]]
@@ -35,29 +35,29 @@ MAX_LEVELS = 60
 
 
 def together(*splittings: Splitting) -> Generator[Sequence[Question], Answers, list[list[Range] | None]]:
-    """What each returns, in their order. What they want counted goes into the same round trips."""
+    """The results of all, in their order. They share their round trips."""
     splits: list[list[Range] | None] = [None] * len(splittings)
     answers: dict[int, Answers | None] = dict.fromkeys(range(len(splittings)))
     while True:
-        asked: dict[int, Sequence[Question]] = {}
+        questions: dict[int, Sequence[Question]] = {}
         for at, answer in answers.items():
             try:
-                asked[at] = next(splittings[at]) if answer is None else splittings[at].send(answer)
+                questions[at] = next(splittings[at]) if answer is None else splittings[at].send(answer)
             except StopIteration as end:
                 splits[at] = end.value
-        if not asked:
+        if not questions:
             return splits
-        counts = iter((yield list(itertools.chain.from_iterable(asked.values()))))
-        answers = {at: list(itertools.islice(counts, len(ranges))) for at, ranges in asked.items()}
+        counts = iter((yield list(itertools.chain.from_iterable(questions.values()))))
+        answers = {at: list(itertools.islice(counts, len(ranges))) for at, ranges in questions.items()}
 
 
 def ask(ranges: list[Range]) -> Splitting:
-    """The same ranges with what Graph counts in them now, or None when it refuses one of the questions."""
+    """The same ranges with Graph's counts, or None when it refuses one of the questions."""
     return with_counts(ranges, (yield closed(ranges)))
 
 
 def closed(ranges: list[Range]) -> list[Range]:
-    """What to ask: a range keeps [low, high) and asks [low, high], so of whole seconds the last one is left out."""
+    """The ranges for counting. A range keeps [low, high) and asks for [low, high], so the last second is left out."""
     return [range_ if range_.high is None else replace(range_, high=range_.high - 1) for range_ in ranges]
 
 

@@ -1,6 +1,6 @@
-"""Keys: 16 bytes for each user's object id, because a range remembers whom it has read.
+"""Keys: 16 bytes for a user's object id. With them a range remembers the users that it has read.
 
-Graph sometimes sends a user on two pages, and a chain that can't be split may remember millions.
+Graph sometimes sends a user on two pages, and a chain that can't be split may have to remember millions.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ SIZE = 16
 
 
 def key_of(user_id: str) -> bytes:
-    """The id's own 16 bytes; a digest where it is no GUID."""
+    """The 16 bytes of a GUID; a digest of any other id."""
     try:
         key = bytes.fromhex(user_id.replace("-", ""))
     except ValueError:
@@ -19,12 +19,12 @@ def key_of(user_id: str) -> bytes:
 
 
 def split(packed: bytes) -> Iterator[bytes]:
-    """The keys that lie in one row of bytes."""
+    """The keys in joined bytes."""
     return (packed[at : at + SIZE] for at in range(0, len(packed), SIZE))
 
 
 def fresh(seen: set[bytes], key: bytes) -> bool:
-    """Remembers a key; False when it was there already."""
+    """Remembers a key. False when it was already known."""
     before = len(seen)
     seen.add(key)
     return len(seen) > before

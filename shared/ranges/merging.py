@@ -1,4 +1,4 @@
-"""Neighbouring slices of time to ranges that are about equally large."""
+"""Merges neighbouring slices of time into ranges that are about equally large."""
 
 import bisect
 import functools
@@ -15,24 +15,24 @@ _LAST_SECOND = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
 
 
 def merge(slices: list[Range], size: int) -> list[Range]:
-    """Neighbours in one, so that the ranges are about equally large; a second with more than `size` stays alone."""
+    """Merges neighbours into ranges that are about equally large. A second with more than `size` users stays alone."""
     merged = [functools.reduce(_joined, group) for group in groups(slices, size)]
     if len(merged) == 1:
-        # One range for all time has no border, and would ask for the users without createdDateTime as well.
+        # One range for all time would have no filter, so it would also bring users without createdDateTime.
         middle = len(slices) // 2
         merged = [functools.reduce(_joined, slices[:middle]), functools.reduce(_joined, slices[middle:])]
     for at, (below, range_) in enumerate(itertools.pairwise(merged)):
         if is_burst(range_, size) and seconds_of(below) > 2 and range_.low is not None:
-            # Its neighbour below asks up to and including the border. One second lower, it does not read the whole
-            # burst only to drop it.
+            # The range below asks for users up to and including its border, so it would read the whole burst and drop
+            # it. One second lower, it does not.
             merged[at : at + 2] = [replace(below, high=range_.low - 1), replace(range_, low=range_.low - 1)]
     return merged
 
 
 def groups(slices: list[Range], size: int) -> list[list[Range]]:
-    """Neighbours that become one range: as many ranges as their users fill, the largest as small as it can be then."""
+    """Neighbours that become one range. As few ranges as possible, and the largest is as small as possible."""
     counts = [count_of(range_) for range_ in slices if not is_burst(range_, size)]
-    # From some ranges on rather one less, each a little larger: one more would be read when all others have ended.
+    # With many ranges, rather one less: one more would be read alone, when all others have ended.
     places = math.ceil(sum(counts) / size) if sum(counts) < 8 * size else sum(counts) // size
     bursts = len(slices) - len(counts)
 
@@ -44,7 +44,7 @@ def groups(slices: list[Range], size: int) -> list[list[Range]]:
 
 
 def _filled(slices: list[Range], most: int, size: int) -> list[list[Range]]:
-    """Neighbours with at most so many users together; bursts alone."""
+    """Groups of neighbours with at most so many users together; each burst alone."""
     groups: list[list[Range]] = []
     room = -1
     for range_ in slices:
@@ -66,7 +66,7 @@ def _joined(below: Range, above: Range) -> Range:
 
 
 def is_burst(range_: Range, size: int) -> bool:
-    """More users than a range should have, and nothing left to cut but their names."""
+    """More users in one second than a range should have: only their names can split them."""
     return seconds_of(range_) == 1 and count_of(range_) > size
 
 

@@ -3,13 +3,13 @@
 Why createdDateTime: it is set once and never changes, and `ge`/`le` on it work in a default query. So a user is in
 the same range throughout the export, whatever else happens to it.
 
-Closed question, half-open keep: a range asks for [low, high] and keeps [low, high), judged by the createdDateTime
-that came with the user. So a border belongs to exactly one range, whether Graph stores fractions of a second or not,
-and a row outside of what was asked shows that Graph ignored the filter.
+A range asks for [low, high] and keeps [low, high), by the createdDateTime of each user. So a border belongs to exactly
+one range, whether Graph stores fractions of a second or not. A user outside of what was asked for shows that Graph has
+ignored the filter.
 
 Users without createdDateTime (created or synced before June 2018), and seconds in which very many were created, are
-split by the beginning of the userPrincipalName, with a range for whatever is left over. So are all users in clouds that
-do not have createdDateTime.
+split by the beginning of the userPrincipalName, with a range for all that remain. So are all users in clouds without
+createdDateTime.
 """
 
 import string
@@ -40,9 +40,9 @@ class Range:
     prefixes: tuple[str, ...] = ()
     """Small letters: the userPrincipalName begins with one of these; empty: with anything."""
     except_prefixes: tuple[str, ...] = ()
-    """... and with none of these, which have ranges of their own."""
+    """It begins with none of these, which have ranges of their own."""
     expected: int | None = None
-    """How many users Graph counted here: sizes the work, and is never taken as truth."""
+    """How many users Graph has counted here: only for the size of the work, because it may be wrong."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON, for the plan's blob."""
@@ -50,7 +50,7 @@ class Range:
 
 
 def from_dict(fields: dict[str, Any]) -> Range:
-    """What `as_dict` gave, after a way through JSON."""
+    """The range of a value of `as_dict`."""
     return msgspec.convert(fields, Range)
 
 
@@ -95,8 +95,8 @@ def keeps(range_: Range, user: User) -> bool:
     if not range_.prefixes and not range_.except_prefixes:
         return kept
     name = user.user_principal_name or ""
-    # Graph alone knows how it takes a letter like the Turkish \u0130: as an "i" or not. Whom it sends to a beginning
-    # belongs there; from the others only what surely has a range of its own is left out.
+    # Only Graph knows whether a letter like the Turkish \u0130 counts as an "i". So a user that Graph sends for a
+    # beginning belongs there. From other ranges only those are left out that surely have a range of their own.
     small = name.translate(_SMALL_LETTERS)
     if range_.prefixes and not small.startswith(range_.prefixes) and not name.lower().startswith(range_.prefixes):
         raise ChainBroken(

@@ -1,11 +1,12 @@
 """Sampling: when the users of a crowded slice were created, from the creation times of some of them. No IO here.
 
-Counting finds a script's few minutes within half a month by a round trip for each digit of the time. The creation times
-of some hundred users show them at once, whatever they look like, and are asked for beside the first of these counts.
+A script may have created all users of half a month within a few minutes. Counting needs a round trip for each digit of
+that time. The creation times of some hundred users show it at once; they are asked for at the same time as the first
+counts.
 
-Whose times: all with a few letters as the first of their userPrincipalName, each letter's on a page of its own. A
-page with a link to more says nothing, as Graph may have sent the oldest first; but for one of the whole slice which
-comes in no order of time. Names say nothing where all begin alike: then counting goes on as before.
+The sample: the users whose userPrincipalName begins with certain letters, a page for each letter. A page with a link to
+more can't be used, because Graph may have sent the oldest users first; only if the times on it have no order, it can.
+Where all names begin alike there is no sample, and only counting is left.
 """
 
 import itertools
@@ -17,29 +18,29 @@ from shared.ranges.counting import Sample, Times, closed, count_of
 from shared.ranges.ranges import Range
 
 LETTERS = ("", *"bfhkvwz")
-"""No letter, and some that few names begin with: of a few thousand users each is good for some dozens, or hundreds."""
+"""No letter, and some rare ones: of a few thousand users, some dozens or hundreds have a name that begins with one."""
 MOST_USERS = 60_000
 MOST_SLICES = 3
 ENOUGH = 12
-"""Times for each piece: the ranges that are made of six are then about as even as counted ones."""
+"""So many times for each piece. Then ranges of six pieces are about as even as counted ones."""
 
 
 def samples_of(crowded: list[Range]) -> list[Sample]:
-    """What to ask of crowded slices: of a few, and not of those where no letter's users fit on a page."""
-    asked = closed([range_ for range_ in crowded if count_of(range_) <= MOST_USERS][:MOST_SLICES])
-    return [Sample(replace(range_, prefixes=(letter,) if letter else ())) for range_ in asked for letter in LETTERS]
+    """The samples of a few crowded slices, without those that are too large for a page."""
+    ranges = closed([range_ for range_ in crowded if count_of(range_) <= MOST_USERS][:MOST_SLICES])
+    return [Sample(replace(range_, prefixes=(letter,) if letter else ())) for range_ in ranges for letter in LETTERS]
 
 
 def usable(times: Times, *, whole: bool) -> Times | None:
-    """What a page says. `whole`: it has no link to more."""
+    """The times of a page if they can be used, else None. `whole`: the page has no link to more."""
     ordered = sorted(times)
     return times if whole or times not in (ordered, ordered[::-1]) else None
 
 
 def cut(range_: Range, times: Sequence[int], grain: int) -> list[Range]:
-    """The range in pieces of about `grain` users by the sample; as it is where that has too few of its users.
+    """Cuts the range into pieces of about `grain` users by the sample, if the sample is large enough.
 
-    A second that alone has more becomes a piece by itself.
+    A second that has more users becomes a piece by itself.
     """
     low, high = range_.low, range_.high
     inside = [each for each in times if (low is None or low <= each) and (high is None or each < high)]

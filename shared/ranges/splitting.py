@@ -1,17 +1,18 @@
-"""Finding even ranges: a generator that yields what it wants counted, is sent the counts, and returns the ranges.
+"""Splits an export into even ranges: a generator that yields questions, is sent their counts, and returns the ranges.
 
 No IO here: `plan` sends each list of questions at once, counts 20 to a `$batch`, so one yield is one round trip (a
-level). The counts only size the ranges; whatever they say, even nonsense, the ranges cover everything:
-the first is open below, the last open above, neighbours share their border, and users without createdDateTime have
-ranges of their own.
+level). The counts only decide how large ranges are. Whatever they are, the ranges cover everything: the first has no
+lower border, the last no upper one, neighbours share their border, and users without createdDateTime have ranges of
+their own.
 
-1. Cut time into slices and count each; cut again what is crowded, level by level, until each slice holds at most
-   `size` users or is one second wide, and they can be merged into ranges that are about equally large.
+1. Cut time into slices and count each. Cut crowded slices again, level by level, until each has at most `size` users or
+   is one second long, and they can be merged into ranges that are about equally large.
 2. Split what is still crowded (one second, or the users without createdDateTime) by the first characters of the
-   userPrincipalName, deeper where a beginning is crowded. What has no range of its own stays in one that excludes
-   the others, so that a name of unforeseen characters is somewhere too.
+   userPrincipalName, and by more characters where a beginning is crowded. All other users are in one range that
+   excludes these beginnings, so that names with unexpected characters are in a range too.
 
-The first round trip asks for all that most tenants need. An evenly grown tenant of 200,000 users needs no other.
+The first round trip has all questions that most tenants need. A tenant of 200,000 users that has grown evenly needs no
+other.
 """
 
 import heapq
@@ -29,20 +30,20 @@ from shared.ranges.ranges import Range
 from shared.ranges.sampling import cut, samples_of
 
 GRAINS = 6
-"""Slices that fill a range, where it pays to cut again: with finer ones counting would cost more."""
+"""Slices in a range, where it is worth cutting again: with smaller ones counting would cost more."""
 WORTH_A_LEVEL = 2 * 999
-"""Users that the largest range may have too many: a level costs a round trip, and so does each page of these."""
+"""So many users more than `size` may be in the largest range: a level costs a round trip, as each page does."""
 LEVELS_FOR_GRAINS = 4
 WAVE = 8 * PROBES
-"""Questions about the crowded slices of the first level."""
+"""At least so many questions about the crowded slices of the first level."""
 
 _DAY = 86_400
 
 
 def split(size_of: Callable[[int], int], now: int, names_above: int = 0) -> Planning:
-    """How many users Graph counted in all, and ranges of about `size_of(total)` users. `now`: seconds since 1970.
+    """Graph's count of all users, and ranges of about `size_of(total)` users. `now`: seconds since 1970.
 
-    `names_above`: fewer users than that are not split by name, even where that makes their range the largest.
+    `names_above`: fewer users are not split by name, even when their range is the largest then.
     """
     null, slices = Range(kind="null"), _first_slices(now)
     letters, forms = first_letters(null), forms_by_name(null)
@@ -60,7 +61,7 @@ def split(size_of: Callable[[int], int], now: int, names_above: int = 0) -> Plan
 
 
 def split_by_name_only(size_of: Callable[[int], int]) -> Planning:
-    """The same where users have no createdDateTime: by their userPrincipalName alone."""
+    """The same where users have no createdDateTime: only by their userPrincipalName."""
     everyone = Range(kind="all")
     letters, forms = first_letters(everyone), forms_by_name(everyone)
     total, *counts = yield [everyone, *letters, *forms]
@@ -77,7 +78,7 @@ def split_by_name_only(size_of: Callable[[int], int]) -> Planning:
 
 
 def leave_whole(size_of: Callable[[int], int]) -> Planning:
-    """The same where Graph takes no filter of ours beside the caller's: one range, or None where that is large."""
+    """The same where Graph combines no other filter with the caller's: one range, or None where that is large."""
     (total,) = yield [Range(kind="all")]
     if not isinstance(total, int):
         return None, None
@@ -89,7 +90,7 @@ def leave_whole(size_of: Callable[[int], int]) -> Planning:
 def _split(
     counted: list[Range] | None, known: dict[str, int] | None, total: int, size: int, names_above: int
 ) -> Splitting:
-    """The ranges, from the counts of those without createdDateTime, of the first slices, and of the first letters."""
+    """The ranges. `counted`: the users without createdDateTime, then the first slices. `known`: by first letter."""
     if not counted or _too_many(counted, total, size):
         return None
     null = counted[0]
@@ -99,20 +100,20 @@ def _split(
     if not slices:
         return None
     ranges = merge(slices, size)
-    # Time can no longer split them. Two seconds are a burst with its lowered border.
+    # Time can no longer split these. A burst with its lowered border has two seconds.
     bursts = [range_ for range_ in ranges if seconds_of(range_) <= 2 and count_of(range_) > names_above]
     names = dict(zip(bursts, (yield from together(*(split_by_name(range_, size) for range_ in bursts))), strict=True))
     return [*(piece for range_ in ranges for piece in names.get(range_) or [range_]), *(by_name or [null])]
 
 
 def _nothing() -> Splitting:
-    """Where Graph refuses filters by name, or they are not worth it."""
+    """In place of splitting by name, where Graph refuses that or it is not worth it."""
     yield from ()
     return None
 
 
 def _first_slices(now: int) -> list[Range]:
-    """All time in slices, finer where most users of today were created."""
+    """All time in slices, shorter ones where most users of today were created."""
     year = datetime.fromtimestamp(now, UTC).year
     months = [(each, month, 1) for each in range(year - 14, year - 7) for month in (1, 4, 7, 10)]
     months += [(each, month, 1) for each in range(year - 7, year - 3) for month in range(1, 13)]
@@ -122,7 +123,7 @@ def _first_slices(now: int) -> list[Range]:
 
 
 def _finer(slices: list[Range], size: int) -> Splitting:
-    """The same time in slices that can be merged evenly; none has more than `size` users, or it is one second wide."""
+    """The same time in slices that can be merged evenly. Each has at most `size` users, or is one second long."""
     for level in range(MAX_LEVELS):
         coarse = dict.fromkeys(
             range_ for range_ in slices if count_of(range_) > max(size // GRAINS, 1) and seconds_of(range_) > 1
@@ -131,12 +132,12 @@ def _finer(slices: list[Range], size: int) -> Splitting:
         uneven = level < LEVELS_FOR_GRAINS and largest(groups(slices, size), size) > size + WORTH_A_LEVEL
         if not crowded and not (coarse and uneven):
             break
-        # Once, and finely: a sample tells all or nothing, and a level costs more than some batches beside others.
+        # Only once, and into many pieces: another level would cost more than some more batches in this one.
         far = [range_ for range_ in coarse if level == 0 and count_of(range_) > size + size // GRAINS]
         shares = [
             max(_pieces(range_, size), WAVE / len(far)) if range_ in far else _pieces(range_, size) for range_ in coarse
         ]
-        # At least as fine as one $batch allows: it costs a single round trip however full it is.
+        # As many pieces as one $batch can count: it costs one round trip, however full it is.
         finer = max(1.0, PROBES / sum(shares))
         pieces = [piece for range_, many in zip(coarse, shares, strict=True) for piece in _cut(range_, many * finer)]
         samples = samples_of(far)
@@ -154,18 +155,18 @@ def _finer(slices: list[Range], size: int) -> Splitting:
 
 
 def _pieces(range_: Range, size: int) -> float:
-    """In how many pieces a crowded slice is cut: few while it is far too large, as then its users are often in one."""
+    """Into how many pieces a crowded slice is cut: few while it is far too large, because one often has all users."""
     ranges = count_of(range_) / size
     return min(2 * ranges, PROBES) if ranges > 4 else 1.25 * GRAINS * ranges
 
 
 def _too_many(pieces: list[Range], whole: int, size: int) -> bool:
-    """Pieces that hold far more than the whole show that Graph ignores the filter; cutting on would never end."""
+    """Whether pieces have far more users than the whole: then Graph ignores the filter, and cutting would never end."""
     return sum(map(count_of, pieces)) > 2 * whole + size
 
 
 def _cut(range_: Range, pieces: float) -> list[Range]:
-    """A slice of time in about so many pieces, equally long, that share their borders."""
+    """A slice of time in about so many equally long pieces that share their borders."""
     low, seconds = FIRST_SECOND if range_.low is None else range_.low, seconds_of(range_)
     pieces = min(math.ceil(pieces), seconds)
     return _between(range_, sorted({low + seconds * at // pieces for at in range(1, pieces)} - {low}))
@@ -177,10 +178,10 @@ def _between(range_: Range, cuts: list[int]) -> list[Range]:
 
 
 def share(ranges: list[Range], lanes: int) -> list[list[int]]:
-    """The numbers of the ranges, shared out to at most so many lanes that take about equally long."""
+    """For each of at most so many lanes the numbers of its ranges; all lanes take about equally long."""
     heap = [(0, lane) for lane in range(min(lanes, len(ranges)))]
     numbers = [list[int]() for _ in heap]
-    # The longest first, each to the lane that has the least: so none begins a long one when the others end.
+    # The longest first, each to the lane with the fewest users. So no lane begins a long range when the others end.
     for number in sorted(range(len(ranges)), key=lambda number: -count_of(ranges[number])):
         users, lane = heapq.heappop(heap)
         numbers[lane].append(number)

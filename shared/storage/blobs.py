@@ -12,22 +12,22 @@ if TYPE_CHECKING:
     from azure.storage.blob import BlobProperties
 
 ERASED = {"erased": "true"}
-"""Metadata of a blob that is just being erased."""
+"""Metadata of a blob while it is being erased."""
 
 
 async def write(storage: Storage, name: str, data: bytes, summary: Any = None) -> None:
-    """A small blob, replacing what was there. `summary` is JSON that a listing brings along."""
+    """Writes a small blob, or replaces it. `summary`: JSON that a listing returns with the name."""
     await _upload(storage, name, data, summary, overwrite=True)
 
 
 async def write_once(storage: Storage, name: str, data: bytes, summary: Any = None) -> bool:
-    """A small blob, unless there is one: then False, and nothing is changed."""
+    """Writes a small blob. False, and nothing is changed, when it exists already."""
     from azure.core.exceptions import ResourceExistsError
 
     try:
         await _upload(storage, name, data, summary, overwrite=False)
     except ResourceExistsError as problem:
-        # So the SDK calls every 409: a container that is being deleted, say.
+        # The SDK raises this for every 409, also for a container that is being deleted.
         if problem.error_code != "BlobAlreadyExists":  # type: ignore[attr-defined]  # set by the SDK
             raise
         return False
@@ -75,7 +75,7 @@ async def exists(storage: Storage, name: str) -> bool:
 
 
 async def delete(storage: Storage, name: str) -> None:
-    """Removes a blob; none there is fine."""
+    """Removes a blob, if it exists."""
     from azure.core.exceptions import ResourceNotFoundError
 
     try:
@@ -87,9 +87,9 @@ async def delete(storage: Storage, name: str) -> None:
 async def listing(
     storage: Storage, prefix: str = "", at_once: int = 5_000, *, uncommitted: bool = False
 ) -> "AsyncIterator[BlobProperties]":
-    """The blobs whose names begin so, in the order of their names; the storage is asked for `at_once` at a time.
+    """The blobs with this prefix, in the order of their names; `at_once` of them come with a request.
 
-    `uncommitted`: also those that have only blocks that were never committed, or are just being erased.
+    `uncommitted`: also blobs that have uncommitted blocks only, and those that are being erased.
     """
     from azure.core.exceptions import ResourceNotFoundError
 
@@ -104,7 +104,7 @@ async def listing(
 
 
 async def names(storage: Storage, prefix: str) -> "AsyncIterator[str]":
-    """Only the names, in their order: without the SDK's objects it takes a tenth of the CPU."""
+    """The names only, in their order: without the SDK's objects this takes a tenth of the CPU."""
     from azure.core.exceptions import ResourceNotFoundError
 
     try:
@@ -119,7 +119,7 @@ def _is_erased(blob: "BlobProperties") -> bool:
 
 
 def summary_of(blob: "BlobProperties") -> Any:
-    """The `summary` with which the blob was written; None when it had none."""
+    """The `summary` that was written with the blob; None: it has none."""
     text = (blob.metadata or {}).get("summary")
     return msgspec.json.decode(unquote(text)) if text else None
 

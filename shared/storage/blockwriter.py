@@ -1,4 +1,4 @@
-"""Bytes to staged blocks: collected until there is enough for one."""
+"""Collects bytes, and stages them as blocks."""
 
 from dataclasses import dataclass, field
 
@@ -9,11 +9,11 @@ from shared.storage.connection import Storage
 from shared.storage.names import block_name
 
 USER_BYTES = 2_000
-"""More than a user takes in a file with all columns, so that blocks are large enough. About 270 is usual."""
+"""More bytes than a user has in a file with all columns; about 270 are usual. So blocks are always large enough."""
 
 
 def block_bytes(expected: int | None) -> int:
-    """How large a block of an export of so many users is: larger from 6.5 million on, as a blob takes 50,000."""
+    """How large the blocks of an export of so many users are: larger from 6.5 million on, as a blob has 50,000."""
     return max(staging.BLOCK_BYTES, (expected or 0) * USER_BYTES * 2 // staging.MAX_BLOCKS)
 
 
@@ -27,17 +27,17 @@ class BlockWriter:
     enough: int
     separator: bytes = b""
     most_users: int | None = None
-    """In a block, about; None: any number. Only of what is deflated it is known."""
+    """About so many in a block; None: any number. Known only of deflated rows."""
     blocks: int = 0
     size: int = 0
     entries: int = 0
-    """How many were added of those that are staged."""
+    """How many pieces were added, of those that are staged."""
     pieces: list[bytes] = field(default_factory=list)
     """What is not staged yet."""
     about: list[Segment] = field(default_factory=list)
-    """What is known of each of these, where they are deflated."""
+    """Of each of these pieces, where they are deflated."""
     segments: list[Segment] = field(default_factory=list)
-    """... and of each block that is staged."""
+    """Of each block that is staged, where they are deflated."""
     _waiting: int = 0
 
     def add(self, *data: bytes) -> None:
@@ -55,11 +55,11 @@ class BlockWriter:
             await self.stage()
 
     async def stage(self) -> None:
-        """Stages the rest, however little it is."""
+        """Stages what is not staged yet, however little it is."""
         if not self.pieces:
             return
         data, entries = self.separator.join(self.pieces), len(self.pieces)
-        self.pieces.clear()  # Before the block is on its way, or it is in memory twice.
+        self.pieces.clear()  # Before the upload, or the block is in memory twice.
         self._waiting = 0
         about = deflate.joined(self.about)
         self.about.clear()

@@ -1,4 +1,4 @@
-"""The connection to Blob Storage, for what may wait and for what a caller waits for."""
+"""The connection to Blob Storage."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,13 +17,13 @@ class Storage:
     service: "BlobServiceClient"
     container: "ContainerClient"
     by_identity: bool
-    """Signed in with an identity: links are signed with a user delegation key, not with the account's key."""
+    """The app signs in with an identity. Then links are signed with a user delegation key, else with the account's."""
 
 
 def connect(settings: Settings, credential: "AsyncTokenCredential | None", **retries: Any) -> Storage:
     """Opens nothing yet. `credential` is used when the setting is an address and not a connection string.
 
-    `retries`: options of the SDK's retry and transport that are to be others, such as QUICK.
+    `retries`: options of the SDK's retry and transport in place of the usual ones, such as QUICK.
     """
     from azure.storage.blob.aio import BlobServiceClient
 
@@ -47,12 +47,12 @@ QUICK: dict[str, Any] = {
     "connection_timeout": 2,
     "read_timeout": 4,
 }
-"""Options of `connect` for what a caller waits for: it ends in seconds where an activity would wait for minutes."""
+"""Options of `connect` for requests of callers: they fail within seconds, where an activity waits for minutes."""
 _AWAY = frozenset({401, 403, 408, 409, 429})
 
 
 def is_away(problem: Exception) -> bool:
-    """Whether the storage could not be reached, or lets the app not in, rather than that the app asked for nonsense."""
+    """Whether the storage could not be reached, or refuses the app: not that the app has sent a wrong request."""
     from azure.core.exceptions import AzureError, HttpResponseError
 
     if isinstance(problem, HttpResponseError) and problem.status_code:

@@ -1,4 +1,4 @@
-"""Blobs are removed with everything that was ever staged for them: rows must not be readable afterwards."""
+"""Removing blobs with everything that was staged for them, so that nobody can read the rows afterwards."""
 
 import asyncio
 
@@ -12,11 +12,11 @@ ERASED_AT_ONCE = 16
 
 
 async def erase(storage: Storage, name: str) -> None:
-    """Removes a blob with everything that was ever staged for it; nothing there is fine.
+    """Removes a blob with everything that was staged for it, if there is anything.
 
-    Delete Blob does not see a blob that has only uncommitted blocks, and they could still be committed and read for a
-    week. An empty block list discards them all. It makes a blob, which is there until it is deleted: the mark keeps it
-    from being taken for one that was written, such as results without a status.
+    Delete Blob does not see a blob that has only uncommitted blocks, which could be committed and read for a week.
+    An empty block list discards them. It also makes an empty blob, which exists until it is deleted: the mark says that
+    nobody has written it, or it would count as results without a status.
     https://learn.microsoft.com/rest/api/storageservices/put-block-list
     """
     from azure.core.exceptions import ResourceNotFoundError
@@ -38,13 +38,13 @@ async def discard_uncommitted(storage: Storage, name: str) -> None:
     try:
         committed, uncommitted = await blob.get_block_list("all")
         kept = {block.id for block in committed}
-        # A block that is in both lists is being replaced right now; that commit discards the rest itself.
+        # A block that is in both lists is just being replaced. The commit that follows discards the others itself.
         if not uncommitted or any(block.id in kept for block in uncommitted):
             return
         if not committed and not await blob.exists():
             await erase(storage, name)
             return
-        # The same list again discards the others. Not if someone else commits at this moment.
+        # To commit the same list again discards the others. The ETag: someone else may commit at this moment.
         properties = await blob.get_blob_properties()
         await blob.commit_block_list(
             [BlobBlock(block.id, BlockState.COMMITTED) for block in committed],
@@ -58,7 +58,7 @@ async def discard_uncommitted(storage: Storage, name: str) -> None:
 
 
 async def delete_all(storage: Storage, prefix: str) -> None:
-    """Removes every blob whose name begins so, also those that a killed execution has staged and never committed."""
+    """Removes every blob with this prefix, also blobs that a killed execution has staged and never committed."""
     committed = [name async for name in blobs.names(storage, prefix)]
     for start in range(0, len(committed), DELETE_BATCH):
         # A blob that no longer exists is not a failure: this may run a second time.

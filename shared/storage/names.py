@@ -3,20 +3,20 @@
     {id}/{fileName}.csv     the export (or .xlsx, .jsonl, .csv.gz, .jsonl.gz): staged in blocks, visible only once
                             they are committed, all in one step
     {id}/results.json       its results, committed the same way
-    {id}/request.json       what was asked, by whom
-    {id}/users.json         its list of selected users, kept after its end for `again`
+    {id}/request.json       the request, and whose it is
+    {id}/users.json         its list of selected users, which stays after its end for `again`
     {id}/cancelled          a person has cancelled it, and it has not ended yet
-    {id}/deleted            stands for an export that was deleted, and says whose it was
+    {id}/deleted            says that the export was deleted, and whose it was
     work/{id}/...           plan, list of selected users, state of a chain; removed when the export ends
     keys/{hash}             Idempotency-Key to export id
     running/{hash}/{id}     a running export, by caller
     saved/{hash}/{name}     a saved export, by owner: its request, with the callback's address
-    ended/{id}              a run of a saved export has ended, and older ones may have to go
+    ended/{id}              a run of a saved export has ended, so older ones may have to be removed
 
-Ids sort newest first, so a plain listing is the list of operations. Those of exports that nothing is saved of begin
-with ORDINARY; the storage's lifecycle rule (infra/app/storage.bicep) removes these, and what is in `keys`, `running`,
-`work` and `ended`. The ids of runs of saved exports begin with RUN, and the rule spares them: which of them must stay
-only the app knows.
+Ids sort newest first, so a plain listing is the list of operations. The ids of ordinary exports begin with ORDINARY:
+the storage's lifecycle rule (infra/app/storage.bicep) removes their blobs, and those in `keys`, `running`, `work` and
+`ended`. The ids of runs of saved exports begin with RUN. The rule spares them, because only the app knows which of them
+must stay.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ def is_id(text: str) -> bool:
 
 
 def order(export_id: str) -> str:
-    """What ids are sorted by, newest first, those of runs of saved exports among the others."""
+    """The sort key of an id: newest first, runs of saved exports among the others."""
     return export_id[1:]
 
 
@@ -57,7 +57,7 @@ def file_name(export_id: str, name: str) -> str:
 
 
 def deleted_name(export_id: str) -> str:
-    """Stands for an export that was deleted, and says whose it was."""
+    """Says that the export was deleted, and whose it was."""
     return f"{export_id}/deleted"
 
 
@@ -68,7 +68,7 @@ def key_name(caller_id: str, idempotency_key: str) -> str:
 
 
 def saved_name(owner_id: str, name: str = "") -> str:
-    """A saved export; without a name: what the names of an owner's begin with."""
+    """A saved export; without a name: the prefix of all that an owner has."""
     return f"{SAVED}{hashlib.sha256(owner_id.encode()).hexdigest()[:32]}/{name}"
 
 
@@ -87,17 +87,17 @@ def work_name(export_id: str, name: str) -> str:
 
 
 def users_name(export_id: str, attempt: str) -> str:
-    """The list of selected users, as that attempt of the POST has given it."""
+    """The list of selected users, as this attempt of the POST has written it."""
     return work_name(export_id, f"users-{attempt}.json" if attempt else "users.json")
 
 
 def callback_name(export_id: str, attempt: str) -> str:
-    """The callback's address, a secret."""
+    """The address of the callback, which is a secret."""
     return work_name(export_id, f"callback-{attempt}" if attempt else "callback")
 
 
 def place_name(caller_id: str, export_id: str = "") -> str:
-    """The blob of a caller's running export; without an id: what these names begin with."""
+    """The blob of a caller's running export; without an id: the prefix of all of them."""
     return f"{RUNNING}{hashlib.sha256(caller_id.encode()).hexdigest()[:32]}/{export_id}"
 
 
@@ -106,17 +106,17 @@ def plan_name(export_id: str) -> str:
 
 
 def progress_name(export_id: str, number: int | None = None) -> str:
-    """Where a range notes how far it is, in the blob's summary; without a number: what these names begin with."""
+    """Where a range notes how far it is, in the blob's summary; without a number: the prefix of all of them."""
     return work_name(export_id, "progress-") + ("" if number is None else f"{number:07d}")
 
 
 def ids_name(export_id: str, prefix: str) -> str:
-    """Where an execution (its `prefix_name`) lists the keys of those whom it has staged, as another range may too."""
+    """The keys of the users that an execution has staged, for comparing ranges. `prefix`: its `prefix_name`."""
     return work_name(export_id, f"ids-{prefix}")
 
 
 def segments_name(export_id: str, prefix: str) -> str:
-    """Where an execution (its `prefix_name`) notes what is known of the deflated blocks that it has staged."""
+    """What is known of the deflated blocks that an execution has staged. `prefix`: its `prefix_name`."""
     return work_name(export_id, f"segments-{prefix}")
 
 
@@ -127,12 +127,12 @@ def members_name(export_id: str, execution: str = "") -> str:
 
 
 def elsewhere_name(export_id: str, number: int) -> str:
-    """Where the users are listed that a range of selected users leaves to an earlier one."""
+    """The users that a range of selected users leaves to an earlier range."""
     return work_name(export_id, f"elsewhere-{number:07d}")
 
 
 def report_name(export_id: str, name: str = "") -> str:
-    """The registration report: where it is noted which execution has read it; with a name: what that has written."""
+    """The registration report: says which execution has read it; with a name: what that execution has written."""
     return work_name(export_id, f"report-{name}" if name else "report.json")
 
 
@@ -142,10 +142,10 @@ def cancelled_name(export_id: str) -> str:
 
 
 def prefix_name(number: int, segment: int, execution: str) -> str:
-    """The beginning of the block ids of one execution of one range: no two executions share it."""
+    """The prefix of the block ids of one execution of one range: each execution has its own."""
     return f"{number:07d}-{segment:05d}-{execution}"
 
 
 def block_name(prefix: str, block: int, kind: str = "p") -> str:
-    """A block's name: all have the same length. Kind: p for a piece of the file, s for a separator between two."""
+    """A block's name; all have the same length. `kind`: p, a piece of the file, or s, a separator between two."""
     return f"{prefix}-{block:05d}-{kind}"

@@ -1,4 +1,4 @@
-"""Large blobs, read piece by piece as they were at one moment (ETag)."""
+"""Large blobs, read piece by piece. The ETag makes sure that all pieces are of one moment."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class BlobChanged(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PinnedBlob:
-    """A blob at one moment; `size` in bytes."""
+    """A blob as it was at one moment; `size` in bytes."""
 
     name: str
     size: int
@@ -33,7 +33,7 @@ async def pin(storage: Storage, name: str) -> PinnedBlob:
 
 
 async def read(storage: Storage, blob: PinnedBlob, start: int, end: int) -> bytes:
-    """The bytes from start to before end; fewer where it has no more. Raises BlobChanged."""
+    """The bytes from `start` up to, without, `end` or the blob's end. Raises BlobChanged."""
     from azure.core import MatchConditions
     from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
 
@@ -53,7 +53,7 @@ async def read(storage: Storage, blob: PinnedBlob, start: int, end: int) -> byte
 
 
 async def pieces(storage: Storage, blob: PinnedBlob, start: int, end: int) -> AsyncIterator[tuple[bytes, bool]]:
-    """The same piece by piece, and with each whether it is the last. There is at least one, which may be empty."""
+    """The same piece by piece, each with whether it is the last. At least one piece comes; it may be empty."""
     while True:
         following = min(start + PIECE, end)
         yield await read(storage, blob, start, following), following >= end

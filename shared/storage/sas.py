@@ -4,11 +4,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from shared.settings import LOOPBACK
+from shared.settings.checks import LOOPBACK
 from shared.storage.connection import Storage
 
 _CLOCK_SKEW = timedelta(minutes=15)
-"""A link is valid from some minutes ago: the clocks of the app and of the storage are not the same."""
+"""A link is valid from some minutes ago, because the clocks of the app and of the storage differ."""
 
 
 async def link(
@@ -21,10 +21,10 @@ async def link(
     ip_range: str = "",
     correlation_id: str = "",
 ) -> str:
-    """A SAS link to this one blob: read only, https only (but on loopback). A secret: it is never stored or logged.
+    """A SAS link to this one blob: for reading, by https (http on loopback). A secret: it is never stored or logged.
 
-    `ip_range`: an address or two with a hyphen between, from which alone it works. `correlation_id`: a GUID that the
-    storage's log shows with each request that uses the link; only a link that an identity has signed can have one.
+    `ip_range`: the only address from which it works, or two with a hyphen between. `correlation_id`: a GUID that the
+    storage logs with each use of the link; only a link that an identity has signed can have one.
     """
     from azure.storage.blob import BlobSasPermissions, generate_blob_sas
 

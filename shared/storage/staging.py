@@ -8,9 +8,9 @@ from shared.storage.blobs import metadata_of
 from shared.storage.connection import Storage
 
 BLOCK_BYTES = 512 * 1024
-"""A range being read holds so much, and the sockets as much again. Larger ones cost memory, smaller ones CPU."""
+"""Each range that is being read holds one block, and the sockets another. Larger ones cost memory, smaller ones CPU."""
 MAX_BLOCKS = 50_000
-"""Of one blob, as Azure has it."""
+"""Azure's limit for one blob."""
 
 
 class BlockMissing(Exception):
@@ -18,14 +18,14 @@ class BlockMissing(Exception):
 
 
 def block_id(name: str) -> str:
-    """A block's id from a name that has the same length for all blocks of a blob, as Azure wants it."""
+    """A block's id. The names of a blob's blocks must all have the same length."""
     return base64.b64encode(name.encode()).decode()
 
 
 async def stage(storage: Storage, name: str, block: str, data: bytes) -> None:
-    """Stores a block. Nothing shows until it is committed; uncommitted blocks can be committed for a week.
+    """Stores a block. It is not visible until it is committed, which is possible for a week.
 
-    The storage refuses one whose bytes changed on the way (Content-MD5).
+    The storage refuses a block whose bytes have changed on the way (Content-MD5).
     """
     await storage.container.get_blob_client(name).stage_block(
         block_id(block), data, length=len(data), validate_content=True
@@ -33,9 +33,9 @@ async def stage(storage: Storage, name: str, block: str, data: bytes) -> None:
 
 
 async def commit(storage: Storage, name: str, blocks: Sequence[str], content_type: str, summary: Any = None) -> int:
-    """Makes the blob of these blocks, in one step, and returns its size. The same again changes nothing.
+    """Makes the blob of these blocks in one step, and returns its size. To do the same again changes nothing.
 
-    `summary` is JSON that a listing brings along. Raises BlockMissing.
+    `summary`: JSON that a listing returns with the name. Raises BlockMissing.
     """
     from azure.core.exceptions import HttpResponseError
     from azure.storage.blob import BlobBlock, ContentSettings, StorageErrorCode

@@ -18,7 +18,7 @@ async def read(storage: Storage, name: str) -> tuple[bytes, str] | None:
 
 
 async def read_with_summary(storage: Storage, name: str) -> tuple[bytes, Any, str] | None:
-    """A blob's bytes, its summary and its ETag, all of one moment; None when there is no such blob."""
+    """A blob's bytes, summary and ETag at one moment; None when there is no such blob."""
     from azure.core.exceptions import ResourceNotFoundError
 
     try:
@@ -29,7 +29,7 @@ async def read_with_summary(storage: Storage, name: str) -> tuple[bytes, Any, st
 
 
 async def replace(storage: Storage, name: str, data: bytes, etag: str) -> bool:
-    """Whether the blob was still the one with this ETag, and now has these bytes."""
+    """Replaces the blob, if it still has this ETag; else False."""
     from azure.core import MatchConditions
     from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
 
@@ -42,7 +42,7 @@ async def replace(storage: Storage, name: str, data: bytes, etag: str) -> bool:
 
 
 async def delete(storage: Storage, name: str, etag: str) -> bool:
-    """Whether the blob was still the one with this ETag, and now is gone."""
+    """Deletes the blob, if it still has this ETag; else False."""
     from azure.core import MatchConditions
     from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
 
@@ -55,7 +55,7 @@ async def delete(storage: Storage, name: str, etag: str) -> bool:
 
 
 async def set_summary(storage: Storage, name: str, summary: Any, etag: str) -> bool:
-    """Whether the blob was still the one with this ETag, and now has this summary."""
+    """Changes the blob's summary, if it still has this ETag; else False."""
     from azure.core import MatchConditions
     from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
 

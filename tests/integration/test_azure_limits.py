@@ -55,7 +55,7 @@ async def test_the_segments_of_a_chain_share_their_blocks(connected: Connect, me
 
 
 async def test_blocks_fill_up_over_segments(connected: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blobs, "BLOCK_BYTES", 300_000)  # a number, so that megabytes need not be made
+    monkeypatch.setattr(staging, "BLOCK_BYTES", 300_000)  # a number, so that megabytes need not be made
     tenant = Tenant(users=8000, shape="b2c")
     async with connected(tenant) as edges:
         done = await run_export(edges, context=Context(hurried(edges), {}, twice=0.5))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from local.tenant import Tenant, delete_user, update_user
-from local.tenant.directory import living, user_id, values
+from local.tenant.directory import living, user_id
 from local.tenant.membership import (
     DEEP,
     EVERYONE,
@@ -20,6 +20,7 @@ from local.tenant.membership import (
     WITH_HIDDEN,
     within,
 )
+from local.tenant.rendering import values
 from shared.errors import GraphError
 from shared.export import activities, members, preview
 from shared.export.context import Edges

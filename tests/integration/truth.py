@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from local.tenant import Tenant
 from local.tenant.directory import living, user_id
+from local.truth import differences
 
 SCHEMA = Draft202012Validator(
     json.loads(Path("shared/files/results.schema.json").read_text()), format_checker=FormatChecker()
@@ -35,10 +35,8 @@ def ids_of(tenant: Tenant) -> set[str]:
 
 
 def check_ids(file: bytes | None, ids: set[str], *, optional: frozenset[str] = frozenset()) -> None:
-    found = Counter(row["objectId"] for row in rows_of(file))
-    assert {user: times for user, times in found.items() if times > 1} == {}
-    assert ids - set(found) - optional == set()
-    assert set(found) - ids - optional == set()
+    found = differences(ids, (row["objectId"] for row in rows_of(file)))
+    assert (found.missing - optional, found.doubled, found.strange - optional) == (set(), set(), set())
 
 
 def check_results(results: dict[str, Any], status: str) -> None:

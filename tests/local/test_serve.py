@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 
 from local.serve import PAGE, launch
-from local.tenant.directory import SHAPES
+from local.tenant.populate import SHAPES
 
 
 def serve(*arguments: str) -> subprocess.CompletedProcess[str]:

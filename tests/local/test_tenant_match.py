@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from local.tenant import Tenant, delete_user, update_user
 from local.tenant.listing import count, page_positions
 from local.tenant.match import matched, predicate
-from local.tenant.odata import parse
+from local.tenant.odata_parser import parse
 from local.tenant.query import parse_query
 from local.tenant.runs import Runs, complement, intersect, union
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from shared.api.access import HEADER, MAX_HEADER, Caller, caller_of
 from shared.api.problems import Refused
-from shared.settings import APP_ROLE, GLOBAL_ADMINISTRATOR, NEVER_ALLOWED, USER_ADMINISTRATOR, Settings
+from shared.settings import APP_ROLE, GLOBAL_ADMINISTRATOR, USER_ADMINISTRATOR, Settings
 from shared.settings import AZURE as NAMES_OF_AZURE
+from shared.settings.checks import NEVER_ALLOWED
 
 STORAGE = {"EXPORT_STORAGE": "UseDevelopmentStorage=true"}
 TENANT = "8d0e31c4-7a0b-4f7e-9a55-2f3c1f7d3c11"

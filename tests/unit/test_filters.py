@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from local.tenant.errors import GraphError
-from local.tenant.odata import parse as parse_as_graph
+from local.tenant.odata_parser import parse as parse_as_graph
 from shared.graph.odata import MAX_LENGTH, both, check, encoded, is_advanced, mentions, one_line, paths, quoted
 from shared.graph.odata_grammar import parse
 from shared.graph.odata_tokens import FilterError

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.files import deflate, formats, reading, workbook_rows
+from shared.files import archive, deflate, formats, reading, workbook_rows
 from shared.files.column import Column, Kind
 from shared.files.reading import Broken, Reader
 
@@ -69,8 +69,8 @@ def read(file: bytes, how: dict[str, Any], cut: Callable[[int], int] = lambda si
     if how["name"] == "xlsx":
         size = len(file)
         found = []
-        for start, length in reading.sheets(file[-reading.TAIL :], size):
-            begin = start + reading.content_after(file[start : start + reading.LOCAL_HEADER])
+        for start, length in archive.sheets(file[-archive.TAIL :], size):
+            begin = start + archive.content_after(file[start : start + archive.LOCAL_HEADER])
             found += _rows(reading.sheet_reader(HEADERS), file[begin : begin + length], cut)
         return found
     compress = bool(how.get("compress"))

@@ -10,11 +10,11 @@ from shared.settings import (
     APP_ROLE,
     AZURE,
     GLOBAL_ADMINISTRATOR,
-    NEVER_ALLOWED,
     USER_ADMINISTRATOR,
     Settings,
     SettingsError,
 )
+from shared.settings.checks import NEVER_ALLOWED
 
 ROOT = Path(__file__).parents[2]
 STORAGE = {"EXPORT_STORAGE": "AccountName=a;AccountKey=b"}
