@@ -1,6 +1,6 @@
 """`python -m benchmarks [--quick | --large] [NAME...]`: measures all parts or those named, prints and writes them.
 
-Of parts that are not named, the results that lie in the folder already stay as they are, each with its date.
+Parts that are not named keep the results that are in the folder, each with its date.
 """
 
 import argparse

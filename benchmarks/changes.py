@@ -103,8 +103,8 @@ async def _made(edges: Edges, users: int, file_format: str, *, later: bool) -> s
         await staging.stage(edges.storage, record.file_blob_name(), names[-1], data)
         names += [next(rest) for _ in range(following)]
     size = await staging.commit(edges.storage, record.file_blob_name(), names, file.content_type)
-    told = {"name": record.file(), "rows": users, "bytes": size, "columns": COLUMNS}
-    fields: Json = {"id": record.id, "status": "Completed", "counts": {"errors": 0}, "file": told, "warnings": []}
+    file = {"name": record.file(), "rows": users, "bytes": size, "columns": COLUMNS}
+    fields: Json = {"id": record.id, "status": "Completed", "counts": {"errors": 0}, "file": file, "warnings": []}
     await blobs.write(edges.storage, results_name(record.id), results.head(fields) + results.TAIL)
     return record.id
 

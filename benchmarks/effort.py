@@ -1,4 +1,4 @@
-"""How much is measured: all of it, the quick look, or with the largest tenant as well."""
+"""How much is measured: all, a quick look, or all and the largest tenant."""
 
 from dataclasses import dataclass, replace
 

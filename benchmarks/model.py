@@ -78,7 +78,7 @@ def measured(results: dict[str, Any]) -> Measured:
     """From the sections cpu, scale, history and compare."""
     data = {section["name"]: section["data"] for section in results["sections"]}
     micro = data["cpu"]["microsecondsPerUser"]["whole export (host and workers)"]
-    # There each range has a lane of its own, up to as many as are read side by side.
+    # In Azure each range has a lane of its own, up to EXPORT_PARALLEL lanes.
     few, many = data["scale"]["sizes"][0], data["scale"]["sizes"][-1]
     lane = (many["events"] - few["events"]) / (min(LANES, many["ranges"]) - few["ranges"])
     return Measured(

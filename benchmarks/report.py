@@ -35,7 +35,7 @@ def markdown(sections: list[Section], charts: list[str]) -> str:
 
 
 def _table(columns: list[str], rows: list[list[str]]) -> list[str]:
-    """Columns as wide as their cells, so that it can be read as plain text as well."""
+    """Columns as wide as their cells, so that the table can also be read as plain text."""
     table = [columns, *rows]
     widths = [max(3, *(len(row[at]) for row in table)) for at in range(len(columns))]
     padded = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in table]

@@ -1,4 +1,4 @@
-"""What a part gives: a table, the targets that stand beside it, and the bare numbers."""
+"""What a part gives: a table, its targets, and the bare numbers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,13 +1,17 @@
 """`python -m local serve|demo|chaos`: everything on one machine. `host` and `worker` are started by `serve`."""
 
 import argparse
+import asyncio
 import logging
 import os
 import signal
 import sys
+from collections.abc import Coroutine
+from typing import Any
 
 from local import permissions
 from local.chaos.kinds import KINDS
+from local.processes import die_with_parent
 from local.tenant.populate import SHAPES
 
 
@@ -89,25 +93,33 @@ def _engine(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _run(process: Coroutine[Any, Any, None]) -> None:
+    """Threads that still run don't hold the process up: their work goes to another."""
+    asyncio.run(process)
+    os._exit(0)
+
+
 def main() -> int:
     options = parser().parse_args()
     logging.basicConfig(
         level=os.environ.get("LOCAL_LOG_LEVEL", "WARNING").upper(),
         format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s",
     )
+    if getattr(options, "parent_pid", 0):
+        die_with_parent(options.parent_pid)
     match options.command:
         case "host":
             from local import host
 
-            host.main(options)
-        case "worker":
-            if options.fd is not None:
-                from local import extension_worker
+            _run(host.run(options))
+        case "worker" if options.fd is not None:
+            from local import extension_worker
 
-                extension_worker.main(options)
+            _run(extension_worker.run(options))
+        case "worker":
             from local import worker
 
-            worker.main(options)
+            _run(worker.run(options))
         case "demo":
             from local import demo
 

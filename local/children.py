@@ -32,7 +32,7 @@ def python(
 ) -> subprocess.Popen[bytes]:
     """Start Python with these arguments. What it prints must never fill a pipe that nobody reads.
 
-    It gets a session of its own, so that Ctrl-C reaches this process only, which then ends all in order.
+    It gets a session of its own, so that Ctrl-C reaches this process only, which then ends all others in order.
     """
     with output.open("wb") as file:
         return subprocess.Popen(

@@ -30,7 +30,7 @@ BAR_WIDTH = 30
 ROWS, COLUMNS, WIDTH = 3, ("displayName", "userPrincipalName", "userType", "department"), 28
 START_SECONDS, USERS_A_SECOND = 6, 2000
 ASK_ALL = {"EXPORT_AUTHENTICATION_ASK": "all"}
-"""The file is whole: by the registration report alone, what was registered today would be missing."""
+"""The file is complete: the registration report alone lacks the methods that were registered today."""
 GOOD = frozenset({"Completed", "CompletedWithErrors"})
 
 
@@ -48,7 +48,7 @@ class Progress:
     most: dict[str, Any] = field(default_factory=dict)
 
     def show(self, status: str, progress: dict[str, Any]) -> None:
-        # At the end the ranges' notes are removed before the export has ended: the bar must not go back.
+        # The ranges' notes are removed before the export has ended: the bar must not go back.
         if (progress.get("exported") or 0) < (self.most.get("exported") or 0):
             progress = self.most
         self.most = progress
@@ -71,12 +71,12 @@ def progress_line(status: str, progress: dict[str, Any], elapsed: float) -> str:
     exported, expected = progress.get("exported") or 0, progress.get("expected") or 0
     if not progress.get("ranges"):
         return f"[{'':.<{BAR_WIDTH}}]  counting users  {elapsed:.1f} s  {status}"
-    part = min(1.0, exported / expected) if expected else 0.0
-    bar = "#" * round(part * BAR_WIDTH)
+    share = min(1.0, exported / expected) if expected else 0.0
+    bar = "#" * round(share * BAR_WIDTH)
     rate = exported / elapsed if elapsed else 0.0
     ranges = f"{progress.get('rangesDone') or 0}/{progress.get('ranges') or 0} ranges"
     return (
-        f"[{bar:.<{BAR_WIDTH}}] {part:4.0%}  {exported:,} of {expected:,} users  {rate:,.0f}/s"
+        f"[{bar:.<{BAR_WIDTH}}] {share:4.0%}  {exported:,} of {expected:,} users  {rate:,.0f}/s"
         f"  {ranges}  {elapsed:.1f} s  {status}"
     )
 
@@ -161,8 +161,8 @@ def _download(http: httpx.Client, results: dict[str, Any], out: Path) -> None:
             if answer.status_code != 200:
                 raise DemoError(f"The SAS link of {name} answered {answer.status_code}.")
             with (out / name).open("wb") as file:
-                for part in answer.iter_bytes():
-                    file.write(part)
+                for chunk in answer.iter_bytes():
+                    file.write(chunk)
 
 
 def _counted(count: int, name: str) -> str:
@@ -176,9 +176,9 @@ def _summarize(results: dict[str, Any], seconds: float, out: Path) -> None:
     exported = counts.get("exported") or 0
     warnings = results.get("warnings") or []
     print(f"{results['status']}: {exported:,} users in {seconds:.1f} s ({exported / seconds:,.0f} users/s)")
-    told = {**counts, "warnings": len(warnings)}
+    shown = {**counts, "warnings": len(warnings)}
     names = ("errors", "warnings", "ranges", "requests", "retries", "restarts")
-    print("  " + ", ".join(_counted(told.get(name, 0), name) for name in names))
+    print("  " + ", ".join(_counted(shown.get(name, 0), name) for name in names))
     for error in (results.get("errors") or [])[:3]:
         print(f"  error {error.get('code')}: {error.get('reason')}")
     for warning in warnings[:3]:
@@ -192,11 +192,11 @@ def _check(http: httpx.Client, graph: str, results: dict[str, Any], out: Path) -
         raise DemoError(f"The export's status is {results['status']}.")
     wanted = set(http.get(f"{graph}/_tenant/ids").raise_for_status().text.split())
     with (out / "users.csv").open(encoding="utf-8-sig", newline="") as file:
-        found = differences(wanted, (row["objectId"] for row in csv.DictReader(file)))
-    if found:
+        differing = differences(wanted, (row["objectId"] for row in csv.DictReader(file)))
+    if differing:
         raise DemoError(
-            f"The file does not match the tenant's {len(wanted):,} users: {len(found.missing):,} missing,"
-            f" {len(found.doubled):,} more than once, {len(found.strange):,} that the tenant does not have."
+            f"The file does not match the tenant's {len(wanted):,} users: {len(differing.missing):,} missing,"
+            f" {len(differing.doubled):,} more than once, {len(differing.strange):,} that the tenant does not have."
         )
     print(f"Checked: each of the tenant's {len(wanted):,} users is in the file exactly once.")
 

@@ -24,8 +24,8 @@ def start(db: sqlite3.Connection, name: str, input_json: str, instance: str) -> 
     `input_json` is the request's body as the extension keeps it: a JSON text inside a JSON string.
     """
     with transaction(db):
-        if (found := _status(db, instance)) in RUNNING:
-            raise InstanceExistsError(f"An Orchestration instance with the status {found} already exists.")
+        if (status_now := _status(db, instance)) in RUNNING:
+            raise InstanceExistsError(f"An Orchestration instance with the status {status_now} already exists.")
         _remove(db, instance)
         execution, moment = uuid.uuid4().hex, now()
         db.execute(
@@ -59,19 +59,19 @@ def raise_event(db: sqlite3.Connection, instance: str, name: str, value_json: st
     Returns the status of the instance, None when there is none.
     """
     with transaction(db):
-        found = _status(db, instance)
-        if found in RUNNING:
+        status_now = _status(db, instance)
+        if status_now in RUNNING:
             put_message(db, instance, event_raised(name, value_json))
-        return found
+        return status_now
 
 
 def purge(db: sqlite3.Connection, instance: str) -> str | None:
     """Remove an ended instance; returns the status that it had, None when there is none."""
     with transaction(db):
-        found = _status(db, instance)
-        if found not in RUNNING:
+        status_now = _status(db, instance)
+        if status_now not in RUNNING:
             _remove(db, instance)
-        return found
+        return status_now
 
 
 def _status(db: sqlite3.Connection, instance: str) -> str | None:

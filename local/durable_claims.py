@@ -1,4 +1,4 @@
-"""Instances, handed out for a turn to one worker at a time, and what came of the turn.
+"""Hands out instances for a turn, each to one worker at a time, and writes the result of the turn.
 
 1. `claim`: an instance with a visible message, that nobody alive owns, becomes this worker's.
 2. The turn is run (durable_turn.py).
@@ -32,17 +32,17 @@ def claim(db: sqlite3.Connection, worker: str) -> Claim | None:
     if db.execute(ready, (moment, moment)).fetchone() is None:
         return None
     with transaction(db):
-        found = db.execute(ready, (moment, moment)).fetchone()
-        if found is None:
+        waiting = db.execute(ready, (moment, moment)).fetchone()
+        if waiting is None:
             return None
         turn = uuid.uuid4().hex
-        db.execute("UPDATE instances SET owner = ?, turn = ? WHERE id = ?", (worker, turn, found[0]))
-        row = db.execute("SELECT * FROM instances WHERE id = ?", (found[0],)).fetchone()
-        events = db.execute("SELECT event FROM history WHERE instance = ? ORDER BY number", (found[0],))
+        db.execute("UPDATE instances SET owner = ?, turn = ? WHERE id = ?", (worker, turn, waiting[0]))
+        row = db.execute("SELECT * FROM instances WHERE id = ?", (waiting[0],)).fetchone()
+        events = db.execute("SELECT event FROM history WHERE instance = ? ORDER BY number", (waiting[0],))
         history = [event for (event,) in events]
         messages = db.execute(
             "SELECT id, event FROM messages WHERE instance = ? AND visible <= ? ORDER BY visible, id",
-            (found[0], moment),
+            (waiting[0], moment),
         ).fetchall()
     return Claim(row, turn, history, messages)
 
@@ -92,7 +92,7 @@ def _settle(db: sqlite3.Connection, row: sqlite3.Row, outcome: Outcome, fresh: l
 def _end(db: sqlite3.Connection, row: sqlite3.Row, status: str, output: Any) -> None:
     """An instance's last step: its result, and nothing that waits for it.
 
-    Activities that it has asked for still run, as in Azure: their messages lie in a queue of their own.
+    Activities that it has asked for still run, as in Azure: they have a queue of their own there.
     """
     text = None if output is None else json.dumps(output)
     db.execute("UPDATE instances SET status = ?, output = ? WHERE id = ?", (status, text, row["id"]))

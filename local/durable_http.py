@@ -43,22 +43,23 @@ def routes(store: Path, orchestrators: Collection[str]) -> list[web.RouteDef]:
         return web.json_response({"id": instance}, status=202)
 
     async def status(request: web.Request) -> web.Response:
-        found = await _ask(store, durable.status, request.match_info["id"])
-        if found is None:
+        instance = await _ask(store, durable.status, request.match_info["id"])
+        if instance is None:
             return web.Response(status=404)
-        return web.json_response(found, status=202 if found["runtimeStatus"] in RUNNING else 200)
+        return web.json_response(instance, status=202 if instance["runtimeStatus"] in RUNNING else 200)
 
     async def raise_event(request: web.Request) -> web.Response:
         # The client sends a JSON text inside a JSON string.
         value = json.loads(await request.text())
-        found = await _ask(store, durable.raise_event, request.match_info["id"], request.match_info["event"], value)
-        return web.Response(status=404 if found is None else 202 if found in RUNNING else 410)
+        instance, event = request.match_info["id"], request.match_info["event"]
+        status_now = await _ask(store, durable.raise_event, instance, event, value)
+        return web.Response(status=404 if status_now is None else 202 if status_now in RUNNING else 410)
 
     async def purge(request: web.Request) -> web.Response:
-        found = await _ask(store, durable.purge, request.match_info["id"])
-        if found is None:
+        status_now = await _ask(store, durable.purge, request.match_info["id"])
+        if status_now is None:
             return web.Response(status=404)
-        return web.Response(status=412) if found in RUNNING else web.json_response({"instancesDeleted": 1})
+        return web.Response(status=412) if status_now in RUNNING else web.json_response({"instancesDeleted": 1})
 
     one = PREFIX + "/instances/{id}"
     return [

@@ -1,9 +1,8 @@
 """What the Durable extension does with the actions that an orchestrator returned. Pure: no IO.
 
-The orchestrator returns, on each turn, the whole list of actions it has ever asked for. The extension does
-not look for what is new in that list: it replays it against the history, and what has no event there yet
-gets scheduled. Three of its rules decide how an orchestration behaves, and are kept here as they are in
-the extension's OutOfProcOrchestrationShim:
+On each turn, the orchestrator returns all actions that it has ever asked for. The extension replays this list
+against the history, and schedules the actions that have no event there. Four of its rules decide how an
+orchestration behaves. They are the same here as in the extension's OutOfProcOrchestrationShim:
 
 1. The top-level actions are awaited one after the other. `task_any` over tasks that were yielded before
    puts only the new ones into its action, and the next action is not looked at until one of *those* ends.
@@ -12,7 +11,7 @@ the extension's OutOfProcOrchestrationShim:
 2. Ids 0, 1, 2... are given when an action is reached, timers and retries included. The SDK counts along,
    from the other side, and the two must come to the same numbers. A retry that begins while an action is
    still held back by rule 1 takes that action's number: results then go to the wrong tasks.
-3. A failed attempt of a task with retries is always followed by a timer; after the last one it fires at once.
+3. After each failed attempt of a task with retries comes a timer; after the last one it fires at once.
 4. An orchestration that has returned goes on until all activities and timers that it has asked for have ended.
 """
 

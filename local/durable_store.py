@@ -93,7 +93,7 @@ def seconds(text: str) -> float:
 
 
 def put_message(db: sqlite3.Connection, instance: str, event: Event, visible: float | None = None) -> None:
-    """Leave an event for an instance; `visible`: the time from which on it is there, now unless told otherwise."""
+    """Leave an event for an instance. `visible`: the time from which it can be taken; now by default."""
     db.execute(
         "INSERT INTO messages (instance, visible, event) VALUES (?, ?, ?)",
         (instance, now() if visible is None else visible, json.dumps(event)),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from local.durable_events import task_completed, task_failed
 from local.durable_store import RUNNING, Event, now, put_message, transaction
 
-# A task that has waited this long goes to whoever has room: its fair share was left to a worker that is busy.
+# A task that has waited this long goes to any worker that has room: it was in the share of a busy worker.
 PATIENCE_SECONDS = 0.25
 
 

@@ -43,7 +43,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the turn came to: events to append, and how the extension's replay stands."""
+    """The result of a turn: the events to append, how far the replay is, and the orchestrator's state.
+
+    `known`: the number of actions that earlier turns have scheduled.
+    """
 
     events: list[Event]
     replay: Replay
@@ -61,7 +64,7 @@ def run(claimed: Claim, orchestrator: Orchestrator | None) -> Outcome:
     """Replay the orchestrator with the new events; `None` when the app has none of that name."""
     news = [durable_events.orchestrator_started()]
     received = [json.loads(message["event"]) for message in claimed.messages]
-    # The start comes first, whatever was raised before it: the SDK looks for it in second place.
+    # The start comes first, also when an event was raised before it: the SDK looks for it in second place.
     received.sort(key=lambda event: event["EventType"] != EventType.EXECUTION_STARTED)
     news += received
     state = _ask(claimed, news, orchestrator)

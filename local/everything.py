@@ -23,7 +23,7 @@ from local import azurite, children, easy_auth, identity
 from local.children import Child
 from local.durable_store import connect
 from local.extension import Extension
-from local.processes import die_with_parent, free_port
+from local.processes import free_port
 from local.serve import LOOK_SECONDS, PAGE, READY_SECONDS, ServeError, Serving, describe
 
 PORT_SECONDS = 5.0
@@ -54,8 +54,6 @@ class _Setup:
 
 def run(options: argparse.Namespace) -> None:
     """Run until Ctrl-C, SIGTERM, or the end of the parent that `--parent-pid` names."""
-    if options.parent_pid:
-        die_with_parent(options.parent_pid)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     if variable := easy_auth.says_azure(os.environ, options.graph):
@@ -93,8 +91,8 @@ def _only_user(data: Path) -> Iterator[None]:
 def _serve(setup: _Setup, stack: ExitStack) -> None:
     options, environment = setup.options, setup.environment
     stack.callback(children.end, setup.children)
-    # Listening here, before anything else is started, makes the address known to all; and the host can
-    # die and come back without a caller being refused.
+    # It listens before anything is started: all processes know the address, and no caller is refused while the host is
+    # started again.
     listener = stack.enter_context(_listener(options.port))
     base = f"http://127.0.0.1:{listener.getsockname()[1]}"
     with closing(connect(setup.data / "durable.db")) as db:
@@ -143,7 +141,7 @@ def _listener(port: int) -> socket.socket:
 
 def _start_storage(setup: _Setup) -> tuple[str, str]:
     """Starts Azurite where it is needed. Returns its connection string, for the extension's hub, and the storage of
-    the files: either is empty when there is none. The hub must never be one of a real storage account.
+    the files; empty when there is none. The hub must never be in a real storage account.
     """
     extension, emulator = setup.options.durable_host is not None, ""
     storage = os.environ.get("EXPORT_STORAGE", "")

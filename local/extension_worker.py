@@ -11,7 +11,6 @@ text that the Python worker gives the Functions host.
 import argparse
 import asyncio
 import logging
-import os
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -19,7 +18,7 @@ from aiohttp import web
 from local import host_functions
 from local.extension import PREFIX
 from local.host_functions import App
-from local.processes import die_with_parent, serve_until_stopped
+from local.processes import serve_until_stopped
 
 log = logging.getLogger("local.worker")
 
@@ -59,11 +58,6 @@ def _answer(kind: str, call: Callable[[str, str], Awaitable[str]]) -> Callable[[
     return handler
 
 
-def main(arguments: argparse.Namespace) -> None:
+async def run(arguments: argparse.Namespace) -> None:
     """The process: `python -m local worker --fd N`. It serves on the socket that its parent listens on."""
-    if arguments.parent_pid:
-        die_with_parent(arguments.parent_pid)
-    app = host_functions.load(arguments.app)
-    asyncio.run(serve_until_stopped(make_server(app), arguments.fd, "worker ready"))
-    # Turns that still run must not hold the process up: the extension gives them out again.
-    os._exit(0)
+    await serve_until_stopped(make_server(host_functions.load(arguments.app)), arguments.fd, "worker ready")

@@ -28,7 +28,7 @@ from local import durable_http, easy_auth, host_functions, identity, permissions
 from local.extension import NotReadyError, written_binding
 from local.host_functions import App, Function
 from local.host_timers import run_timers
-from local.processes import die_with_parent, serve_until_stopped
+from local.processes import serve_until_stopped
 from local.serve import PAGE
 from local.this_machine import only_this_machine
 
@@ -125,7 +125,7 @@ async def _functions_request(request: web.Request, route_values: dict[str, str])
     """The request as the Functions host passes it on to the Python worker (its RpcMessageConversionExtensions).
 
     A body without a Content-Length above 0 is lost, such as one that is sent in chunks. Names of headers and query
-    values are one whatever their case. Several values are joined with a comma, empty ones left out; a query value that
+    values are the same in any case. Several values are joined with a comma, empty ones left out; a query value that
     is empty then is not there at all.
     """
     return HttpRequest(
@@ -192,15 +192,8 @@ def _background(app: App, invoke: Invoke) -> Callable[[web.Application], Any]:
     return run
 
 
-def main(arguments: argparse.Namespace) -> None:
+async def run(arguments: argparse.Namespace) -> None:
     """The process: `python -m local host`. It serves on the socket that its parent listens on."""
-    if arguments.parent_pid:
-        die_with_parent(arguments.parent_pid)
-    asyncio.run(_main(arguments))
-    os._exit(0)
-
-
-async def _main(arguments: argparse.Namespace) -> None:
     app = host_functions.load(arguments.app)
     with socket.socket(fileno=os.dup(arguments.fd)) as listener:
         base = f"http://127.0.0.1:{listener.getsockname()[1]}"

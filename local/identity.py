@@ -37,15 +37,15 @@ def environment(base: str, header: str, roles: Collection[str] = ()) -> dict[str
 
 def is_loopback(url: str) -> bool:
     """Plain http to this machine: no real Graph, so no real sign-in."""
-    parts = urlsplit(url)
-    return parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    address = urlsplit(url)
+    return address.scheme == "http" and address.hostname in {"127.0.0.1", "localhost", "::1"}
 
 
 def token_with(roles: Collection[str], resource: str = "", lifetime: int = LIFETIME_SECONDS) -> str:
     """A token that carries these application permissions."""
     claims = {"aud": resource, "exp": int(time.time()) + lifetime, "jti": secrets.token_hex(8), "roles": sorted(roles)}
-    parts = (json.dumps(part).encode() for part in ({"typ": "JWT", "alg": "none"}, claims))
-    return ".".join([*(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts), ""])
+    sections = (json.dumps(section).encode() for section in ({"typ": "JWT", "alg": "none"}, claims))
+    return ".".join([*(base64.urlsafe_b64encode(section).decode().rstrip("=") for section in sections), ""])
 
 
 def route(header: str, roles: Collection[str] = ()) -> web.RouteDef:

@@ -1,7 +1,7 @@
 """What tokens may do: application permissions, read from the list that the deployment grants from.
 
 infra/graph-permissions.json has `always` and a list for each switch of main.bicep, such as `readSignInActivity`. Where
-permissions are named, such a key stands for its list: `always,readSignInActivity` is what `azd up` grants with just
+permissions are named, such a key means its list: `always,readSignInActivity` is what `azd up` grants with just
 that switched on, and `always` what it grants with everything switched off.
 """
 
@@ -28,15 +28,15 @@ def deployed_whole() -> frozenset[str]:
 def parse(text: str) -> frozenset[str]:
     """Permissions and keys of the deployment's list, with commas between; for an option of a command line."""
     granted = _granted()
-    found: set[str] = set()
+    permissions: set[str] = set()
     for name in filter(None, (each.strip() for each in text.split(","))):
         if name not in granted and not _PERMISSION.fullmatch(name):
             known = ", ".join(granted)
             raise argparse.ArgumentTypeError(
                 f"{name!r} is neither a permission such as User.Read.All nor one of {known}"
             )
-        found.update(granted.get(name, [name]))
-    return frozenset(found)
+        permissions.update(granted.get(name, [name]))
+    return frozenset(permissions)
 
 
 def _granted() -> dict[str, list[str]]:

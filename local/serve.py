@@ -50,7 +50,7 @@ def launch(
     environment: dict[str, str] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Iterator[Serving]:
-    """Run `python -m local serve --data DATA --port 0 ARGUMENTS...`; ends it, and all of it, at the end.
+    """Run `python -m local serve --data DATA --port 0 ARGUMENTS...`; ends it, with all its processes, at the end.
 
     `say` is given each line that says what is being started.
     """

@@ -33,7 +33,7 @@ def only_this_machine(public_url: str, own_paths: tuple[str, ...]) -> Any:
 def _is_program(request: web.Request) -> bool:
     """Whether no browser sends it, and it says who calls.
 
-    A page whose site's name was made to lead here (DNS rebinding) sends its own name as Host, and could send any
+    A page of a site whose name leads here (DNS rebinding) sends its own name as Host, and could send any
     principal. Over plain http a browser may say nothing of the site, but it always says the languages.
     """
     return HEADER in request.headers and not any(name in request.headers for name in _OF_BROWSERS)
@@ -51,7 +51,7 @@ def _is_own(request: web.Request) -> bool:
 
 
 def _name_of(host: str) -> str:
-    """The name in a Host header; empty when it is none."""
+    """The name in a Host header; empty when the header is not valid."""
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:

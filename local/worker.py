@@ -26,7 +26,6 @@ from pathlib import Path
 from local import durable_claims, durable_tasks, durable_turn, host_functions
 from local.durable_store import connect, heartbeat, release
 from local.host_functions import App
-from local.processes import die_with_parent
 
 log = logging.getLogger("local.worker")
 
@@ -68,7 +67,7 @@ async def work(app: App, store: Path, concurrency: int, lease: float) -> None:
         finally:
             stopped.set()
             release(db, name)
-            # What still runs was given back, and another worker may have it already.
+            # A turn that still runs was given back, and another worker may have it already.
             turns.shutdown(wait=False, cancel_futures=True)
 
 
@@ -96,17 +95,17 @@ async def _look_for_work(worker: Worker) -> None:
 
 def _take(worker: Worker) -> bool:
     """Claim what there is and start it; True when there was something."""
-    found = False
+    anything = False
     if worker.turn is None and (claimed := durable_claims.claim(worker.db, worker.id)) is not None:
-        found = True
+        anything = True
         worker.turn = asyncio.create_task(_run_turn(worker, claimed))
     room = worker.concurrency - len(worker.running)
     for each in durable_tasks.claim(worker.db, worker.id, len(worker.running), room):
-        found = True
+        anything = True
         task = asyncio.create_task(_run_activity(worker, each))
         worker.running.add(task)
         task.add_done_callback(worker.running.discard)
-    return found
+    return anything
 
 
 async def _run_turn(worker: Worker, claimed: durable_turn.Claim) -> None:
@@ -143,16 +142,8 @@ async def _run_activity(worker: Worker, task: durable_tasks.Task) -> None:
     worker.dirty = True
 
 
-def main(arguments: argparse.Namespace) -> None:
+async def run(arguments: argparse.Namespace) -> None:
     """The process: `python -m local worker`. SIGTERM gives the work back and ends it."""
-    if arguments.parent_pid:
-        die_with_parent(arguments.parent_pid)
-    asyncio.run(_main(arguments))
-    # Threads of sync activities that still run must not hold the process up: their work was given back.
-    os._exit(0)
-
-
-async def _main(arguments: argparse.Namespace) -> None:
     app = host_functions.load(arguments.app)
     durable_turn.remember_timestamps()
     concurrency = arguments.concurrency or app.setting(

@@ -1,1 +1,1 @@
-"""What no export can be quicker than, each a program of its own that prints one line of JSON (clock.py)."""
+"""Programs that show how quick an export can be at best. Each that prints one line of JSON (clock.py)."""

@@ -84,7 +84,7 @@ def run(effort: Effort, step: Step) -> Section:
 
 
 def _memory_targets(many: dict[str, int], few: dict[str, int]) -> list[Target]:
-    """As flat as the CSV's: what a larger tenant adds is the users of larger ranges, whatever is made of them."""
+    """As flat as the CSV's: a larger tenant only adds the users of larger ranges, in every format."""
     found = []
     for name in REQUESTS:
         more = many[name] / few[name] / (many[CSV] / few[CSV])

@@ -30,7 +30,7 @@ _SENT = frozenset(
         EventType.ORCHESTRATOR_COMPLETED,
     }
 )
-"""Written when a turn ends; what else stands in history is what the turn began with."""
+"""Written when a turn ends. All other events in the history were there when the turn began."""
 
 
 REPEATS = 2

@@ -1,4 +1,4 @@
-"""Many exports at once: do list and page stay quick for whoever looks meanwhile, and does every export get its turn?
+"""Many exports at once: do the list and the page stay quick, and does every export get its turn?
 
 One caller sends them all while no worker is there yet, as where an app has been scaled to zero. Then the workers begin,
 on a tenant without latency, so that the machine never idles.

@@ -10,7 +10,7 @@ from benchmarks.peers.query import TOP
 from benchmarks.section import Section, Step, Target
 
 MOST = 1_000_000
-"""For how many users at most the goals for memory are meant."""
+"""The goals for memory are for tenants of at most so many users."""
 LARGE, SMALL = 500_000, 10_000
 """From so many users on one repeat less is enough: what disturbs is small beside the whole. Up to so few it is not."""
 

@@ -16,7 +16,7 @@ const quoted = (value) => {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
 
-// The client's own authentication sends a token over https only; this stands in its place, the rest is its default.
+// The client's own authentication sends a token over https only, so this replaces it. All else is its default.
 class Token {
   async execute(context) {
     context.options.headers = { ...context.options.headers, Authorization: "Bearer dummy" };

@@ -343,7 +343,7 @@ class Setup:
 def register(setup: Setup, wanted: Wanted) -> Json | None:
     """The registration and its service principal; None when there is none and it may not be made.
 
-    One that merely has the same name is never taken: whoever owns it could let others in.
+    One that only has the same name is never taken: its owner could let others in.
     """
     if wanted.client_id:
         app = setup.find(f"/applications(appId='{wanted.client_id}')")

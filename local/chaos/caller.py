@@ -53,7 +53,7 @@ def post(stage: Stage, deadline: float, key: str, columns: str, users: Sequence[
 
 
 def cancel(stage: Stage, deadline: float, export_id: str) -> None:
-    """202, or 409 when it has ended meanwhile."""
+    """202, or 409 when it has ended before."""
     answer = ask(stage, deadline, "POST", f"/api/exports/{export_id}/cancel")
     if answer.status_code not in {202, 409}:
         raise StageError(f"cancel answers {answer.status_code}: {answer.text[:500]}")
@@ -145,7 +145,7 @@ def tenant_ids(stage: Stage, deadline: float, scope: str = "all") -> list[str]:
 
 
 def _download(link: str | None) -> bytes | None:
-    """What is behind a link, asked three times: the storage may just be coming back."""
+    """What a link gives, asked three times: the storage may be starting."""
     return _first(lambda: _get(link)) if link else None
 
 
@@ -159,9 +159,9 @@ def _get(link: str) -> bytes | None:
 
 def _first(attempt: Callable[[], bytes | None], times: int = 3) -> bytes | None:
     for _ in range(times):
-        found = attempt()
-        if found is not None:
-            return found
+        content = attempt()
+        if content is not None:
+            return content
         time.sleep(1)
     return None
 

@@ -23,9 +23,9 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What is to be said: by object id, of how many others nothing, and which reasons of a removal are true."""
+    """What the file must say: changes by object id, how many users are unchanged, and the true reasons of a removal."""
 
-    told: Mapping[str, Change]
+    by_user: Mapping[str, Change]
     unchanged: int
     reasons: frozenset[str]
 
@@ -36,26 +36,26 @@ def in_file(changes: Changes, header: Sequence[Any], rows: Sequence[Sequence[Any
         return [f"the header is {header}"]
     if ragged := sum(len(row) != len(header) for row in rows):
         return [f"{ragged} rows have not as many cells as the header"]
-    found = [dict(zip(header, ("" if cell is None else cell for cell in row), strict=True)) for row in rows]
-    users = differences(changes.told.keys(), (row["objectId"] for row in found))
+    records = [dict(zip(header, ("" if cell is None else cell for cell in row), strict=True)) for row in rows]
+    users = differences(changes.by_user.keys(), (row["objectId"] for row in records))
     counts = {
         "changes are missing from the file": len(users.missing),
         "users are in the file more than once": len(users.doubled),
         "users in the file have not changed": len(users.strange),
-        "rows say something else of the user": sum(not _is_true(changes, row) for row in found),
+        "rows say something else of the user": sum(not _is_true(changes, row) for row in records),
     }
     return [f"{count} {text}" for text, count in counts.items() if count]
 
 
 def _is_true(changes: Changes, row: Mapping[str, Any]) -> bool:
-    told = changes.told.get(row["objectId"])
-    if told is None:
+    change = changes.by_user.get(row["objectId"])
+    if change is None:
         return True  # It is counted as one that has not changed.
-    reasons = changes.reasons if told.kind == "removed" else {""}
-    columns = "city" if told.kind == "changed" else ""
+    reasons = changes.reasons if change.kind == "removed" else {""}
+    columns = "city" if change.kind == "changed" else ""
     return (
-        (row["change"], row["changedColumns"]) == (told.kind, columns)
-        and (_bare(row["city (old)"]), _bare(row["city"])) == (_bare(told.old_city), _bare(told.new_city))
+        (row["change"], row["changedColumns"]) == (change.kind, columns)
+        and (_bare(row["city (old)"]), _bare(row["city"])) == (_bare(change.old_city), _bare(change.new_city))
         and row["removedBecause"] in reasons
     )
 
@@ -68,10 +68,10 @@ def _bare(cell: str) -> str:
 
 def in_results(changes: Changes, results: Mapping[str, Any]) -> list[str]:
     """Whether the results count what has changed."""
-    kinds = Counter(each.kind for each in changes.told.values())
+    kinds = Counter(each.kind for each in changes.by_user.values())
     wanted = {"added": kinds["added"], "removed": kinds["removed"], "changed": kinds["changed"]}
     wanted["unchanged"] = changes.unchanged
     counted = {name: results["counts"].get(name) for name in wanted}
-    if (counted, (results["file"] or {}).get("rows")) == (wanted, len(changes.told)):
+    if (counted, (results["file"] or {}).get("rows")) == (wanted, len(changes.by_user)):
         return []
     return [f"the results count {counted} in {(results['file'] or {}).get('rows')} rows, and {wanted} is true"]

@@ -32,8 +32,8 @@ def prepare(stage: Stage, deadline: float) -> Pair:
     new = _export(stage, deadline, KEYS[1], saved=False) if not saved else ""
     if planned:
         _wait_until(planned)
-    told = _told(before, after)
-    return Pair(old, new, Changes(told, len(after.keys() - told.keys()), _reasons(stage)), [*after])
+    changed = _changed_between(before, after)
+    return Pair(old, new, Changes(changed, len(after.keys() - changed.keys()), _reasons(stage)), [*after])
 
 
 def _reasons(stage: Stage) -> frozenset[str]:
@@ -78,11 +78,11 @@ def _change(stage: Stage, deadline: float, ids: list[str]) -> None:
         caller.change_tenant(stage, deadline, order)
 
 
-def _told(before: dict[str, Json], after: dict[str, Json]) -> dict[str, Change]:
+def _changed_between(before: dict[str, Json], after: dict[str, Json]) -> dict[str, Change]:
     """What must be said of whom, by object id."""
-    told = {user: Change("removed", _city(before[user]), "") for user in before.keys() - after.keys()}
-    told |= {user: Change("added", "", _city(after[user])) for user in after.keys() - before.keys()}
-    return told | {
+    changed = {user: Change("removed", _city(before[user]), "") for user in before.keys() - after.keys()}
+    changed |= {user: Change("added", "", _city(after[user])) for user in after.keys() - before.keys()}
+    return changed | {
         user: Change("changed", _city(before[user]), _city(after[user]))
         for user in before.keys() & after.keys()
         if before[user] != after[user]
@@ -136,7 +136,7 @@ def followed(stage: Stage, deadline: float, pair: Pair) -> str:
 def _only(stage: Stage, deadline: float, wanted: Any, what: str) -> str:
     while time.monotonic() < deadline:
         listed = caller.ask(stage, deadline, "GET", "/api/exports").json()["value"]
-        if found := [each["id"] for each in listed if wanted(each)]:
-            return str(found[0])
+        if ids := [each["id"] for each in listed if wanted(each)]:
+            return str(ids[0])
         time.sleep(PAUSE_SECONDS)
     raise StageError(f"the timer has not started {what} in time")

@@ -99,8 +99,8 @@ class Extension:
     def phase(self) -> int:
         """While nobody answers: as it was."""
         try:
-            found = self._ask("instances/", top="100")
-            named = _named(found, self.watched)
+            instances = self._ask("instances/", top="100")
+            named = _named(instances, self.watched)
             self.last = self._phase_of(named[0]) if named else POSTING
         except (httpx.HTTPError, NotReadyError):
             time.sleep(LOOK_SECONDS)
@@ -119,11 +119,11 @@ class Extension:
         return [each["instanceId"] for each in _named(self._ask_patiently(), name)]
 
     def instances(self, export_id: str) -> dict[str, str]:
-        found = self._ask_patiently()
-        return {each["instanceId"]: each["runtimeStatus"] for each in found if each["instanceId"].startswith(export_id)}
+        known = self._ask_patiently()
+        return {each["instanceId"]: each["runtimeStatus"] for each in known if each["instanceId"].startswith(export_id)}
 
     def open_work(self, export_id: str) -> int:
-        """All messages of the hub, from Azurite's own index: whose they are stands inside them."""
+        """All messages of the hub, from Azurite's own index, which does not say whose they are."""
         try:
             index = json.loads((self.data / "azurite/__azurite_db_queue__.json").read_text())
         except ValueError:
@@ -148,7 +148,7 @@ class Extension:
         return answer.json()
 
 
-def _named(found: Iterable[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+def _named(instances: Iterable[dict[str, Any]], name: str) -> list[dict[str, Any]]:
     # Of those of one second the newest id comes first.
-    ended = sorted(found, key=lambda each: each["instanceId"], reverse=True)
+    ended = sorted(instances, key=lambda each: each["instanceId"], reverse=True)
     return sorted((each for each in ended if each["name"] == name), key=lambda each: each["createdTime"])

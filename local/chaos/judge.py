@@ -26,11 +26,11 @@ ENGINE_ENDED = frozenset({"Completed", "Failed", "Terminated"})
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All there is to see of an export when everything has come to rest."""
+    """All that can be seen of an export when nothing runs any longer."""
 
     id: str
     users: Collection[str]
-    """The object ids that were meant."""
+    """The object ids that should be in the file."""
     columns: tuple[str, ...]
     """The headers that were asked for."""
     code: int
@@ -56,24 +56,24 @@ class Evidence:
 def judge(seen: Evidence) -> list[str]:
     """Every way in which the promise is broken, a sentence each; none when it was kept."""
     status = seen.shown.get("status")
-    found = _engine(seen) + _list(seen)
+    violations = _engine(seen) + _list(seen)
     if seen.code == 200 and status in GOOD:
-        found += _file(seen) + _results(seen)
+        violations += _file(seen) + _results(seen)
     elif (seen.code, status) in {(500, "Failed"), (200, "Cancelled")}:
-        found += _no_file(seen)
+        violations += _no_file(seen)
     else:
-        return [*found, f"GET answers {seen.code} with the status {status!r}"]
-    return found + _blobs(seen)
+        return [*violations, f"GET answers {seen.code} with the status {status!r}"]
+    return violations + _blobs(seen)
 
 
 def _engine(seen: Evidence) -> list[str]:
     stuck = [f"{name} ({status})" for name, status in seen.instances.items() if status not in ENGINE_ENDED]
-    found = [f"instances have not ended: {', '.join(sorted(stuck))}"] if stuck else []
+    violations = [f"instances have not ended: {', '.join(sorted(stuck))}"] if stuck else []
     if seen.id not in seen.instances:
-        found.append("the engine does not know the export")
+        violations.append("the engine does not know the export")
     if seen.open_work:
-        found.append(f"the engine still has {seen.open_work} activities or messages of it")
-    return found
+        violations.append(f"the engine still has {seen.open_work} activities or messages of it")
+    return violations
 
 
 def _list(seen: Evidence) -> list[str]:
@@ -84,7 +84,7 @@ def _list(seen: Evidence) -> list[str]:
 def _file(seen: Evidence) -> list[str]:
     if seen.file is None:
         return ["the link to the file gives nothing"]
-    found = []
+    violations = []
     try:
         header, *rows = _table(str(seen.shown["file"]["name"]), seen.file) or [[]]
     except Exception as problem:
@@ -94,7 +94,7 @@ def _file(seen: Evidence) -> list[str]:
     if tuple(header) != seen.columns:
         return [f"the header is {header}"]
     if ragged := sum(len(row) != len(header) for row in rows):
-        found.append(f"{ragged} rows have not as many cells as the header")
+        violations.append(f"{ragged} rows have not as many cells as the header")
     place = header.index("objectId")
     users = differences({*seen.users}, (row[place] for row in rows if len(row) > place))
     counts = {
@@ -102,11 +102,11 @@ def _file(seen: Evidence) -> list[str]:
         "users are in the file more than once": len(users.doubled),
         "users in the file are not the tenant's": len(users.strange),
     }
-    return found + [f"{count} {text}" for text, count in counts.items() if count]
+    return violations + [f"{count} {text}" for text, count in counts.items() if count]
 
 
 def _table(name: str, data: bytes) -> list[list[Any]]:
-    """The file as rows, its header first, whatever its format."""
+    """The rows of a file of any format, its header first."""
     data = gzip.decompress(data) if name.endswith(".gz") else data
     match name.removesuffix(".gz").rpartition(".")[2]:
         case "xlsx":
@@ -122,17 +122,17 @@ def _results(seen: Evidence) -> list[str]:
     """What results.json says of the file, and whether it and the answer are the same."""
     if seen.results is None:
         return ["the link to the results gives nothing"]
-    found = [] if _same(seen) else ["results.json is not what GET shows"]
+    violations = [] if _same(seen) else ["results.json is not what GET shows"]
     users, file = len(seen.users), seen.results["file"] or {}
     if seen.changes:
-        found += changes.in_results(seen.changes, seen.results)
+        violations += changes.in_results(seen.changes, seen.results)
     elif (file.get("rows"), exported := seen.results["counts"]["exported"]) != (users, users):
-        found.append(f"the results count {file.get('rows')} rows of {users} users and {exported} as exported")
+        violations.append(f"the results count {file.get('rows')} rows of {users} users and {exported} as exported")
     if file.get("bytes") != len(seen.file or b""):
-        found.append(f"the results say {file.get('bytes')} bytes and the file has {len(seen.file or b'')}")
+        violations.append(f"the results say {file.get('bytes')} bytes and the file has {len(seen.file or b'')}")
     if bool(seen.results["errors"]) != (seen.results["status"] == "CompletedWithErrors"):
-        found.append(f"{seen.results['status']} with {len(seen.results['errors'])} errors")
-    return found
+        violations.append(f"{seen.results['status']} with {len(seen.results['errors'])} errors")
+    return violations
 
 
 def _same(seen: Evidence) -> bool:
@@ -146,20 +146,20 @@ def _same(seen: Evidence) -> bool:
 
 
 def _no_file(seen: Evidence) -> list[str]:
-    found = []
+    violations = []
     if seen.shown["status"] == "Failed" and not all(
         error.get("code") and error.get("reason") for error in seen.shown.get("errors") or [{}]
     ):
-        found.append("Failed without a reason")
+        violations.append("Failed without a reason")
     if seen.shown["status"] == "Cancelled" and not seen.cancelled:
-        found.append("Cancelled, and nobody asked for it")
+        violations.append("Cancelled, and nobody asked for it")
     if seen.shown.get("file") or seen.file is not None or "file" in seen.shown.get("download", {}):
-        found.append(f"{seen.shown['status']}, but it offers a file")
+        violations.append(f"{seen.shown['status']}, but it offers a file")
     if not (seen.shown.get("error") or {}).get("message"):
-        found.append(f"{seen.shown['status']}, and no error says why")
+        violations.append(f"{seen.shown['status']}, and no error says why")
     if seen.results is not None and not _same(seen):
-        found.append("results.json is not what GET shows")
-    return found
+        violations.append("results.json is not what GET shows")
+    return violations
 
 
 def _blobs(seen: Evidence) -> list[str]:
@@ -174,5 +174,5 @@ def _blobs(seen: Evidence) -> list[str]:
         # For an export that is asked for again.
         promised.add(kept_users_name(seen.id))
     there = set(seen.blobs)
-    found = [f"a blob is left over: {name}" for name in sorted(there - promised)]
-    return found + [f"a blob is missing: {name}" for name in sorted(promised - there)]
+    left_over, missing = sorted(there - promised), sorted(promised - there)
+    return [f"a blob is left over: {name}" for name in left_over] + [f"a blob is missing: {name}" for name in missing]

@@ -53,7 +53,7 @@ def play(played: Round, data: Path) -> Played:
         violations.append(str(problem))
     shown = seen[0].shown if seen else {}
     errors = shown.get("errors") or [{}]
-    found = Played(
+    ended = Played(
         played,
         status=shown.get("status", "unknown"),
         reason=errors[-1].get("code", "") if shown.get("status") == "Failed" else "",
@@ -63,11 +63,11 @@ def play(played: Round, data: Path) -> Played:
         violations=tuple(violations),
     )
     note = {
-        "played": asdict(found),
+        "played": asdict(ended),
         "seen": [asdict(replace(each, users=(), file=None, changes=None)) for each in seen],
     }
     (data / "round.json").write_text(json.dumps(note, indent=1))
-    return found
+    return ended
 
 
 def _first_export(

@@ -73,15 +73,15 @@ def _answered(tenant: Tenant, asked: Asked, item: Item, send: Callable[[Call], A
     if url.startswith("http") or "$batch" in url:
         target = "/v1.0/" + quote(url, safe="")  # an absolute URL or a nested batch: no such resource
     body = dump(item["body"]) if "body" in item else b""
-    found = send(Call(item["method"].upper(), target, headers, body, asked.call.base, within_batch=True))
+    answer = send(Call(item["method"].upper(), target, headers, body, asked.call.base, within_batch=True))
     shown: Any = None
-    if found.headers.get("Content-Type") == "text/plain":
-        shown = json.loads(found.body) if tenant.batch_text == "number" else base64.b64encode(found.body).decode()
-    elif found.body[:1] == b"<":
-        shown = base64.b64encode(found.body).decode()
-    elif found.body:
-        shown = json.loads(found.body)
-    return {"id": item["id"], "status": found.status, "headers": dict(found.headers), "body": shown}
+    if answer.headers.get("Content-Type") == "text/plain":
+        shown = json.loads(answer.body) if tenant.batch_text == "number" else base64.b64encode(answer.body).decode()
+    elif answer.body[:1] == b"<":
+        shown = base64.b64encode(answer.body).decode()
+    elif answer.body:
+        shown = json.loads(answer.body)
+    return {"id": item["id"], "status": answer.status, "headers": dict(answer.headers), "body": shown}
 
 
 def _invalid(message: str) -> GraphError:

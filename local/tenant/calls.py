@@ -57,6 +57,10 @@ class Asked:
         """Characters of the URL."""
         return len(self.call.base) + len(self.call.target)
 
+    def context(self, what: str) -> dict[str, Any]:
+        """The head of an answer: of which entity or collection it is."""
+        return {"@odata.context": f"{self.call.base}/v1.0/$metadata#{what}"}
+
     def allow(self, *options: str) -> None:
         """Refuses any other query option."""
         for name in self.params:
@@ -69,13 +73,13 @@ class Asked:
 
 def read_options(query: str) -> dict[str, str]:
     """The options of a query, those of OData in lower case; twice the same is a 400."""
-    found: dict[str, str] = {}
+    options: dict[str, str] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
         known = name.lower() if name.startswith("$") else name
-        if known.startswith("$") and known in found:
+        if known.startswith("$") and known in options:
             raise GraphError(400, "BadRequest", f"Query option '{known}' was specified more than once.")
-        found[known] = value
-    return found
+        options[known] = value
+    return options
 
 
 def read_body(asked: Asked) -> dict[str, Any]:
@@ -110,21 +114,21 @@ def json_answer(value: object, status: int = 200, slow: bool = False) -> Answer:
     return Answer(status, dump(value), {"Content-Type": JSON}, slow=slow)
 
 
-def metadata_as_asked(found: Answer, call: Call) -> Answer:
+def metadata_as_asked(answer: Answer, call: Call) -> Answer:
     """The answer with as much of OData's metadata as `Accept` asks for: `odata.metadata=none`, minimal or full."""
     asked = _LEVEL.search(call.headers.get("accept", ""))
-    kind = found.headers.get("Content-Type", "")
+    kind = answer.headers.get("Content-Type", "")
     if asked is None or asked[1] == "minimal" or kind != JSON:
-        return found
-    headers = {**found.headers, "Content-Type": kind.replace("=minimal", f"={asked[1]}", 1)}
-    body = json.loads(found.body)
+        return answer
+    headers = {**answer.headers, "Content-Type": kind.replace("=minimal", f"={asked[1]}", 1)}
+    body = json.loads(answer.body)
     if asked[1] == "none":
-        return replace(found, body=dump(_without_metadata(body)), headers=headers)
+        return replace(answer, body=dump(_without_metadata(body)), headers=headers)
     for each in body.get("value", [body]):
         if "id" in each:
             each.setdefault("@odata.type", "#microsoft.graph.user")
             each["@odata.id"] = f"{call.base}/v1.0/directoryObjects/{each['id']}/Microsoft.DirectoryServices.User"
-    return replace(found, body=dump(body), headers=headers)
+    return replace(answer, body=dump(body), headers=headers)
 
 
 def _without_metadata(value: Any) -> Any:

@@ -31,8 +31,8 @@ def delta(tenant: Tenant, asked: Asked) -> Answer:
     mark = params.get("$deltatoken")
     size = query.preferred_size(asked.call.headers) or _PAGE
     if mark is None:
-        found = query.parse_query(kept | params, asked.call.headers, 0, domain)
-        page = json.loads(lists.page(tenant, asked, domain, replace(found, top=min(size, 999))).body)
+        wanted = query.parse_query(kept | params, asked.call.headers, 0, domain)
+        page = json.loads(lists.page(tenant, asked, domain, replace(wanted, top=min(size, 999))).body)
         return json_answer(page if "@odata.nextLink" in page else page | {"@odata.deltaLink": latest}, slow=True)
     select = query.parse_select(params.get("$select"), tenant.absent)
     since = len(tenant.changes) if mark == "latest" else _since(mark)
@@ -43,8 +43,7 @@ def delta(tenant: Tenant, asked: Asked) -> Answer:
         value.append(
             gone if removed else json.loads(rows(tenant.directory, [at], select, hidden=lists.hidden(asked))[0])
         )
-    where = f"{asked.call.base}/v1.0/$metadata#users/$delta"
-    return json_answer({"@odata.context": where, "@odata.deltaLink": latest, "value": value}, slow=True)
+    return json_answer(asked.context("users/$delta") | {"@odata.deltaLink": latest, "value": value}, slow=True)
 
 
 def _token(version: int) -> str:

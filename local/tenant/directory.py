@@ -3,8 +3,8 @@
 Positions `0 .. nulls` are the users without createdDateTime, sorted by UPN; the rest is sorted by creation time. A
 user is a UPN, a creation time in milliseconds and 64 random bits, which choose persona, names and digits
 (rendering.facts).
-What changes while running lies in `edited`, over the rows that were made at the start: those never move, so that a
-chain of pages stays whole while users come and go.
+Later changes are in `edited`. The rows that were made at the start never move, so that a chain of pages stays whole
+while users come and go.
 """
 
 import time
@@ -61,7 +61,7 @@ def user_id(directory: Directory, position: int) -> str:
 
 
 def find(directory: Directory, name: str) -> int | None:
-    """The position of a user by id or UPN, whatever the case; None when unknown or deleted."""
+    """The position of a user by id or UPN, in any case; None when unknown or deleted."""
     wanted = name.lower()
     position = _find_base(directory, wanted)
     if position is not None and position not in directory.edited:

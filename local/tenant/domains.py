@@ -41,7 +41,7 @@ def _collection(asked: Asked) -> Collection:
 
 
 def no_users(asked: Asked, domain: Domain) -> list[bytes]:
-    """The members that are no users: without a cast they come too."""
+    """The members that are not users: they come too when the path has no cast."""
     pattern = asked.route.pattern.removesuffix("/$count")
     if not pattern.endswith("members") or domain.every == (0,):
         return []

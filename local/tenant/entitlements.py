@@ -62,7 +62,7 @@ def _licences(rng: random.Random, kind: str) -> Json:
 
 
 def _security_attributes(rng: random.Random) -> Json:
-    """As the documents show them: sets, each with its type, and a mark beside each value that is no text."""
+    """As the documents show them: sets, each with its type, and a mark beside each value that is not a text."""
     kind = "#microsoft.graph.customSecurityAttributeValue"
     projects: Json = {
         "Project@odata.type": "#Collection(String)",

@@ -2,7 +2,7 @@
 
 A rule is `{kind, match?, page? | nth? | rate?, times?, ...}`: it hits requests whose path and query contain `match`;
 of those only the `page`-th page of a chain, only from the `nth` on, or a share `rate` of them (seeded). It hits
-`times` times: once unless told otherwise, without end for a rate.
+`times` times: by default once, and without end for a rate.
 """
 
 import random
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 from urllib.parse import unquote_plus
 
-# Answered in place of the request, or done to the answer.
+# Answered instead of the request; or done to its answer.
 INSTEAD = ("throttle", "status", "unauthorized", "expired_token", "reset", "hang")
 AFTER = (
     "truncate",
@@ -55,8 +55,8 @@ class Rule:
     value: Any = field(default_factory=lambda: {"unexpected": True})  # wrong_type, odd_value
     seconds: float = 3600.0  # hang
     users: int = 3  # purged_users: so many more objects on a page, or in a count, of a filter on signInActivity
-    # odd_value: the first so many of a page; endless: so many made-up ones on each page behind the end, or 0, or -1: as
-    # on the page before
+    # odd_value: the first so many of a page; endless: so many made-up ones on each page after the end, 0 for none, -1
+    # for those of the page before
     size: int = 0  # huge: bytes of the body
     gzip: bool = False  # huge: compressed
 
@@ -103,7 +103,7 @@ class Faults:
         if not self._live:
             return []
         plain = unquote_plus(target)
-        found = []
+        rules = []
         for live in self._live:
             rule = live.rule
             if (rule.match not in target and rule.match not in plain) or (within_batch and rule.kind in ON_THE_WIRE):
@@ -114,20 +114,20 @@ class Faults:
             if _hit(live, page):
                 live.hits += 1
                 self.applied[rule.kind] = self.applied.get(rule.kind, 0) + 1
-                found.append(rule)
-        return found
+                rules.append(rule)
+        return rules
 
 
 def read_rules(rules: Iterable[Mapping[str, Any]]) -> list[Rule]:
     """Rules out of JSON; raises ValueError that names what is unknown."""
     known = {each.name for each in fields(Rule)}
-    found = []
+    known_rules = []
     for rule in rules:
         unknown = set(rule) - known
         if "kind" not in rule or unknown:
             raise ValueError(f"a fault needs a kind and knows {sorted(known)}; unknown here: {sorted(unknown)}")
-        found.append(Rule(**rule))
-    return found
+        known_rules.append(Rule(**rule))
+    return known_rules
 
 
 def _hit(live: _Live, page: int) -> bool:

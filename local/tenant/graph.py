@@ -38,20 +38,20 @@ def answer(tenant: Tenant, call: Call) -> Answer:
     request_id = str(uuid.uuid4())
     client_id = call.headers.get("client-request-id", request_id)
     try:
-        found = _admit(tenant, call)
+        given = _admit(tenant, call)
     except GraphError as error:
         tenant.stats.errors += 1
         tenant.stats.throttled += error.status == 429
-        found = _refusal(error, request_id, client_id)
-    found = metadata_as_asked(found, call)
+        given = _refusal(error, request_id, client_id)
+    given = metadata_as_asked(given, call)
     ids = {"request-id": request_id, "client-request-id": client_id}
-    return replace(found, headers={**ids, **_usage(tenant), **found.headers})
+    return replace(given, headers={**ids, **_usage(tenant), **given.headers})
 
 
 def _admit(tenant: Tenant, call: Call) -> Answer:
     path, _, options = call.target.partition("#")[0].partition("?")
-    version, *parts = routes.segments(path)
-    known = routes.find(tuple(parts)) if version.lower() == "v1.0" else None
+    version, *segments = routes.segments(path)
+    known = routes.find(tuple(segments)) if version.lower() == "v1.0" else None
     name = known[0].name if known else "unknown"
     tenant.stats.requests[name] = tenant.stats.requests.get(name, 0) + 1
     token = _check_token(tenant, call.headers.get("authorization", ""))
@@ -65,7 +65,7 @@ def _admit(tenant: Tenant, call: Call) -> Answer:
             return in_place(rule)
         _fail(tenant, rule, token)
     if known is None:
-        raise routes.unknown(tuple(parts))
+        raise routes.unknown(tuple(segments))
     route, key = known
     if call.method != route.method:
         raise routes.not_allowed(route)

@@ -17,14 +17,14 @@ def page_positions(domain: Domain, query: Query) -> tuple[list[int], bool]:
     """The users of this page, as positions in the directory, and whether more may follow."""
     directory = domain.directory
     base = _base(domain, query.filter, query.orderby)
-    found = [at for at in _slice(base, query) if _still(domain, query.filter, at)]
+    positions = [at for at in _slice(base, query) if _still(domain, query.filter, at)]
     end = query.start + query.top
-    if directory.edited and len(found) < query.top:
+    if directory.edited and len(positions) < query.top:
         added = _added(domain, query.filter)
         start = max(0, query.start - len(base))
-        found += islice(added, start, start + query.top - max(0, min(query.top, len(base) - query.start)))
-        return found, end < len(base) + len(added)
-    return found, end < len(base) or bool(directory.edited and _added(domain, query.filter))
+        positions += islice(added, start, start + query.top - max(0, min(query.top, len(base) - query.start)))
+        return positions, end < len(base) + len(added)
+    return positions, end < len(base) or bool(directory.edited and _added(domain, query.filter))
 
 
 def count(domain: Domain, text: str | None) -> int:
@@ -56,21 +56,21 @@ def _base(domain: Domain, text: str | None, orderby: str | None) -> Sequence[int
     """The users that match as they were at the start; remembered per filter."""
     cache, key = domain.directory.cache, (domain.every, text, orderby)
     if key not in cache:
-        found: Sequence[int] = matched(domain.directory, parse(text) if text else None)
+        positions: Sequence[int] = matched(domain.directory, parse(text) if text else None)
         if domain.every != (1,):
-            found = [at for at in found if _inside(domain, at)]
+            positions = [at for at in positions if _inside(domain, at)]
         if orderby:
             name, _, direction = orderby.strip().partition(" ")
             name = spelled(name)
-            keys = {at: base_values(domain.directory, at, (name,))[name] for at in found}
-            found = sorted(
-                found,
+            keys = {at: base_values(domain.directory, at, (name,))[name] for at in positions}
+            positions = sorted(
+                positions,
                 key=lambda at: (keys[at] is not None, (keys[at] or "").casefold(), at),
                 reverse=direction.strip().lower() == "desc",
             )
         if len(cache) >= 512:
             cache.pop(next(iter(cache)))
-        cache[key] = found
+        cache[key] = positions
     kept: Sequence[int] = cache[key]
     return kept
 

@@ -8,7 +8,7 @@ from local.tenant import listing, permissions, query, relations
 from local.tenant.calls import Answer, Asked, dump, joined, link_to, listed, read_body
 from local.tenant.directory import find
 from local.tenant.domains import domain_of, no_users
-from local.tenant.errors import GraphError, bad_request, unsupported
+from local.tenant.errors import bad_request, unsupported
 from local.tenant.query import Domain, Query
 from local.tenant.rendering import rows
 from local.tenant.tenant import Tenant
@@ -19,11 +19,11 @@ _SOUND_SIGN_INS = 120  # users on a page of an advanced query; above, signInActi
 
 def list_users(tenant: Tenant, asked: Asked) -> Answer:
     domain = domain_of(tenant, asked)
-    found = query.parse_query(asked.params, asked.call.headers, asked.length, domain)
-    check_seen(tenant, asked, found.select, found.filter)
+    wanted = query.parse_query(asked.params, asked.call.headers, asked.length, domain)
+    check_seen(tenant, asked, wanted.select, wanted.filter)
     if asked.fault("ignore_filter"):  # forgotten for the whole chain, as its links carry the query
-        found = replace(found, filter=None)
-    return page(tenant, asked, domain, found)
+        wanted = replace(wanted, filter=None)
+    return page(tenant, asked, domain, wanted)
 
 
 def count_users(tenant: Tenant, asked: Asked) -> Answer:
@@ -49,9 +49,8 @@ def check_seen(tenant: Tenant, asked: Asked, select: tuple[str, ...], text: str 
     """Raises the 403 for a property, selected or filtered on, that this token, or this tenant, does not get."""
     filtered = query.filtered_properties(text)
     permissions.check_properties(select, filtered, asked.roles)
-    if query.SIGN_IN in (*select, *filtered) and (not tenant.premium or tenant.b2c):
-        message = "Neither tenant is B2C or tenant doesn't have premium license"
-        raise GraphError(403, "Authentication_RequestFromNonPremiumTenantOrB2CTenant", message)
+    if query.SIGN_IN in (*select, *filtered):
+        tenant.check_premium()
 
 
 def hidden(asked: Asked) -> frozenset[str]:
@@ -60,43 +59,43 @@ def hidden(asked: Asked) -> frozenset[str]:
     return frozenset(() if permissions.may_see(name, asked.roles) else (name,))
 
 
-def context(asked: Asked, kind: str, select: tuple[str, ...]) -> str:
-    chosen = f"({','.join(select)})" if "$select" in asked.params else ""
-    return f"{asked.call.base}/v1.0/$metadata#{kind}{chosen}"
+def selected(asked: Asked, kind: str, select: tuple[str, ...]) -> str:
+    """`users` with what was selected, as a context names it."""
+    return f"{kind}({','.join(select)})" if "$select" in asked.params else kind
 
 
-def page(tenant: Tenant, asked: Asked, domain: Domain, found: Query) -> Answer:
-    positions, more = listing.page_positions(domain, found)
-    following = replace(found, start=found.start + found.top, page=found.page + 1)
+def page(tenant: Tenant, asked: Asked, domain: Domain, wanted: Query) -> Answer:
+    positions, more = listing.page_positions(domain, wanted)
+    following = replace(wanted, start=wanted.start + wanted.top, page=wanted.page + 1)
     if asked.fault("empty_page"):
-        positions, more, following = [], True, replace(found, page=found.page + 1)
+        positions, more, following = [], True, replace(wanted, page=wanted.page + 1)
     if asked.fault("duplicate_user"):
-        before = replace(found, start=max(0, found.start - 1), top=1)
+        before = replace(wanted, start=max(0, wanted.start - 1), top=1)
         positions = listing.page_positions(domain, before)[0] + positions
-    shown = rows(domain.directory, positions, found.select, hidden=hidden(asked))
-    if found.expand is not None:
-        relation, inner = query.parse_expand(found.expand)
+    shown = rows(domain.directory, positions, wanted.select, hidden=hidden(asked))
+    if wanted.expand is not None:
+        relation, inner = query.parse_expand(wanted.expand)
         added = (relations.expanded(domain.directory, at, relation, inner) for at in positions)
         shown = [joined(row, extra) for row, extra in zip(shown, added, strict=True)]
     if asked.route.pattern.endswith("members"):
         shown = [relations.marked(row) for row in shown] + ([] if more else no_users(asked, domain))
     purged = asked.fault("purged_users")
-    if purged and query.SIGN_IN in query.filtered_properties(found.filter):
-        gone = _purged(tenant, found, purged.users)
+    if purged and query.SIGN_IN in query.filtered_properties(wanted.filter):
+        gone = _purged(tenant, wanted, purged.users)
         shown[1:1] = gone[::2]
         shown += gone[1::2]
-    if asked.fault("empty_sign_ins") and found.advanced and found.top > _SOUND_SIGN_INS:
+    if asked.fault("empty_sign_ins") and wanted.advanced and wanted.top > _SOUND_SIGN_INS:
         shown[::3] = [dump(json.loads(row) | {"signInActivity": None}) for row in shown[::3]]
     wrong = asked.fault("wrong_type")
     if wrong and shown:
         first = json.loads(shown[0])
-        shown[0] = dump(first | {wrong.property or found.select[0]: wrong.value})
+        shown[0] = dump(first | {wrong.property or wanted.select[0]: wrong.value})
     tenant.stats.users += len(shown)
     kind = "users" if asked.route.name in ("users", "delta") else "directoryObjects"
-    head: dict[str, object] = {"@odata.context": context(asked, kind, found.select)}
-    if found.count and found.page == 1:
+    head = asked.context(selected(asked, kind, wanted.select))
+    if wanted.count and wanted.page == 1:
         lag = asked.fault("count_lag")
-        number = listing.count(domain, found.filter) + len(no_users(asked, domain))
+        number = listing.count(domain, wanted.filter) + len(no_users(asked, domain))
         head["@odata.count"] = round(number * (1 + (lag.share if lag else 0)))
     link = link_to(asked, query.next_params(asked.params, following)) if more else None
     if asked.fault("lose_link"):
@@ -112,11 +111,11 @@ def page(tenant: Tenant, asked: Asked, domain: Domain, found: Query) -> Answer:
     return listed(head, shown, slow=True)
 
 
-def _purged(tenant: Tenant, found: Query, users: int) -> list[bytes]:
+def _purged(tenant: Tenant, wanted: Query, users: int) -> list[bytes]:
     """Objects of users that are gone from the tenant: nothing but an id, and signInActivity where it was selected."""
     activity = {"signInActivity": {"lastSignInDateTime": "2019-04-01T08:15:00Z", "lastSignInRequestId": None}}
-    shown = {name: value for name, value in activity.items() if name in found.select}
-    ids = (uuid.uuid5(uuid.NAMESPACE_OID, f"{tenant.seed} {found.start} {number}") for number in range(users))
+    shown = {name: value for name, value in activity.items() if name in wanted.select}
+    ids = (uuid.uuid5(uuid.NAMESPACE_OID, f"{tenant.seed} {wanted.start} {number}") for number in range(users))
     return [dump({"id": str(each), **shown}) for each in ids]
 
 
@@ -142,4 +141,4 @@ def get_by_ids(tenant: Tenant, asked: Asked) -> Answer:
     found = [at for at in places if at is not None]
     tenant.stats.users += len(found)
     shown = (relations.marked(row) for row in rows(tenant.directory, found, select, hidden=hidden(asked)))
-    return listed({"@odata.context": f"{asked.call.base}/v1.0/$metadata#directoryObjects"}, shown, slow=True)
+    return listed(asked.context("directoryObjects"), shown, slow=True)

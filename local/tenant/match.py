@@ -30,22 +30,22 @@ def matched(directory: Directory, tree: Node | None) -> "range | array[int]":
     everyone: Runs = [(0, len(directory))]
     if tree is None:
         return range(len(directory))
-    parts = tree.items if isinstance(tree, And) else (tree,)
-    bounds = [_bounds(directory, part) for part in parts]
-    found = everyone
+    clauses = tree.items if isinstance(tree, And) else (tree,)
+    bounds = [_bounds(directory, clause) for clause in clauses]
+    runs = everyone
     for _, may in bounds:
-        found = intersect(found, may)
-    open_parts = [
-        part
-        for part, (sure, _) in zip(parts, bounds, strict=True)
-        if intersect(found, complement(sure, len(directory)))
+        runs = intersect(runs, may)
+    open_clauses = [
+        clause
+        for clause, (sure, _) in zip(clauses, bounds, strict=True)
+        if intersect(runs, complement(sure, len(directory)))
     ]
-    if not open_parts:
-        if len(found) <= 1:
-            return range(*found[0]) if found else range(0)
-        return array("q", chain.from_iterable(range(*run) for run in found))
-    rest = And(tuple(open_parts))
-    return array("q", _evaluate(directory, rest, chain.from_iterable(range(*run) for run in found)))
+    if not open_clauses:
+        if len(runs) <= 1:
+            return range(*runs[0]) if runs else range(0)
+        return array("q", chain.from_iterable(range(*run) for run in runs))
+    rest = And(tuple(open_clauses))
+    return array("q", _evaluate(directory, rest, chain.from_iterable(range(*run) for run in runs)))
 
 
 def predicate(node: Node) -> Predicate:  # noqa: PLR0911 - one for each kind of node

@@ -1,7 +1,7 @@
 """Groups and administrative units, and who is in them: a user by position, other objects by name.
 
-Computed from a user's position, so that a tenant of a million costs nothing until it is asked. Who was created since
-the tenant started is in none.
+Computed from a user's position, so that a tenant of a million costs nothing until it is asked. Users who were
+created since the tenant started are in none.
 """
 
 from collections.abc import Iterator
@@ -53,14 +53,14 @@ UNITS = {UNIT: Collection("Every fourth one", 4), HIDDEN_UNIT: Collection("Hidde
 
 def closure(group: str) -> tuple[str, ...]:
     """The groups in a group, and in those, each once; without itself."""
-    found: dict[str, None] = {}
+    inside: dict[str, None] = {}
     waiting = list(GROUPS[group].nested)
     while waiting:
         each = waiting.pop()
-        if each not in found:
-            found[each] = None
+        if each not in inside:
+            inside[each] = None
             waiting += GROUPS[each].nested
-    return tuple(found)
+    return tuple(inside)
 
 
 def within(group: str, *, transitive: bool = True, hidden: bool = True) -> tuple[int, ...]:
@@ -73,7 +73,7 @@ def within(group: str, *, transitive: bool = True, hidden: bool = True) -> tuple
 
 
 def others(collection: Collection) -> Iterator[dict[str, object]]:
-    """The direct members that are no users."""
+    """The direct members that are not users."""
     for group in collection.nested:
         yield {"@odata.type": "#microsoft.graph.group", **shown_group(group)}
     if collection.every:
@@ -81,6 +81,6 @@ def others(collection: Collection) -> Iterator[dict[str, object]]:
 
 
 def shown_group(group: str) -> dict[str, object]:
-    found = GROUPS[group]
-    kinds = ["Unified"] if found.unified else []
-    return {"id": group, "displayName": found.name, "groupTypes": kinds, "visibility": found.visibility}
+    of = GROUPS[group]
+    kinds = ["Unified"] if of.unified else []
+    return {"id": group, "displayName": of.name, "groupTypes": kinds, "visibility": of.visibility}

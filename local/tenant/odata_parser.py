@@ -38,37 +38,37 @@ _FARTHEST = timedelta(hours=14)  # from UTC
 
 @lru_cache(maxsize=512)  # asked for several times in each request
 def parse(text: str) -> Node:
-    """The tree of a filter; raises GraphError 400 when it is none."""
+    """The tree of a filter; raises GraphError 400 when the text is not a filter."""
     reader = Reader(tokens_of(text))
     tree = _condition(_or(reader))
     reader.expect("end", "")
     return tree
 
 
-def _condition(part: _Term) -> Node:
-    if isinstance(part, _Path):
-        return Compare(part.name, "eq", value=True)
-    if isinstance(part, _Value):
+def _condition(term: _Term) -> Node:
+    if isinstance(term, _Path):
+        return Compare(term.name, "eq", value=True)
+    if isinstance(term, _Value):
         raise invalid("The $filter expression must evaluate to a single boolean value.")
-    return part
+    return term
 
 
 def _or(reader: Reader) -> _Term:
-    parts = [_and(reader)]
+    terms = [_and(reader)]
     while reader.take_if("name", "or"):
-        parts.append(_and(reader))
-    return parts[0] if len(parts) == 1 else Or(_flat([_condition(part) for part in parts], Or))
+        terms.append(_and(reader))
+    return terms[0] if len(terms) == 1 else Or(_flat([_condition(term) for term in terms], Or))
 
 
 def _and(reader: Reader) -> _Term:
-    parts = [_comparison(reader)]
+    terms = [_comparison(reader)]
     while reader.take_if("name", "and"):
-        parts.append(_comparison(reader))
-    return parts[0] if len(parts) == 1 else And(_flat([_condition(part) for part in parts], And))
+        terms.append(_comparison(reader))
+    return terms[0] if len(terms) == 1 else And(_flat([_condition(term) for term in terms], And))
 
 
 def _flat(items: list[Node], kind: type[And] | type[Or]) -> tuple[Node, ...]:
-    return tuple(part for item in items for part in (item.items if isinstance(item, kind) else (item,)))
+    return tuple(each for item in items for each in (item.items if isinstance(item, kind) else (item,)))
 
 
 def _comparison(reader: Reader) -> _Term:
@@ -95,34 +95,34 @@ def _compared(left: _Term, operator: str, right: _Term) -> Node:
 
 def _in(reader: Reader, left: _Term) -> Node:
     reader.expect("sign", "(")
-    found: list[Literal] = []
-    while not (reader.take_if("sign", ")") and not found):
-        found.append(_literal(reader))
+    values: list[Literal] = []
+    while not (reader.take_if("sign", ")") and not values):
+        values.append(_literal(reader))
         if not reader.take_if("sign", ","):
             reader.expect("sign", ")")
             break
     if not isinstance(left, _Path):
         raise invalid("The left operand of 'in' must be a property.")
-    return In(left.name, tuple(found))
+    return In(left.name, tuple(values))
 
 
 def _unary(reader: Reader) -> _Term:
     reader.deeper(1)
     if reader.take_if("name", "not"):
-        part: _Term = Not(_condition(_unary(reader)))
+        term: _Term = Not(_condition(_unary(reader)))
     elif reader.take_if("sign", "("):
-        part = _or(reader)
+        term = _or(reader)
         reader.expect("sign", ")")
     elif reader.next()[0] != "name" or reader.next()[1] in _WORDS:
-        part = _Value(_literal(reader))
+        term = _Value(_literal(reader))
     elif reader.next()[1] in KEYWORDS:
         raise reader.syntax()
     elif reader.next(1) == ("sign", "(") and not reader.next()[1].lower().endswith(("/any", "/all")):
-        part = _call(reader)
+        term = _call(reader)
     else:
-        part = _path_or_lambda(reader)
+        term = _path_or_lambda(reader)
     reader.deeper(-1)
-    return part
+    return term
 
 
 def _call(reader: Reader) -> Compare:

@@ -24,16 +24,16 @@ def invalid(message: str) -> GraphError:
 
 
 def tokens_of(text: str) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
+    tokens: list[tuple[str, str]] = []
     at = 0
-    while not found or found[-1][0] != "end":
+    while not tokens or tokens[-1][0] != "end":
         match = _TOKEN.match(text, at)
         if match is None or match.lastgroup is None:
             rest = text[at:].lstrip()
             raise invalid(f"Syntax error: character '{rest[:1]}' is not valid at position {at} in '{text}'.")
         kind, word, at = match.lastgroup, match[match.lastgroup], match.end()
-        found.append((kind, word.lower()) if word.lower() in KEYWORDS else (kind, word))
-    return found
+        tokens.append((kind, word.lower()) if word.lower() in KEYWORDS else (kind, word))
+    return tokens
 
 
 @dataclass(slots=True)
@@ -46,13 +46,13 @@ class Reader:
         return self.tokens[min(self.at + ahead, len(self.tokens) - 1)]
 
     def take(self) -> tuple[str, str]:
-        found = self.next()
-        self.at += found[0] != "end"
-        return found
+        token = self.next()
+        self.at += token[0] != "end"
+        return token
 
     def take_if(self, kind: str, *texts: str) -> str:
-        found = self.next()
-        return self.take()[1] if found[0] == kind and found[1] in texts else ""
+        token = self.next()
+        return self.take()[1] if token[0] == kind and token[1] in texts else ""
 
     def expect(self, kind: str, text: str) -> None:
         if self.take() != (kind, text):

@@ -2,8 +2,8 @@
 
 A **persona** is a user with the person left out: a JSON text per Graph property in which `%(given)s`, `%(upn)s`,
 `%(created)s`... stand for what is a person's own (see rendering.facts). A tenant of a million users shares 2,048
-personas, so that a user costs a few bytes until a page shows it, and a row costs one `%`. Awkward cells (formulas,
-quotes, line breaks, empty texts, nulls) are in the personas on purpose: they are what an export gets wrong.
+personas, so that a user costs a few bytes until a page shows it, and a row costs one `%`. Difficult cells (formulas,
+quotes, line breaks, empty texts, nulls) are in the personas on purpose: exports get them wrong.
 """
 
 import json
@@ -76,8 +76,8 @@ def _maybe(
 
 
 def _persona(rng: random.Random, kinds: dict[str, list[dict[str, str]]], more: random.Random) -> Persona:
-    """`kinds` has what personas of a kind are entitled to; `more` chooses among it, so that `rng` gives the same
-    names whatever is added there.
+    """`kinds` has the entitlements of each kind of persona. `more` chooses among them, so that `rng` gives the same
+    names when entitlements are added.
     """
     culture = rng.choices(range(len(CULTURES)), _SHARES)[0]
     b2c = "local" in kinds

@@ -1,7 +1,7 @@
 """Which application permission a request needs, and what its token carries: the table in data/permissions.json.
 
 A token whose `roles` claim names permissions has these, as one of Microsoft Entra has. Any other bearer token has those
-that the tenant is set to give: all of them unless told otherwise.
+that the tenant is set to give, by default all.
 """
 
 import base64

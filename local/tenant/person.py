@@ -10,7 +10,7 @@ from local.tenant.calls import JSON, Answer, Asked, dump, joined, json_answer, l
 from local.tenant.directory import find, user_id
 from local.tenant.entitlements import LICENCES
 from local.tenant.errors import GraphError, bad_request, not_found
-from local.tenant.lists import check_seen, context, hidden
+from local.tenant.lists import check_seen, hidden, selected
 from local.tenant.rendering import methods_text, rows, values
 from local.tenant.tenant import Tenant
 
@@ -40,7 +40,7 @@ def one_user(tenant: Tenant, asked: Asked) -> Answer:
     if "$expand" in asked.params:
         relation, inner = query.parse_expand(asked.params["$expand"])
         row = joined(row, relations.expanded(tenant.directory, at, relation, inner))
-    head = dump({"@odata.context": context(asked, "users", select) + "/$entity"})
+    head = dump(asked.context(selected(asked, "users", select) + "/$entity"))
     return Answer(200, joined(head, row), {"Content-Type": JSON})
 
 
@@ -57,19 +57,19 @@ def methods(tenant: Tenant, asked: Asked) -> Answer:
         raise GraphError(*_METHOD_ERRORS[chance % 3])
     name, kind = _METHOD_KINDS[asked.route.pattern.rpartition("/")[2]]
     value = [method for method in json.loads(methods_text(tenant.directory, at)) if kind in method["@odata.type"]]
-    where = f"#users('{quote(user_id(tenant.directory, at))}')/authentication/{name}"
-    return json_answer({"@odata.context": f"{asked.call.base}/v1.0/$metadata{where}", "value": value})
+    where = f"users('{quote(user_id(tenant.directory, at))}')/authentication/{name}"
+    return json_answer(asked.context(where) | {"value": value})
 
 
 def manager(tenant: Tenant, asked: Asked) -> Answer:
     asked.allow("$select")
     select = query.parse_select(asked.params.get("$select"), tenant.absent)
     at = _find(tenant, asked)
-    found = relations.manager(tenant.directory, at, select)
-    if found is None:
+    boss = relations.manager(tenant.directory, at, select)
+    if boss is None:
         raise not_found("manager")
-    head = dump({"@odata.context": f"{asked.call.base}/v1.0/$metadata#directoryObjects/$entity"})
-    return Answer(200, joined(head, found), {"Content-Type": JSON})
+    head = dump(asked.context("directoryObjects/$entity"))
+    return Answer(200, joined(head, boss), {"Content-Type": JSON})
 
 
 def reports(tenant: Tenant, asked: Asked) -> Answer:
@@ -89,7 +89,7 @@ def licences(tenant: Tenant, asked: Asked) -> Answer:
     names = {sku["skuId"]: sku["skuPartNumber"] for sku in LICENCES["skus"]}
     held = values(tenant.directory, at, ("assignedLicenses",))["assignedLicenses"]
     value = [{"skuId": each["skuId"], "skuPartNumber": names[each["skuId"]], "servicePlans": []} for each in held]
-    return json_answer({"@odata.context": f"{asked.call.base}/v1.0/$metadata#licenseDetails", "value": value})
+    return json_answer(asked.context("licenseDetails") | {"value": value})
 
 
 def _selected(tenant: Tenant, asked: Asked) -> tuple[str, ...]:
@@ -98,7 +98,7 @@ def _selected(tenant: Tenant, asked: Asked) -> tuple[str, ...]:
 
 
 def _objects(asked: Asked, shown: list[bytes]) -> Answer:
-    return listed({"@odata.context": f"{asked.call.base}/v1.0/$metadata#directoryObjects"}, shown)
+    return listed(asked.context("directoryObjects"), shown)
 
 
 def _find(tenant: Tenant, asked: Asked) -> int:

@@ -20,7 +20,7 @@ def make_directory(
 ) -> Directory:
     """Makes `users` people, the same for the same arguments.
 
-    `fractions` keeps hidden milliseconds behind each creation time: Graph shows whole seconds and no document says
+    `fractions` adds hidden milliseconds to each creation time: Graph shows whole seconds and no document says
     what it stores, so a client whose ranges end at "the next one's start - 1 s" must lose users here.
     `undated`: nobody has a creation time.
     """

@@ -117,14 +117,14 @@ def parse_select(text: str | None, absent: frozenset[str] = frozenset()) -> tupl
     """The properties of $select. A relation may be named, and gives nothing."""
     if not text:
         return DEFAULTS
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     for asked in text.split(","):
         name = spelled(asked.strip())
         if name in PROPERTIES and name not in absent:
-            found[name] = None
+            names[name] = None
         elif name not in RELATIONS:
             raise _no_property(asked.strip())
-    return tuple(found)
+    return tuple(names)
 
 
 def parse_expand(text: str) -> tuple[str, tuple[str, ...]]:
@@ -162,8 +162,8 @@ def parse_top(text: str | None, most: int, usual: int = 100) -> int:
 
 def preferred_size(headers: Mapping[str, str]) -> int | None:
     """`Prefer: odata.maxpagesize=50`; a preference is never an error."""
-    found = _PAGE_SIZE.search(headers.get("prefer", ""))
-    return int(found[1]) if found and int(found[1]) else None
+    preference = _PAGE_SIZE.search(headers.get("prefer", ""))
+    return int(preference[1]) if preference and int(preference[1]) else None
 
 
 def _page_size(params: Mapping[str, str], headers: Mapping[str, str], most: int) -> int:
@@ -189,7 +189,7 @@ def _check_order(text: str | None, domain: Domain) -> bool:
 
 
 def next_params(params: Mapping[str, str], query: Query) -> dict[str, str]:
-    """The parameters of the next link, whose token stands at `query`."""
+    """The parameters of the next link, whose token holds `query`."""
     others = {name: value for name, value in params.items() if name != "$skiptoken"}
     return others | {"$skiptoken": page_tokens.make(asdict(query), others)}
 

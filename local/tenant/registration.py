@@ -9,7 +9,7 @@ from typing import Any
 from local.tenant import odata, query
 from local.tenant.calls import Answer, Asked, json_answer, link_to
 from local.tenant.directory import Directory, living, user_id
-from local.tenant.errors import GraphError, bad_request, unsupported
+from local.tenant.errors import bad_request, unsupported
 from local.tenant.match import predicate
 from local.tenant.odata_parser import parse
 from local.tenant.rendering import methods_text, values
@@ -32,9 +32,7 @@ Json = dict[str, Any]
 
 
 def report(tenant: Tenant, asked: Asked) -> Answer:
-    if not tenant.premium or tenant.b2c:
-        message = "Neither tenant is B2C or tenant doesn't have premium license"
-        raise GraphError(403, "Authentication_RequestFromNonPremiumTenantOrB2CTenant", message)
+    tenant.check_premium()
     asked.allow("$top", "$filter", "$skiptoken", "$select", "$count", "$orderby")
     top = query.parse_top(asked.params.get("$top"), _MOST, usual=_MOST)
     text = asked.params.get("$filter")
@@ -55,8 +53,7 @@ def report(tenant: Tenant, asked: Asked) -> Answer:
             following = at
             break
         value.append(row)
-    where = f"{asked.call.base}/v1.0/$metadata#reports/authenticationMethods/userRegistrationDetails"
-    head: Json = {"@odata.context": where}
+    head = asked.context("reports/authenticationMethods/userRegistrationDetails")
     if following is not None:
         head["@odata.nextLink"] = link_to(asked, asked.params | {"$skiptoken": f"u{following}"})
     return json_answer(head | {"value": value}, slow=True)

@@ -22,12 +22,12 @@ def expanded(directory: Directory, at: int, relation: str, select: tuple[str, ..
     """What `$expand` adds to a user: `{"manager":{...}}`, or nothing for one without."""
     if relation == "sponsors":
         return b'{"sponsors":[' + b",".join(_sponsors(directory, at, select)) + b"]}"
-    found = manager(directory, at, select)
-    return b"{}" if found is None else b'{"manager":' + found + b"}"
+    boss = manager(directory, at, select)
+    return b"{}" if boss is None else b'{"manager":' + boss + b"}"
 
 
 def manager(directory: Directory, at: int, select: tuple[str, ...]) -> bytes | None:
-    """The manager of the user at this place as JSON; None when there is none, or is no more."""
+    """The manager of the user at this place as JSON; None when there is none, or no longer one."""
     boss = _manager(at)
     if boss is None:
         return None

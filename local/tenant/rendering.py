@@ -53,13 +53,13 @@ def rows(
     """
     formats = _formats(directory, select, hidden)
     cached = directory._rows.setdefault((select, hidden), {})
-    found = []
+    rendered = []
     edited = directory.edited
     for position in positions:
         if position in edited:
             user = edited[position] or {}
             own = {name: None if name in hidden else user[name] for name in select if _is_shown(name, user[name])}
-            found.append(json.dumps(own, ensure_ascii=False, separators=(",", ":")).encode())
+            rendered.append(json.dumps(own, ensure_ascii=False, separators=(",", ":")).encode())
             continue
         row = cached.get(position)
         if row is None:
@@ -67,8 +67,8 @@ def rows(
             if keep and directory._cached < CACHED_ROWS:
                 directory._cached += 1
                 cached[position] = row
-        found.append(row)
-    return found
+        rendered.append(row)
+    return rendered
 
 
 def _is_shown(name: str, value: object) -> bool:

@@ -70,21 +70,21 @@ _BY_LENGTH: dict[int, list[tuple[tuple[str, ...], Route]]] = {}
 for _route in ROUTES:
     _parts = tuple(_route.pattern[1:].split("/"))
     _BY_LENGTH.setdefault(len(_parts), []).append((_parts, _route))
-_KEYED = "\0"  # in front of a key from parentheses: it is no function and no option, whatever it is like
+_KEYED = "\0"  # in front of a key from parentheses: it is never a function or an option
 _KEY = re.compile(r"([^()]+)\('(.*)'\)")
 
 
 def segments(path: str) -> tuple[str, ...]:
     """The segments of a path without escapes; a key from parentheses is a segment of its own."""
-    found: list[str] = []
-    for part in path.strip("/").split("/"):
-        text = unquote(part)
+    texts: list[str] = []
+    for segment in path.strip("/").split("/"):
+        text = unquote(segment)
         keyed = _KEY.fullmatch(text)
         if keyed:
-            found += [keyed[1], _KEYED + keyed[2].replace("''", "'")]
+            texts += [keyed[1], _KEYED + keyed[2].replace("''", "'")]
         else:
-            found.append(text)
-    return tuple(found)
+            texts.append(text)
+    return tuple(texts)
 
 
 def find(parts: tuple[str, ...]) -> tuple[Route, str] | None:

@@ -132,9 +132,9 @@ def _rule(path: str) -> _Rule | None:
 def _check_type(wanted: str, operator: str, value: Literal) -> None:
     if value is None or wanted == metadata.OPEN:
         return
-    found = _KINDS[type(value)]
-    if found != wanted:
-        types = f"Found operand types '{wanted}' and '{found}' for operator kind '{operator}'."
+    given = _KINDS[type(value)]
+    if given != wanted:
+        types = f"Found operand types '{wanted}' and '{given}' for operator kind '{operator}'."
         raise invalid(f"A binary operator with incompatible types was detected. {types}")
 
 

@@ -7,37 +7,37 @@ runs: a query over a million users is answered by bisection, not by a scan.
 Runs = list[tuple[int, int]]
 
 
-def intersect(left: Runs, right: Runs) -> Runs:
-    found: Runs = []
+def intersect(one: Runs, other: Runs) -> Runs:
+    both: Runs = []
     i = j = 0
-    while i < len(left) and j < len(right):
-        low, high = max(left[i][0], right[j][0]), min(left[i][1], right[j][1])
+    while i < len(one) and j < len(other):
+        low, high = max(one[i][0], other[j][0]), min(one[i][1], other[j][1])
         if low < high:
-            found.append((low, high))
-        if left[i][1] < right[j][1]:
+            both.append((low, high))
+        if one[i][1] < other[j][1]:
             i += 1
         else:
             j += 1
-    return found
+    return both
 
 
-def union(left: Runs, right: Runs) -> Runs:
-    found: Runs = []
-    for low, high in sorted(left + right):
-        if found and low <= found[-1][1]:
-            found[-1] = (found[-1][0], max(high, found[-1][1]))
+def union(one: Runs, other: Runs) -> Runs:
+    either: Runs = []
+    for low, high in sorted(one + other):
+        if either and low <= either[-1][1]:
+            either[-1] = (either[-1][0], max(high, either[-1][1]))
         elif low < high:
-            found.append((low, high))
-    return found
+            either.append((low, high))
+    return either
 
 
 def complement(runs: Runs, size: int) -> Runs:
-    found: Runs = []
+    rest: Runs = []
     at = 0
     for low, high in runs:
         if at < low:
-            found.append((at, low))
+            rest.append((at, low))
         at = high
     if at < size:
-        found.append((at, size))
-    return found
+        rest.append((at, size))
+    return rest

@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
+from itertools import islice
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -26,7 +27,7 @@ _LARGEST_BODY = 64 * 1024 * 1024
 
 @asynccontextmanager
 async def serve(tenant: Tenant, latency: float = 0.0, port: int = 0) -> AsyncIterator[str]:
-    """Serves the tenant on 127.0.0.1, on a free port unless told; yields `http://127.0.0.1:PORT`. `latency` is
+    """Serves the tenant on 127.0.0.1, on a free port by default; yields `http://127.0.0.1:PORT`. `latency` is
     seconds per page and per batch.
     """
     runner = web.AppRunner(application(tenant, latency), access_log=None, shutdown_timeout=0.1)
@@ -62,22 +63,22 @@ def _graph(tenant: Tenant, latency: float) -> Handler:
         try:
             headers = {name.lower(): value for name, value in request.headers.items()}
             base = f"{request.scheme}://{request.host}"
-            found = answer(tenant, Call(request.method, request.raw_path, headers, await request.read(), base))
-            if latency and found.slow:
+            given = answer(tenant, Call(request.method, request.raw_path, headers, await request.read(), base))
+            if latency and given.slow:
                 await asyncio.sleep(latency)
-            return await _send(request, found)
+            return await _send(request, given)
         finally:
             stats.now -= 1
 
     return handle
 
 
-async def _send(request: web.Request, found: Answer) -> web.StreamResponse:
-    body, headers = found.body, dict(found.headers)
+async def _send(request: web.Request, answer: Answer) -> web.StreamResponse:
+    body, headers = answer.body, dict(answer.headers)
     if len(body) >= _LEAST_TO_COMPRESS and "gzip" in request.headers.get("Accept-Encoding", ""):
         body = await asyncio.to_thread(gzip.compress, body, 1)
         headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
-    for rule in found.wire:
+    for rule in answer.wire:
         if rule.kind == "hang":
             await asyncio.sleep(rule.seconds)
         if rule.kind == "reset" and request.transport is not None:
@@ -86,7 +87,7 @@ async def _send(request: web.Request, found: Answer) -> web.StreamResponse:
             return await _send_huge(request, rule)
         if rule.kind == "truncate":
             body = body[: len(body) * 2 // 3]
-    return web.Response(status=found.status, body=body, headers=headers)
+    return web.Response(status=answer.status, body=body, headers=headers)
 
 
 async def _send_huge(request: web.Request, rule: Rule) -> web.StreamResponse:
@@ -106,11 +107,11 @@ def _lines(tenant: Tenant, select: tuple[str, ...]) -> Handler:
 
     def chunks(scope: Mapping[str, str]) -> Iterator[bytes]:
         directory, chosen = whom(tenant, scope)
-        for positions in _chunked(chosen, 1000):
-            made = rows(directory, positions, select, keep=False)
+        while positions := [*islice(chosen, 1000)]:
+            lines = rows(directory, positions, select, keep=False)
             if select == ("id",):
-                made = [row[7:-2] for row in made]
-            yield b"".join(row + b"\n" for row in made)
+                lines = [row[7:-2] for row in lines]
+            yield b"".join(row + b"\n" for row in lines)
 
     async def handle(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(
@@ -119,22 +120,11 @@ def _lines(tenant: Tenant, select: tuple[str, ...]) -> Handler:
         await response.prepare(request)
         for chunk in chunks(request.query):
             await response.write(chunk)
-            await asyncio.sleep(0)  # an export may be running meanwhile
+            await asyncio.sleep(0)  # an export may be running
         await response.write_eof()
         return response
 
     return handle
-
-
-def _chunked(positions: Iterator[int], size: int) -> Iterator[list[int]]:
-    chunk = []
-    for position in positions:
-        chunk.append(position)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
 
 
 def _stats(tenant: Tenant) -> Handler:

@@ -23,18 +23,18 @@ PASSWORD_ALONE = json.dumps([_PASSWORD])
 
 def methods(rng: random.Random, here: Culture, kind: str) -> list[dict[str, object]]:
     """The `value` of the answer, with the person left out."""
-    found: list[dict[str, object]] = [dict(_PASSWORD)]
+    value: list[dict[str, object]] = [dict(_PASSWORD)]
     numbers = {"mobile": "+31 6%(d4)s%(d4)s", "alternateMobile": "+1 206555%(d4)s", "office": "+1 425555%(d4)sx%(d3)s"}
     for phone, share in (("mobile", 0.6), ("alternateMobile", 0.15), ("office", 0.1)):
         if rng.random() < share:
             state = "ready" if phone == "mobile" else "notSupported"
             own = {"id": PHONE_IDS[phone], "phoneNumber": numbers[phone], "phoneType": phone, "smsSignInState": state}
-            found.append({"@odata.type": "#microsoft.graph.phoneAuthenticationMethod", **own})
+            value.append({"@odata.type": "#microsoft.graph.phoneAuthenticationMethod", **own})
     if rng.random() < 0.3:
         own = {"id": EMAIL_ID, "emailAddress": "%(sam)s@gmail.example"}
-        found.append({"@odata.type": "#microsoft.graph.emailAuthenticationMethod", **own})
+        value.append({"@odata.type": "#microsoft.graph.emailAuthenticationMethod", **own})
     if kind == "cloud":
         own = {"id": "%(id)s", "displayName": f"{here.usage} phone"}
-        found.append({"@odata.type": "#microsoft.graph.microsoftAuthenticatorAuthenticationMethod", **own})
-    rng.shuffle(found)
-    return found
+        value.append({"@odata.type": "#microsoft.graph.microsoftAuthenticatorAuthenticationMethod", **own})
+    rng.shuffle(value)
+    return value

@@ -1,5 +1,5 @@
-"""Faults that are done to a good answer, whatever it was: values of another form, errors after users, pages without an
-end, bodies without a measure. What Graph, or something before it, has really sent.
+"""Faults that are done to any good answer: values of another form, errors after users, pages without an end, bodies of
+any size. Graph, or a gateway in front of it, has really sent such answers.
 """
 
 import json
@@ -22,16 +22,16 @@ def in_place(rule: Rule) -> Answer:
     return Answer(rule.status, body, {"Content-Type": "text/html" if is_html else JSON, **rule.wait()})
 
 
-def spoiled(found: Answer, rules: tuple[Rule, ...], call: Call) -> Answer:
-    """The answer after these rules; those of other kinds are left to others."""
+def spoiled(answer: Answer, rules: tuple[Rule, ...], call: Call) -> Answer:
+    """The answer after these rules; rules of other kinds are not for here."""
     ways = {"odd_value": _odd, "late_error": _late_error, "endless": _endless}
     for rule in rules:
-        if rule.kind in ways and found.status == 200:
-            body = json.loads(found.body)
+        if rule.kind in ways and answer.status == 200:
+            body = json.loads(answer.body)
             if isinstance(body, dict) and ("value" in body or rule.kind == "odd_value"):  # No count.
                 ways[rule.kind](body, rule, call)
-                found = replace(found, body=dump(body))
-    return found
+                answer = replace(answer, body=dump(body))
+    return answer
 
 
 def _odd(body: dict[str, Any], rule: Rule, call: Call) -> None:
@@ -48,7 +48,7 @@ def _late_error(body: dict[str, Any], rule: Rule, call: Call) -> None:
 
 
 def _endless(body: dict[str, Any], rule: Rule, call: Call) -> None:
-    """Behind the last page one more, with a link that was never there before."""
+    """After the last page comes one more, each time with a new link."""
     if "@odata.nextLink" in body:
         return
     last = body["value"][-1:] or [{}]

@@ -7,6 +7,7 @@ from typing import Any
 
 from local.tenant import metadata, permissions
 from local.tenant.directory import Directory, User, find, living, put, timestamp
+from local.tenant.errors import GraphError
 from local.tenant.faults import Faults
 from local.tenant.membership import GROUPS, UNITS, within
 from local.tenant.metadata import PROPERTIES
@@ -35,40 +36,28 @@ class Stats:
 
 @dataclass(slots=True)
 class Tenant:
-    """A simulated tenant. The same settings make the same people.
-
-    `shape` is one of populate.SHAPES. `units` are resource units per 10 s, `method_limit` requests
-    for authentication methods per 10 s, `report_limit` those for the registration report, `sign_in_limit` requests with
-    signInActivity per `sign_in_window` seconds (None: no limit). `permissions` are those of tokens that name none
-    themselves; `deny` names those that are missing of all: "authentication" and "signin" for what opens these.
-    `premium` False: no P1 licence. `cloud` names a national one, whose users lack some properties (metadata.ABSENT).
-    `method_errors` is the share of users whose methods answer 403, 404 or 500; `registered` the share who may have
-    more methods than a password. `fractions` hides milliseconds behind
-    the creation times. `batch_text` says how a plain number (`/users/$count`) comes back within a batch, as no
-    document says it: "number" or "base64". Unknown too: `expand_page`, the most users of a page with $expand;
-    `expand_eventual`, what becomes of $expand in an advanced query ("taken", "refused", "ignored"); `hidden_members`,
-    what one without Member.Read.Hidden sees of a hidden group or unit ("refused", "nobody").
-    """
+    """A simulated tenant. The same settings make the same people. Limits are off when they are None."""
 
     users: int = 1000
     seed: int = 1
-    shape: str = "normal"
-    units: float | None = None
-    method_limit: float | None = None
-    sign_in_limit: float | None = None
+    shape: str = "normal"  # one of populate.SHAPES
+    units: float | None = None  # resource units per 10 s
+    method_limit: float | None = None  # requests for authentication methods per 10 s
+    sign_in_limit: float | None = None  # requests with signInActivity per `sign_in_window` seconds
     sign_in_window: float = 60.0
-    report_limit: float | None = None
-    permissions: frozenset[str] | None = None
-    deny: tuple[str, ...] = ()
-    premium: bool = True
-    method_errors: float = 0.0
-    registered: float = 1.0
-    fractions: bool = False
-    batch_text: str = "number"
-    cloud: str = ""
-    expand_page: int | None = None
-    expand_eventual: str = "taken"
-    hidden_members: str = "refused"
+    report_limit: float | None = None  # requests for the registration report per 10 s
+    permissions: frozenset[str] | None = None  # of tokens that name none; None: all but those of `deny`
+    deny: tuple[str, ...] = ()  # permissions by name, or "authentication", "signin" for all that open these
+    premium: bool = True  # has a P1 licence
+    method_errors: float = 0.0  # share of users whose methods answer 403, 404 or 500
+    registered: float = 1.0  # share of users who may have more methods than a password
+    fractions: bool = False  # adds hidden milliseconds to the creation times
+    cloud: str = ""  # a national one, whose users lack some properties (metadata.ABSENT)
+    # No document says these:
+    batch_text: str = "number"  # how a plain number (`/users/$count`) comes back within a batch, or "base64"
+    expand_page: int | None = None  # the most users of a page with $expand
+    expand_eventual: str = "taken"  # what becomes of $expand in an advanced query, or "refused", "ignored"
+    hidden_members: str = "refused"  # what hidden members are without Member.Read.Hidden, or "nobody"
     clock: Callable[[], float] = time.monotonic
     faults: Faults = field(default_factory=Faults)
     stats: Stats = field(default_factory=Stats)
@@ -104,6 +93,12 @@ class Tenant:
     @property
     def b2c(self) -> bool:
         return self.shape == "b2c"
+
+    def check_premium(self) -> None:
+        """Raises the 403 for what needs a P1 licence."""
+        if not self.premium or self.b2c:
+            message = "Neither tenant is B2C or tenant doesn't have premium license"
+            raise GraphError(403, "Authentication_RequestFromNonPremiumTenantOrB2CTenant", message)
 
     def everyone(self) -> Domain:
         return Domain(

@@ -99,8 +99,8 @@ def unit(tenant: Tenant, asked: Asked) -> Answer:
     asked.allow("$select")
     if asked.key not in UNITS:
         raise not_found(asked.key)
-    found = UNITS[asked.key]
-    whole = {"id": asked.key, "displayName": found.name, "visibility": found.visibility}
+    known = UNITS[asked.key]
+    whole = {"id": asked.key, "displayName": known.name, "visibility": known.visibility}
     return _one(asked, "directory/administrativeUnits", whole)
 
 
@@ -135,12 +135,11 @@ def _role(role: str) -> Json:
 
 def _list(asked: Asked, kind: str, value: list[Json]) -> Answer:
     shown = [_selected(asked, each) for each in value]
-    return json_answer({"@odata.context": f"{asked.call.base}/v1.0/$metadata#{kind}", "value": shown})
+    return json_answer(asked.context(kind) | {"value": shown})
 
 
 def _one(asked: Asked, kind: str, value: Json) -> Answer:
-    where = f"{asked.call.base}/v1.0/$metadata#{kind}/$entity"
-    return json_answer({"@odata.context": where, **_selected(asked, value)})
+    return json_answer(asked.context(f"{kind}/$entity") | _selected(asked, value))
 
 
 def _selected(asked: Asked, value: Json) -> Json:

@@ -168,7 +168,7 @@ def test_a_file_that_can_not_be_read_is_a_violation() -> None:
 
 CHANGED_HEADER = (*FIRST, "city", "city (old)")
 CHANGES = Changes(
-    told={
+    by_user={
         "u1": Change("removed", "Delft", ""),
         "u2": Change("added", "", "Gouda"),
         "u3": Change("changed", "Breda", "=Ede"),
