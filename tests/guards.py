@@ -346,7 +346,7 @@ GUARDS = (
         "shared/api/start.py",
         "                await keys.give_back(storage, name, key)",
         "                pass",
-        f"{API}test_load.py::test_a_refused_post_leaves_no_key_behind",
+        f"{API}test_load.py::test_a_refused_post_leaves_no_key",
     ),
     Guard(
         "an id runs once",

@@ -148,7 +148,7 @@ def test_of_twelve_bodies_with_one_key_at_the_same_moment_one_is_taken(app: Api)
     assert http_action(app, answers[taken])[0].json()["request"]["fileName"] == f"users {taken}"
 
 
-async def test_of_two_that_start_it_at_once_the_second_is_no_error(api: Api) -> None:
+async def test_two_that_start_it_at_once_both_get_it(api: Api) -> None:
     durable = Durable(before_start=asyncio.Barrier(2))
     settings = settings_for(api.serving.storage)
     on = Operations(connection.connect(settings, None), durable, settings)

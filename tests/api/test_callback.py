@@ -93,7 +93,7 @@ async def test_what_may_pass_is_left_to_durable_which_asks_again(serving: Servin
     assert len(post.posted) == 2
 
 
-async def test_a_host_that_is_not_allowed_any_more_gets_nothing(serving: Serving) -> None:
+async def test_a_host_that_is_no_longer_allowed_gets_nothing(serving: Serving) -> None:
     post = Post([])
     async with ended(serving) as (edges, export_id):
         narrowed = settings_for(serving.storage, EXPORT_CALLBACK_HOSTS="*.contoso.com")

@@ -108,7 +108,7 @@ def test_what_runs_is_not_deleted_and_to_cancel_what_has_ended_gives_its_results
     assert {**again.json(), "download": 0} == {**ended, "download": 0}
 
 
-def test_to_cancel_a_failed_export_changes_nothing_and_is_no_failure(slow: Api) -> None:
+def test_cancelling_a_failed_export_succeeds_and_changes_nothing(slow: Api) -> None:
     export_id = slow.start(filter="noSuchProperty eq 'x'")
     failed = slow.end(export_id)
     again = slow.cancel(export_id)

@@ -119,7 +119,7 @@ async def test_a_refused_post_with_a_key_is_taken_when_there_is_a_place(serving:
         assert durable.starts == [first, second]
 
 
-async def test_a_refused_post_leaves_no_key_behind(serving: Serving) -> None:
+async def test_a_refused_post_leaves_no_key(serving: Serving) -> None:
     async with app(serving, limit=1) as (on, _):
         first = await start.start(on, WANTED, ANN, "first")
         for at in range(4):

@@ -186,7 +186,7 @@ async def test_an_instance_that_does_not_exist_is_none() -> None:
         assert not await client.get_status(str(uuid4()))
 
 
-async def test_what_is_no_outage_is_not_told_as_one(serving: Serving) -> None:
+async def test_other_failures_are_not_reported_as_an_outage(serving: Serving) -> None:
     target = serving.storage.partition("BlobEndpoint=")[2].partition("/devstoreaccount1")[0]
     fault = Fault("PUT", "request.json", times=9, status=400, code="InvalidHeaderValue")
     async with proxied(target, fault) as url:

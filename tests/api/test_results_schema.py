@@ -139,7 +139,7 @@ async def test_the_results_of_a_cancelled_export_match(serving: Serving) -> None
     ],
     ids=str,
 )
-def test_the_schema_refuses_what_is_no_results_file(change: dict[str, Any]) -> None:
+def test_the_schema_refuses_anything_but_a_results_file(change: dict[str, Any]) -> None:
     VALIDATOR.validate(SMALL)
     with pytest.raises(ValidationError):
         VALIDATOR.validate({**SMALL, **change})

@@ -86,7 +86,7 @@ async def staged_names(on: Operations) -> set[str]:
 
 @pytest.mark.parametrize("name", ["users.csv", "results.json"])
 @pytest.mark.parametrize("status", ["Failed", "Terminated", "Completed"])
-async def test_of_a_deleted_export_nothing_can_be_committed_any_more(serving: Serving, status: str, name: str) -> None:
+async def test_nothing_of_a_deleted_export_can_be_committed(serving: Serving, status: str, name: str) -> None:
     async with app(serving) as (on, durable):
         export_id = await started(on, durable, status=status)
         if status != "Completed":
@@ -98,7 +98,7 @@ async def test_of_a_deleted_export_nothing_can_be_committed_any_more(serving: Se
             await staging.commit(on.storage, f"{export_id}/{name}", ["p"], "text/csv")
 
 
-async def test_of_an_old_export_nothing_can_be_committed_any_more(serving: Serving) -> None:
+async def test_nothing_of_an_old_export_can_be_committed(serving: Serving) -> None:
     async with app(serving) as (on, durable):
         export_id = await started(on, durable, status="Failed")
         await staging.stage(on.storage, f"{export_id}/users.csv", "p", b"secret")
@@ -131,7 +131,7 @@ async def test_the_place_of_an_export_that_runs_longer_than_the_retention_stays(
         assert place_name(ANN.id, running) in await names(on)
 
 
-async def test_what_a_post_that_died_has_left_goes_too(serving: Serving) -> None:
+async def test_the_blobs_of_a_post_that_died_are_removed_too(serving: Serving) -> None:
     async with app(serving) as (on, _):
         await blobs.write(on.storage, f"work/{new_id(NOW)}/callback", b"https://a.logic.azure.com/?sig=1")
         await removal.remove_old(days_later(on, 6.9))

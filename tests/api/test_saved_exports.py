@@ -178,7 +178,7 @@ def test_a_request_that_is_not_there_is_refused(app: Api, by: str) -> None:
 
 
 @pytest.mark.parametrize("by", ["saved", "again"])
-def test_it_stands_alone(app: Api, by: str) -> None:
+def test_it_is_refused_with_anything_else(app: Api, by: str) -> None:
     save(app, "some")
     given = {"saved": "some", "again": app.run()["id"]}
     assert app.post({by: given[by], "filter": "accountEnabled eq true"}).status_code == 400

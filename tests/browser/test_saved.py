@@ -137,7 +137,7 @@ def test_an_edit_that_changes_nothing_keeps_the_request(
     assert body == request_ | ({"schedule": simple[schedule]} if schedule in simple else {})
 
 
-def test_what_is_wrong_stands_at_its_field(watched: Watched, server: httpx.Client) -> None:
+def test_a_problem_is_shown_at_its_field(watched: Watched, server: httpx.Client) -> None:
     watched.refusals.add(400)
     page = watched.open("#new")
     form_of(page, "Has Capitals")
@@ -202,7 +202,7 @@ def test_a_dutch_browser_reads_all_in_dutch(browser: Browser, serving: Serving) 
     context.close()
 
 
-def test_an_edit_that_is_left_is_no_part_of_a_new_export(watched: Watched, server: httpx.Client) -> None:
+def test_an_abandoned_edit_does_not_get_into_a_new_export(watched: Watched, server: httpx.Client) -> None:
     server.put("saved-exports/left", json={"columns": "profile", "fileName": "mine"}).raise_for_status()
     page = watched.open("#saved")
     page.get_by_role("button", name="Edit left").click()

@@ -45,7 +45,7 @@ async def test_pages_are_counted_over_all_activities_of_a_chain(connected: Conne
     assert sum(name == "export" for name, *_ in done.context.calls) > 5
 
 
-async def test_many_empty_pages_are_no_end(connected: Connect) -> None:
+async def test_many_empty_pages_do_not_end_a_chain(connected: Connect) -> None:
     tenant = Tenant(users=3000)
     tenant.faults.add("empty_page", match="/users?$top=999", times=400)
     async with connected(tenant) as edges:

@@ -77,7 +77,7 @@ async def test_what_passes_is_survived(connected: Connect, fault: dict[str, Any]
     check_complete(done.csv, tenant)
 
 
-async def test_how_often_graph_throttled_and_how_quick_the_export_was_stands_in_the_results(
+async def test_results_say_how_often_graph_throttled_and_how_quick_the_export_was(
     connected: Connect,
 ) -> None:
     tenant = Tenant(users=9000)

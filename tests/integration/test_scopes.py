@@ -321,7 +321,7 @@ async def test_a_list_of_members_that_ended_too_soon_is_read_again(connected: Co
 
 
 @pytest.mark.parametrize("users", [1_500, MANY], ids=["few", "many"])
-async def test_a_list_of_members_that_ends_too_soon_is_no_file(connected: Connect, users: int) -> None:
+async def test_a_list_of_members_that_ends_too_soon_gives_no_file(connected: Connect, users: int) -> None:
     tenant = Tenant(users=users)
     tenant.faults.add("lose_link", match="transitiveMembers/microsoft.graph.user?$top=999", page=1, rate=1.0)
     async with connected(tenant) as edges:

@@ -49,7 +49,7 @@ async def test_a_filter_on_sign_ins_has_pages_of_its_own_and_is_one_chain_of_whi
     assert not any("createdDateTime%20" in each or "createdDateTime+" in each for each in asked)
 
 
-async def test_the_words_in_a_text_are_no_filter_on_sign_ins(connected: Connect) -> None:
+async def test_words_in_a_text_are_not_a_filter_on_sign_ins(connected: Connect) -> None:
     tenant = Tenant(users=1500)
     asked: list[str] = []
     watch(tenant, asked.append)

@@ -58,7 +58,7 @@ async def test_a_block_that_the_storage_has_lost_fails_the_export(connected: Con
         assert [name.rpartition("/")[2] for name in await names(edges, done.id)] == ["request.json", "results.json"]
 
 
-async def test_what_a_publish_that_failed_has_committed_is_removed(connected: Connect) -> None:
+async def test_a_failed_publish_removes_the_file_that_it_has_committed(connected: Connect) -> None:
     async with connected(Tenant(users=300)) as edges:
         done = await run_export(edges)
         check_results(done.results, "Completed")

@@ -85,7 +85,7 @@ def with_results(**changes: Any) -> Evidence:
 
 
 @pytest.mark.parametrize("seen", [COMPLETED, FAILED, CANCELLED, NO_RESULTS], ids=lambda seen: seen.shown["status"])
-def test_what_kept_the_promise_is_no_violation(seen: Evidence) -> None:
+def test_an_export_that_kept_the_promise_has_no_violation(seen: Evidence) -> None:
     assert judge(seen) == []
 
 
@@ -189,7 +189,7 @@ def compared(*rows: tuple[str, ...], **counts: int) -> Evidence:
     return replace(COMPLETED, file=file, results=results, shown=results | {"download": LINKS}, changes=CHANGES)
 
 
-def test_a_comparison_that_says_what_has_changed_is_no_violation() -> None:
+def test_a_comparison_that_says_what_has_changed_has_no_violation() -> None:
     assert judge(compared(REMOVED, ADDED, CHANGED)) == []
 
 

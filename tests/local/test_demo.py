@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from local import demo
+from local.progress import progress_line
 
 
 def test_the_demo_of_the_standard_tenant_ends_clean_and_shows_rows_and_where_to_look_next(tmp_path: Path) -> None:
@@ -49,6 +50,6 @@ def test_the_demo_says_how_long_it_takes(users: int, text: str) -> None:
 
 
 def test_before_the_users_are_counted_the_progress_shows_no_number_of_them() -> None:
-    text = demo.progress_line("InProgress", {"exported": 0, "expected": None, "ranges": 0}, 0.3)
+    text = progress_line("InProgress", {"exported": 0, "expected": None, "ranges": 0}, 0.3)
     assert "counting users" in text
     assert "0 of 0" not in text

@@ -128,7 +128,7 @@ def test_another_name_than_this_machines_is_refused(host: Host, name: str, path:
 
 
 @pytest.mark.parametrize("mark", ["", "Accept-Language", "Origin", "Referer", "Sec-Fetch-Site"])
-def test_a_browser_with_another_name_is_refused_whoever_it_says_it_is(host: Host, mark: str) -> None:
+def test_a_browser_with_another_name_is_refused_also_with_a_principal(host: Host, mark: str) -> None:
     """A program that names its caller may use the name of a gateway."""
     headers = {"Host": "exports.contoso.com", easy_auth.HEADER: "eyJ9"} | ({mark: "en"} if mark else {})
     assert host.http.post("/api/echo/x", headers=headers).status_code == (403 if mark else 201)
@@ -168,7 +168,7 @@ def test_it_does_not_start_where_a_variable_says_that_this_is_azure(tmp_path: Pa
         pass
 
 
-def test_the_container_name_of_another_platform_is_no_azure_beside_the_simulated_tenant() -> None:
+def test_the_container_name_of_another_platform_is_not_azures_with_the_simulated_tenant() -> None:
     for variable in AZURE:
         expected = "" if variable == "CONTAINER_NAME" else variable
         assert easy_auth.says_azure({variable: "1"}, None) == expected

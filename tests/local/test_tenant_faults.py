@@ -63,7 +63,7 @@ async def test_a_hang_gives_no_answer(tenant: Tenant, graph: httpx.AsyncClient) 
         await graph.get("/v1.0/users", timeout=httpx.Timeout(60, read=0.05))
 
 
-async def test_a_truncated_body_is_no_json(tenant: Tenant, graph: httpx.AsyncClient) -> None:
+async def test_a_truncated_body_is_not_json(tenant: Tenant, graph: httpx.AsyncClient) -> None:
     tenant.faults.add("truncate")
     found = await graph.get("/v1.0/users")
     assert found.status_code == 200

@@ -21,7 +21,7 @@ def test_a_user_principal_name_that_begins_with_a_dollar_is_a_key_in_parentheses
     assert ask(tenant, "/v1.0/users('$abc@contoso.example')?$select=id")[1]["id"] == user["id"]
 
 
-def test_a_key_in_parentheses_is_no_function_and_doubles_its_apostrophes() -> None:
+def test_a_key_in_parentheses_is_not_a_function_and_doubles_its_apostrophes() -> None:
     tenant = Tenant(users=5)
     user = create_user(tenant, {"userPrincipalName": "o'hara@contoso.example"})
     assert ask(tenant, "/v1.0/users('o''hara@contoso.example')?$select=id")[1]["id"] == user["id"]

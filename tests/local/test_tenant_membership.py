@@ -92,7 +92,7 @@ def test_members_of_a_hidden_group_in_a_group_are_missing_without_a_word() -> No
     assert len(without) == 330 // GROUPS[WITH_HIDDEN].every
 
 
-def test_who_is_deleted_is_no_member_any_more_and_is_listed_as_deleted() -> None:
+def test_a_deleted_user_is_no_longer_a_member_and_is_listed_as_deleted() -> None:
     tenant = Tenant(users=300)
     one = ids(tenant, transitive(STAFF), EVENTUAL)[4]
     delete_user(tenant, one)

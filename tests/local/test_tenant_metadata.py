@@ -50,7 +50,7 @@ def mismatches(struct: type[msgspec.Struct], owner: str, skip: tuple[str, ...] =
     return found
 
 
-def test_what_the_product_decodes_exists_with_that_type() -> None:
+def test_each_property_that_the_product_decodes_has_that_type() -> None:
     later = [field.name for field in msgspec.structs.fields(User) if field.encode_name.startswith("@")]
     # Relations lead to objects of several types; security attributes have names that each tenant defines.
     others = ("manager", "sponsors", "custom_security_attributes")

@@ -49,7 +49,7 @@ def test_a_manager_is_found_from_either_side(tenant: Tenant) -> None:
     assert error(ask(tenant, f"/v1.0/users/{without}/manager")) == (404, "Request_ResourceNotFound")
 
 
-def test_a_manager_who_was_deleted_is_no_ones_manager() -> None:
+def test_a_deleted_manager_is_nobodys_manager() -> None:
     tenant = Tenant(users=50)
     delete_user(tenant, tenant.all_users()[0]["id"])
     found = listed(tenant, f"/v1.0/users?$top=5&$select=id&$expand={MANAGER}")

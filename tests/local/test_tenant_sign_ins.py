@@ -16,7 +16,7 @@ def test_a_page_of_a_filter_on_sign_ins_has_500_users_at_most() -> None:
 
 
 @pytest.mark.parametrize("other", ["createdDateTime ge 2020-01-01T00:00:00Z", "userType eq 'Guest'"])
-def test_a_filter_on_sign_ins_stands_alone(other: str) -> None:
+def test_a_filter_on_sign_ins_cannot_be_combined(other: str) -> None:
     tenant = Tenant(users=20)
     assert error(users(tenant, filter=f"({BEFORE}) and ({other})")) == (400, "Request_UnsupportedQuery")
     found = users(tenant, EVENTUAL, filter=f"({BEFORE}) and ({other})", count="true")

@@ -69,7 +69,7 @@ def test_a_directory_role_makes_an_administrator(role: str) -> None:
     assert caller_of(principal(("oid", "1"), ("wids", role)), AZURE).administrator
 
 
-def test_a_logic_apps_identity_with_the_app_role_may_but_is_no_administrator() -> None:
+def test_a_logic_apps_identity_with_the_app_role_may_call_but_is_not_an_administrator() -> None:
     headers = principal((LONG_OID, "1"), ("appid", "app-1"), ("roles", APP_ROLE))
 
     assert caller_of(headers, AZURE) == Caller("1", "app-1", administrator=False)
@@ -91,7 +91,7 @@ def test_without_an_allowed_role_the_answer_names_the_roles_that_are_missing(wid
     assert "overage" not in refused.detail
 
 
-def test_roles_that_are_no_administrators_are_refused_by_the_settings_already() -> None:
+def test_the_settings_already_refuse_roles_that_are_not_administrators() -> None:
     assert not AZURE.allowed_roles & NEVER_ALLOWED
 
 
@@ -150,7 +150,7 @@ def test_without_a_header_nobody_is_signed_in(headers: dict[str, str]) -> None:
     ids=range(17),
 )
 @pytest.mark.parametrize("settings", [AZURE, LOCAL], ids=["azure", "local"])
-def test_a_header_that_is_no_principal_is_no_sign_in(headers: dict[str, str], settings: Settings) -> None:
+def test_a_header_without_a_valid_principal_is_not_a_sign_in(headers: dict[str, str], settings: Settings) -> None:
     refused = refusal(headers, settings)
 
     assert refused.status == 401

@@ -83,7 +83,7 @@ def test_an_error_with_a_good_status_passes_also_beside_users(error: Any, more: 
     assert found.code != "UnreadableAnswer"
 
 
-def test_no_error_is_no_error() -> None:
+def test_a_good_answer_has_no_error() -> None:
     page = answers.read(200, {}, b'{"value": [{"id": "1"}], "error": null}', page_of)
     assert [user.id for user in page.value] == ["1"]
 
@@ -129,7 +129,7 @@ def test_retry_after_in_a_batch_can_be_a_number_or_a_list() -> None:
         (b"17", b"17"),
     ],
 )
-def test_what_is_no_json_is_a_text_in_a_batch(body: bytes, plain: bytes) -> None:
+def test_a_body_that_is_not_json_is_a_text_in_a_batch(body: bytes, plain: bytes) -> None:
     assert answers.plain_body(body) == plain
 
 
@@ -195,6 +195,6 @@ def test_a_default_port_and_the_case_of_a_host_make_no_other_host(link: str, roo
     ],
     ids=lambda link: link[:60],
 )
-def test_any_other_host_and_what_is_no_url_is_foreign(link: str) -> None:
+def test_any_other_host_and_any_invalid_url_is_foreign(link: str) -> None:
     with pytest.raises(GraphError, match="ForeignLink"):
         checked(link, "https://graph.microsoft.com")

@@ -244,7 +244,7 @@ def test_what_the_ranges_decide_by_is_always_selected_and_nothing_twice() -> Non
     )
 
 
-def test_what_is_no_property_of_the_user_is_not_selected() -> None:
+def test_columns_from_elsewhere_are_not_selected() -> None:
     selected = select_of(COLUMNS.values())
 
     assert set(selected) == PROPERTIES - BESIDES
@@ -314,7 +314,7 @@ def test_custom_security_attributes_are_named_by_set_and_attribute_or_as_a_whole
         "customSecurityAttributes.S$t",
     ],
 )
-def test_a_name_of_another_form_is_no_column(name: str) -> None:
+def test_a_name_of_another_form_is_not_a_column(name: str) -> None:
     assert find_column(name) is None
 
 

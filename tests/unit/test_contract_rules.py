@@ -138,7 +138,7 @@ def test_references_lead_to_components_and_into_none() -> None:
     assert [each for each in found if not re.fullmatch(r"#/components/[A-Za-z]+/[A-Za-z]+", each)] == []
 
 
-def test_names_of_models_are_no_languages_own_and_differ_in_more_than_case() -> None:
+def test_names_of_models_are_not_reserved_words_and_differ_in_more_than_case() -> None:
     assert set(SCHEMAS) & LANGUAGES_OWN == set()
     assert [name for name in SCHEMAS if not re.fullmatch("([A-Z][a-z]+)+", name)] == []
     assert len({name.lower() for name in SCHEMAS}) == len(SCHEMAS)

@@ -266,7 +266,7 @@ def test_excel_gets_a_bom_before_the_headers_and_others_get_none() -> None:
     assert csv_rows.header(columns, excel=False) == b"userPrincipalName,mail\r\n"
 
 
-def test_no_users_are_no_bytes() -> None:
+def test_no_users_give_no_bytes() -> None:
     assert csv_rows.rows([], columns_of(["mail"]), excel=True)[0] == b""
 
 
