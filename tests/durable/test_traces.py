@@ -22,8 +22,6 @@ from local.durable_store import connect, seconds
 from local.durable_turn import SCHEDULING, STATE_LABEL
 from tests.durable_host import orchestrator
 
-pytestmark = pytest.mark.filterwarnings("ignore:Potential duplicate Task completion:UserWarning")
-
 Json = dict[str, Any]
 FOLDER = Path(os.environ.get("TRACES") or Path(__file__).parent / "traces")
 FILES = sorted(FOLDER.glob("*.jsonl"))

@@ -15,8 +15,6 @@ from azure.durable_functions.models.history import HistoryEventType as EventType
 from local.durable_turn import SCHEDULING, Claim, Outcome, run
 from tests.durable_host import orchestrator
 
-pytestmark = pytest.mark.filterwarnings("ignore:Potential duplicate Task completion:UserWarning")
-
 FILES = sorted((Path(__file__).parent / "histories").glob("*.json"))
 RECORDED = [(file.stem, instance) for file in FILES for instance in json.loads(file.read_text())]
 INSTANCES = [pytest.param(instance, id=name) for name, instance in RECORDED]
