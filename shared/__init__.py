@@ -21,17 +21,19 @@ The words of the code, one for each thing:
     range       a part of the tenant that is read as one chain: users created between two times, or named alike
     chain       the pages of one range, one after the other
     lane        ranges that one activity reads, one after the other
-    round       one activity for each lane; what a lane has not read then is its remaining ranges, for the next round
+    round       one activity for each lane; ranges that a lane has not read in it remain for the next round
     pass        all rounds over some ranges; renamed users make another one necessary
     execution   one run of an activity; Durable may run the same activity twice
+    zombie      an execution that still runs after its export has ended
     staged      what one execution has put into uncommitted blocks, under a prefix of its own
     plan        the ranges of an export, and what tenant and permissions allow
     scope       whose users: the tenant's, deleted ones, the members of a group or of an administrative unit
     sifted      of ranges: the tenant's, of which only members are kept
     saved       a request under a name, perhaps with a schedule; its exports are its runs
-    due         of a saved export: the time that its schedule has planned is over, and nothing has started
+    due         of a saved export: a planned time of its schedule is over, and its run has not started yet
+    pinned      a blob as it was at one moment (ETag): a comparison reads it as a whole, or fails
     comparison  what has changed between two exports: added, removed and changed users
-    partition   of a comparison: the users whose objectIds fall into it; one of many that are compared on their own
+    partition   of a comparison: some of the users, by a hash of the objectId; each partition is compared by itself
     limit       how many exports a caller may have running
     problem     what is wrong with a request; an error or a warning is what is wrong with an export
 """

@@ -8,7 +8,7 @@ from local.tenant.errors import GraphError
 _TOKEN = re.compile(
     r"""\s*(?:(?P<string>'(?:[^']|'')*')
     |(?P<guid>[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})
-    |(?P<date>\d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d))?)
+    |(?P<date>\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))?)
     |(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.])
     |(?P<name>\$?[^\W\d]\w*(?:[./]\$?[^\W\d]\w*)*)(?![\w./$'])
     |(?P<sign>[(),:])

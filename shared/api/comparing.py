@@ -25,8 +25,8 @@ FILE = ("fileName", "format", "compress", "separator", "excel", "callbackUrl")
 
 async def read(on: Operations, given: Mapping[str, Any], caller: Caller) -> ExportRequest:
     """The request of a body. Raises BadRequest with all its problems."""
-    wrong = request.unknown(given, (*EXPORTS, *FILE))
-    exports = [await _export(on, given, name, caller, wrong) for name in EXPORTS]
+    problems = request.unknown(given, (*EXPORTS, *FILE))
+    exports = [await _export(on, given, name, caller, problems) for name in EXPORTS]
     file = {name: given[name] for name in FILE if name in given}
     file.setdefault("fileName", f"compareUsers_{on.now():%Y-%m-%d}")
     records = [record for record in exports if record]
@@ -35,33 +35,33 @@ async def read(on: Operations, given: Mapping[str, Any], caller: Caller) -> Expo
         old, new = records
         both = [name for name in new.columns if name in old.columns]
         if old.id == new.id:
-            wrong.append(Problem("/new", "is the same export as old"))
+            problems.append(Problem("/new", "is the same export as old"))
     try:
         checked = request.check({**file, "columns": both}, on.settings, on.now())
     except BadRequest as refused:
-        raise BadRequest(*wrong, *refused.problems) from None
-    if wrong:
-        raise BadRequest(*wrong)
+        raise BadRequest(*problems, *refused.problems) from None
+    if problems:
+        raise BadRequest(*problems)
     _refuse_authentication(both, caller)
     fingerprint = fingerprint_of(given)
     return replace(checked, old=old.id, new=new.id, body={}, fingerprint=fingerprint)
 
 
 async def _export(
-    on: Operations, given: Mapping[str, Any], name: str, caller: Caller, wrong: list[Problem]
+    on: Operations, given: Mapping[str, Any], name: str, caller: Caller, problems: list[Problem]
 ) -> Record | None:
     """One of the two exports. None when it can't be compared; then the problem is noted."""
     export_id = given.get(name)
     if not isinstance(export_id, str) or not is_id(export_id.lower()):
-        wrong.append(Problem(f"/{name}", "must be the id of an export"))
+        problems.append(Problem(f"/{name}", "must be the id of an export"))
         return None
     try:
         record = await operations.find(on, export_id.lower(), caller)
     except ProblemError as problem:
-        wrong.append(Problem(f"/{name}", problem.detail))
+        problems.append(Problem(f"/{name}", problem.detail))
         return None
     if why_not := await _why_not(on, record):
-        wrong.append(Problem(f"/{name}", why_not))
+        problems.append(Problem(f"/{name}", why_not))
         return None
     return record
 

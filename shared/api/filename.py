@@ -9,9 +9,9 @@ from typing import Any
 from shared.api.problems import Problem
 
 MAX_FILE_NAME = 255
-"""Bytes with the ending: the limit of names on Linux and macOS, where a letter takes up to four."""
+"""Bytes, with the ending: the limit of Linux and macOS. A letter takes up to four bytes."""
 _RESERVED = re.compile(r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9\u00b9\u00b2\u00b3])", re.IGNORECASE)
-"""Devices of Windows, whatever ending follows (Naming Files, Paths, and Namespaces)."""
+"""Devices of Windows, with any ending (Naming Files, Paths, and Namespaces)."""
 
 
 def file_name(given: Mapping[str, Any], ending: str, now: datetime, problems: list[Problem]) -> str:
@@ -22,13 +22,13 @@ def file_name(given: Mapping[str, Any], ending: str, now: datetime, problems: li
     if not isinstance(name, str) or not name.strip():
         problems.append(Problem("/fileName", "must be a text, and not empty"))
         return ""
-    # First, and alone: looking at eight million letters takes seconds.
+    # Before the other checks: for eight million letters those take seconds.
     if len(name) > MAX_FILE_NAME * 2 or len(f"{_stem(name, ending)}{ending}".encode(errors="replace")) > MAX_FILE_NAME:
         detail = f"must have at most {MAX_FILE_NAME} bytes (UTF-8, with {ending} at the end)"
         problems.append(Problem("/fileName", detail))
         return ""
     name = _stem(name, ending)
-    # Cc: CR and LF split headers. Cf: marks that turn the reading direction disguise a file's ending.
+    # Cc: CR and LF split headers. Cf: marks that change the reading direction can hide a file's ending.
     bad = {
         letter
         for letter in name

@@ -1,12 +1,12 @@
 """How many exports one caller may have running: EXPORT_MAX_RUNNING.
 
 Each running export of a caller has an empty blob, its place: `running/{hash of the caller}/{id}`. A POST first takes
-its place and then counts them all, so two at the same moment each see the other: at the last free place both may be
-refused, but never both be taken. The place goes when the export ends. One that lost its export (a POST that died, an
-orchestration that was terminated) is noticed when it would be the reason for a refusal.
+its place and then counts all of them, so two POSTs at the same moment see each other. For the last free place both may
+be refused, but never both be accepted. The place is removed when the export ends. A place may have lost its export (a
+POST was interrupted, or an orchestration was terminated): this is checked before a POST is refused.
 
-Why not ask Durable: its query by status walks through every instance there ever was, and the SDK reads only the first
-page of the answer.
+Durable is not asked, because its query by status reads every instance that ever existed, and the SDK returns only the
+first page of the answer.
 """
 
 from datetime import timedelta
@@ -18,13 +18,13 @@ from shared.storage import blobs
 from shared.storage.names import place_name
 
 STARTING = timedelta(minutes=10)
-"""A place without an orchestration is that of a POST under way for so long; clocks may differ by minutes."""
+"""So long, a place without an orchestration belongs to a POST that is still starting. Clocks may differ by minutes."""
 
 
 async def take_place(operations: Operations, caller_id: str, export_id: str) -> None:
     """Counts this export as running. Raises TooManyRunning when the caller has too many.
 
-    A place that is there already is that of the same POST, sent before: it is not refused.
+    If the place exists already, the same POST was sent before, and is not refused.
     """
     storage, limit = operations.storage, operations.settings.max_running
     if not await blobs.write_once(storage, place_name(caller_id, export_id), b""):

@@ -31,41 +31,41 @@ async def list_exports(
     One listing of the container brings along what the list shows; only of the running ones Durable is asked.
     `status`: only those. `after`: the token that came with the page before, the last id on it.
     """
-    found: list[Json] = []
+    shown: list[Json] = []
     async for entries in _visible(operations.storage, caller, after):
         for entry in await asyncio.gather(*(_with_status(operations, entry) for entry in entries)):
             if status and entry["status"] != status:
                 continue
-            if len(found) == top:
-                return {"value": found, "continuationToken": found[-1]["id"]}
-            found.append(entry)
-    return {"value": found}
+            if len(shown) == top:
+                return {"value": shown, "continuationToken": shown[-1]["id"]}
+            shown.append(entry)
+    return {"value": shown}
 
 
 async def _visible(storage: Storage, caller: Caller, after: str) -> AsyncIterator[list[Json]]:
     """What the listing tells of the exports that the caller may see, some at a time."""
-    some: list[Json] = []
+    entries: list[Json] = []
     async for export_id, names in by_export(storage):
         if (after and order(export_id) <= order(after)) or "request.json" not in names:
             continue
         entry = {"id": export_id, "type": EXPORT, **_shown(names)}
         if not caller.administrator and entry["requestedBy"]["id"] != caller.id:
             continue
-        some.append(entry)
-        if len(some) == AT_ONCE:
-            yield some
-            some = []
-    yield some
+        entries.append(entry)
+        if len(entries) == AT_ONCE:
+            yield entries
+            entries = []
+    yield entries
 
 
 async def by_export(storage: Storage) -> AsyncIterator[tuple[str, dict[str, Any]]]:
     """Every export's id with its blobs' summaries by name, newest first."""
     sources = [exports(storage, ORDINARY), exports(storage, RUN)]
-    heads = [(found, source) for source in sources if (found := await anext(source, None))]
+    heads = [(export, source) for source in sources if (export := await anext(source, None))]
     while heads:
         heads.sort(key=lambda head: order(head[0][0]), reverse=True)
-        found, source = heads.pop()
-        yield found
+        export, source = heads.pop()
+        yield export
         if following := await anext(source, None):
             heads.append((following, source))
 

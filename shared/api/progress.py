@@ -26,20 +26,20 @@ def running_status(status: Any) -> str:
 async def running_of(storage: Storage, export_id: str, created: str, status: Any, now: datetime) -> Json:
     """`{"progress"}` of a running export, and `{"cancelRequested": True}` when a person has cancelled it."""
     planned = _planned(status)
-    noted = await progress(storage, export_id) if planned["ranges"] else []
+    notes = await progress(storage, export_id) if planned["ranges"] else []
     # After the notes: `clean` removes them shortly before the orchestration ends, and the results are there by then.
     ends, marked = await asyncio.gather(_ends(storage, export_id), blobs.exists(storage, cancelled_name(export_id)))
     cancelled = marked or any(end["status"] == results.CANCELLED for end in ends)
-    shown = {"progress": _progress(planned, noted, ends, created, now)}
+    shown = {"progress": _progress(planned, notes, ends, created, now)}
     return shown | ({"cancelRequested": True} if cancelled else {})
 
 
 async def listed(storage: Storage, export_id: str, created: str, status: Any, now: datetime) -> Json:
     """`{"progress"}` for a list, with as few requests as possible: fifty may be running."""
     planned = _planned(status)
-    noted = await progress(storage, export_id) if planned["ranges"] else []
-    ends = [] if noted or not planned["ranges"] else await _ends(storage, export_id)
-    return {"progress": _progress(planned, noted, ends, created, now)}
+    notes = await progress(storage, export_id) if planned["ranges"] else []
+    ends = [] if notes or not planned["ranges"] else await _ends(storage, export_id)
+    return {"progress": _progress(planned, notes, ends, created, now)}
 
 
 def _planned(status: Any) -> Json:
@@ -52,9 +52,9 @@ async def _ends(storage: Storage, export_id: str) -> list[Json]:
     return [blobs.summary_of(blob) async for blob in blobs.listing(storage, results_name(export_id))]
 
 
-def _progress(planned: Json, noted: list[Json], ends: list[Json], created: str, now: datetime) -> Json:
+def _progress(planned: Json, notes: list[Json], ends: list[Json], created: str, now: datetime) -> Json:
     """How far the ranges are, as their activities have noted; users a second; and when the rest will be there."""
-    exported, done = sum(note["rows"] for note in noted), sum(note["done"] for note in noted)
+    exported, done = sum(note["rows"] for note in notes), sum(note["done"] for note in notes)
     for end in ends:
         # A comparison counts no exported users: all have been read when it has a file.
         read = (planned["expected"] if end["file"] else exported) or 0

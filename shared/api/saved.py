@@ -115,8 +115,8 @@ async def stored(storage: Storage, prefix: str = SAVED) -> list[Stored]:
 async def put(on: Operations, name: str, body: bytes, caller: Caller) -> tuple[Json, bool]:
     """Saves the caller's request under this name. Returns it, and whether the name is new. Raises BadRequest."""
     given = decode(body)
-    wrong = [] if NAME.fullmatch(name) else [Problem("", "The name must be 1 to 64 of a-z, 0-9 and -.")]
-    request, timetable = saving.check(given, on.settings, on.now(), caller.reads_authentication, wrong)
+    problems = [] if NAME.fullmatch(name) else [Problem("", "The name must be 1 to 64 of a-z, 0-9 and -.")]
+    request, timetable = saving.check(given, on.settings, on.now(), caller.reads_authentication, problems)
     own = {each.saved.name: each.saved for each in await stored(on.storage, saved_name(caller.id))}
     before = own.get(name)
     if not before and len(own) >= MAX_SAVED:

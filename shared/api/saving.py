@@ -31,23 +31,23 @@ class Timetable:
 
 
 def check(
-    given: Mapping[str, Any], settings: Settings, now: datetime, authentication: bool, wrong: list[Problem]
+    given: Mapping[str, Any], settings: Settings, now: datetime, authentication: bool, problems: list[Problem]
 ) -> tuple[ExportRequest, Timetable]:
     """Both parts of a body. `wrong`: problems that are known already. Raises BadRequest with all of them."""
-    schedule, time_zone, keep = _schedule(given, wrong), _time_zone(given, wrong), _keep(given, wrong)
-    timetable = Timetable(schedule, time_zone, keep, _compare(given, wrong))
+    schedule, time_zone, keep = _schedule(given, problems), _time_zone(given, problems), _keep(given, problems)
+    timetable = Timetable(schedule, time_zone, keep, _compare(given, problems))
     try:
         checked = request.check(given, settings, now, authentication=authentication, also=PROPERTIES)
     except BadRequest as refused:
-        raise BadRequest(*refused.problems, *wrong, status=400 if wrong else refused.status) from None
+        raise BadRequest(*refused.problems, *problems, status=400 if problems else refused.status) from None
     if timetable.compare and ID not in checked.columns:
-        wrong.append(Problem("/compare", f"needs the column {ID}, by which users are found again"))
-    if wrong:
-        raise BadRequest(*wrong)
+        problems.append(Problem("/compare", f"needs the column {ID}, by which users are found again"))
+    if problems:
+        raise BadRequest(*problems)
     return checked, timetable
 
 
-def _schedule(given: Mapping[str, Any], wrong: list[Problem]) -> str:
+def _schedule(given: Mapping[str, Any], problems: list[Problem]) -> str:
     text = given.get("schedule")
     if text is None:
         return ""
@@ -59,33 +59,33 @@ def _schedule(given: Mapping[str, Any], wrong: list[Problem]) -> str:
             problem = "comes more often than every 15 minutes"
         except ScheduleError as error:
             problem = str(error)
-    wrong.append(Problem("/schedule", problem))
+    problems.append(Problem("/schedule", problem))
     return ""
 
 
-def _time_zone(given: Mapping[str, Any], wrong: list[Problem]) -> str:
+def _time_zone(given: Mapping[str, Any], problems: list[Problem]) -> str:
     name = given.get("timeZone")
     if name is None:
         return "UTC"
     try:
         return schedules.zone(name if isinstance(name, str) else "").key
     except ScheduleError as problem:
-        wrong.append(Problem("/timeZone", str(problem)))
+        problems.append(Problem("/timeZone", str(problem)))
         return "UTC"
 
 
-def _compare(given: Mapping[str, Any], wrong: list[Problem]) -> bool:
+def _compare(given: Mapping[str, Any], problems: list[Problem]) -> bool:
     value = given.get("compare")
     if value is not None and not isinstance(value, bool):
-        wrong.append(Problem("/compare", "must be true or false"))
+        problems.append(Problem("/compare", "must be true or false"))
     return value is True
 
 
-def _keep(given: Mapping[str, Any], wrong: list[Problem]) -> int:
+def _keep(given: Mapping[str, Any], problems: list[Problem]) -> int:
     value = given.get("keep")
     if value is None:
         return 0
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_KEEP:
-        wrong.append(Problem("/keep", f"must be a whole number from 1 to {MAX_KEEP}"))
+        problems.append(Problem("/keep", f"must be a whole number from 1 to {MAX_KEEP}"))
         return 0
     return value

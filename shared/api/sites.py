@@ -1,8 +1,8 @@
 """Requests from other sites' pages: they must not use the cookie of a signed-in administrator.
 
-A browser says where a request comes from: Sec-Fetch-Site, older ones Origin. A program (curl, a Logic App) sends
-neither, has no cookie, and may send its JSON with any content type. GET changes nothing and its answer is not for other
-sites to read, so a link to the page in a mail and the return from the sign-in work.
+A browser says where a request comes from: in Sec-Fetch-Site, or in Origin if it is old. A program (curl, a Logic App)
+sends neither, has no cookie, and may send its JSON with any content type. GET is always allowed: it changes nothing,
+and other sites can't read the answer. So links to the page in a mail work, and so does the return from the sign-in.
 https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header
 """
 
@@ -13,13 +13,13 @@ from shared.api.problems import Refused
 
 _SAFE = frozenset({"GET", "HEAD"})
 _OWN = frozenset({"same-origin", "none"})
-"""`none`: a person's own doing, such as a bookmark."""
+"""`none`: the person has started it, for example with a bookmark."""
 _PORTS = {"http": 80, "https": 443}
 _Origin = tuple[str, str, int | None]
 
 
 def refuse_others(method: str, url: str, headers: Mapping[str, str], body: bytes, public_url: str) -> None:
-    """Raises Refused (403, 415) if another site may have sent the request; `url` is the request's own, absolute."""
+    """Raises Refused (403, 415) if another site may have sent the request. `url`: of the request, absolute."""
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if method in _SAFE or (site is None and origin is None):
         return
@@ -37,7 +37,7 @@ def refuse_others(method: str, url: str, headers: Mapping[str, str], body: bytes
 
 
 def _own_origins(url: str, public_url: str) -> set[_Origin | None]:
-    """Behind Azure's front end the app may see http where the page has https."""
+    """The origins of the app's own pages. After Azure's front end the app may see http where the page has https."""
     target = urlsplit(url)
     return {_origin(f"{target.scheme}://{target.netloc}"), _origin(f"https://{target.netloc}"), _origin(public_url)} - {
         None

@@ -1,8 +1,8 @@
 """The schemas of the contract as those of OpenAPI 2.0. Pure.
 
-What 2.0 can't say becomes less: of a text or a list the list, of a text or an object the object, of null nothing (a
-connector leaves out what is empty). Only objects stay models; all else is written where it is used, so that each field
-has a title of its own.
+Version 2.0 has no choice of types, so one is taken: the list of a text or a list, the object of a text or an object. It
+has no null either (a connector leaves out empty values). Only objects stay models. All other schemas are written where
+they are used, so that each field has a title of its own.
 """
 
 import functools
@@ -49,7 +49,7 @@ def reference_or_schema(source: Source, schema: Json, name: str) -> Json:
         target = resolve(source.contract, schema)
         if _is_model(target):
             return {"$ref": f"#/definitions/{schema['$ref'].rsplit('/', 1)[1]}"}
-        # What is said where it is used wins.
+        # Properties beside the reference replace those of its target.
         return reference_or_schema(
             source, target | {key: value for key, value in schema.items() if key != "$ref"}, name
         )

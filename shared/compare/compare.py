@@ -65,7 +65,7 @@ async def compare(edges: Edges, task: CompareTask) -> Compared:
         for partition in task.partitions:
             await _partition(lane, partition)
             await run.note_is_due()
-        await run.still_wanted()
+        await run.check_wanted()
     except ExportError as problem:
         return Compared(failed=failure_of(problem))
     except Exception:

@@ -6,13 +6,15 @@ import msgspec
 
 from shared.export import clean
 from shared.export.context import Edges, Ended, Record
+from shared.export.execution import Unwanted
 from shared.storage import blobs, erasing
 from shared.storage.connection import Storage
 from shared.storage.names import plan_name, progress_name
 from shared.storage.pieces import PinnedBlob
 
 OLD, NEW = "old", "new"
-STILL_WANTED_SECONDS = 2.0
+LOOK_SECONDS = 2.0
+"""How often an execution looks whether the comparison still runs, and notes how far it is."""
 
 
 class Side(msgspec.Struct, rename="camel"):
@@ -55,10 +57,6 @@ async def read_plan(storage: Storage, comparison_id: str) -> Plan | None:
     return msgspec.json.decode(data, type=Plan) if data else None
 
 
-class Unwanted(Exception):
-    """The comparison has ended: its plan no longer exists."""
-
-
 @dataclass(slots=True)
 class Execution:
     """One execution of an activity: what it has written, and when it last looked whether the comparison still runs."""
@@ -73,13 +71,13 @@ class Execution:
     async def note_is_due(self) -> bool:
         """Whether it is time to note how far it is. Raises Unwanted when the comparison has ended."""
         now = self.edges.clock()
-        if now - self.looked < STILL_WANTED_SECONDS:
+        if now - self.looked < LOOK_SECONDS:
             return False
         self.looked = now
-        await self.still_wanted()
+        await self.check_wanted()
         return True
 
-    async def still_wanted(self) -> None:
+    async def check_wanted(self) -> None:
         """Raises Unwanted when the comparison has ended."""
         if not await self.is_wanted():
             raise Unwanted

@@ -38,7 +38,7 @@ async def split(edges: Edges, task: SplitTask) -> Split:
         if side.errors:
             await _split_errors(run, plan, side, execution)
         await run.note(number, side.rows // 2, done=True)
-        await run.still_wanted()
+        await run.check_wanted()
     except ExportError as problem:
         return Split(failed=failure_of(problem))
     except Exception:

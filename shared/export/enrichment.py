@@ -39,24 +39,24 @@ def enrichers(
     `expanded`: the relation that comes with the list; `doubtful`: it may be left out there without a word.
     """
     sources = {column.source for column in columns} - {*plan.unreadable}
-    found: list[Enricher] = []
+    chosen: list[Enricher] = []
     if sources & LICENSES:
-        found.append(_plainly(lambda user: setattr(user, "products", plan.products)))
+        chosen.append(_plainly(lambda user: setattr(user, "products", plan.products)))
     if ROLES in sources:
-        found.append(_plainly(lambda user: setattr(user, "roles", tuple(plan.roles.get(user.id.lower(), ())))))
+        chosen.append(_plainly(lambda user: setattr(user, "roles", tuple(plan.roles.get(user.id.lower(), ())))))
     if SIGN_IN in sources and any(column.header == "daysSinceLastSignIn" for column in columns):
         now = _time(record.created_date_time) or datetime.now(UTC)
-        found.append(_plainly(lambda user: setattr(user, "days_since_sign_in", _days(user, now))))
+        chosen.append(_plainly(lambda user: setattr(user, "days_since_sign_in", _days(user, now))))
     if report is not None and (REGISTRATION in sources or AUTHENTICATION in sources):
-        found.append(_plainly(lambda user: setattr(user, "registration", report.of(user.id))))
-    found += [
+        chosen.append(_plainly(lambda user: setattr(user, "registration", report.of(user.id))))
+    chosen += [
         _related(graph, name, columns, doubtful=name == expanded)
         for name in relations_of(columns, plan.unreadable)
         if name != expanded or doubtful
     ]
     if AUTHENTICATION in sources:
-        found.append(_methods(graph, columns, report))
-    return found
+        chosen.append(_methods(graph, columns, report))
+    return chosen
 
 
 def _plainly(fill: Callable[[User], None]) -> Enricher:
@@ -121,7 +121,7 @@ def _days(user: User, now: datetime) -> int | None:
 
 def _time(text: str | None) -> datetime | None:
     try:
-        found = datetime.fromisoformat(text) if text else None
+        time = datetime.fromisoformat(text) if text else None
     except ValueError:
         return None
-    return found if found is None or found.tzinfo else found.replace(tzinfo=UTC)
+    return time if time is None or time.tzinfo else time.replace(tzinfo=UTC)

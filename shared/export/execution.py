@@ -62,7 +62,7 @@ async def is_cancelled(watched: Watch) -> bool:
 
 
 class Unwanted(Exception):
-    """The export has ended: its plan no longer exists."""
+    """The export or comparison has ended: its plan no longer exists."""
 
 
 async def has_time(run: Execution) -> bool:
@@ -72,11 +72,11 @@ async def has_time(run: Execution) -> bool:
         return False
     if now - run.looked > LOOK_SECONDS:
         run.looked = now
-        await still_wanted(run)
+        await check_wanted(run)
     return True
 
 
-async def still_wanted(run: Execution) -> None:
+async def check_wanted(run: Execution) -> None:
     """Raises Unwanted when the export has ended."""
     if not await is_wanted(run):
         raise Unwanted

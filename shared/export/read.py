@@ -18,7 +18,7 @@ from shared.errors import ChainBroken, ExportError, Transient
 from shared.export import clean, selection
 from shared.export.context import Edges, Record, read_plan, read_record
 from shared.export.counts import DEPARTED, ODD, PURGED
-from shared.export.execution import MAX_RESTARTS, SEGMENT_SECONDS, Execution, has_time, is_wanted, still_wanted
+from shared.export.execution import MAX_RESTARTS, SEGMENT_SECONDS, Execution, check_wanted, has_time, is_wanted
 from shared.export.messages import (
     Exported,
     ExportTask,
@@ -53,7 +53,7 @@ async def export(edges: Edges, task: ExportTask) -> Exported:
     run = Execution(edges, record, plan, task.segment, started=now, looked=now)
     try:
         done = await _lane(run, Remaining(task.ranges, task.restarts, task.state))
-        await still_wanted(run)
+        await check_wanted(run)
     except Exception:
         # Also when Graph or the storage failed: for an export that has ended, nothing runs this again.
         if await is_wanted(run):

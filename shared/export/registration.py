@@ -62,8 +62,8 @@ class Report:
                 low = middle + 1
             else:
                 high = middle
-        found = partition[low * _ROW : (low + 1) * _ROW]
-        return self.answers[int.from_bytes(found[SIZE:])] if found[:SIZE] == key else None
+        row = partition[low * _ROW : (low + 1) * _ROW]
+        return self.answers[int.from_bytes(row[SIZE:])] if row[:SIZE] == key else None
 
 
 async def load(edges: Edges, export_id: str) -> Report | None:
@@ -72,17 +72,17 @@ async def load(edges: Edges, export_id: str) -> Report | None:
         kept: Report | None = edges.kept.get(export_id)
         if kept is not None:
             return kept
-        found = await blobs.read(edges.storage, report_name(export_id))
-        if found is None:
+        data = await blobs.read(edges.storage, report_name(export_id))
+        if data is None:
             return None
-        noted = msgspec.json.decode(found, type=_Answers)
+        whole = msgspec.json.decode(data, type=_Answers)
         partitions = [
-            await blobs.read(edges.storage, report_name(export_id, f"{noted.execution}-{partition:x}"))
+            await blobs.read(edges.storage, report_name(export_id, f"{whole.execution}-{partition:x}"))
             for partition in range(PARTITIONS)
         ]
         if None in partitions:
             raise ExportError("StateLost", "A partition of the registration report can't be found.")
-        report = Report(tuple(partition or b"" for partition in partitions), noted.answers)
+        report = Report(tuple(partition or b"" for partition in partitions), whole.answers)
         edges.kept[export_id] = report
         return report
 
@@ -117,7 +117,7 @@ def _entry(problem: ExportError, headers: list[str]) -> Json:
 
 
 async def _read(edges: Edges, task: ReportTask) -> Reported:
-    state, execution = await _state(edges, task), secrets.token_hex(6)
+    state, execution = await _read_state(edges, task), secrets.token_hex(6)
     numbers = {msgspec.json.encode(answer): at for at, answer in enumerate(state.answers)}
     rows, watched, link = bytearray(), watch(edges, task.id), None
     try:
@@ -135,29 +135,29 @@ async def _read(edges: Edges, task: ReportTask) -> Reported:
     except ChainBroken:
         if state.restarts >= MAX_RESTARTS:
             raise
-        return await _goes_on(edges, task.id, execution, _State(restarts=state.restarts + 1))
+        return await _keep_state(edges, task.id, execution, _State(restarts=state.restarts + 1))
     state.runs.append(f"run-{execution}")
     await blobs.write(edges.storage, report_name(task.id, state.runs[-1]), bytes(rows))
     if link:
         state.link = link
-        return await _goes_on(edges, task.id, execution, state)
+        return await _keep_state(edges, task.id, execution, state)
     await _deal(edges, task.id, execution, state)
     return Reported()
 
 
-async def _goes_on(edges: Edges, export_id: str, execution: str, state: _State) -> Reported:
+async def _keep_state(edges: Edges, export_id: str, execution: str, state: _State) -> Reported:
     name = f"state-{execution}"
     await blobs.write(edges.storage, report_name(export_id, name), msgspec.msgpack.encode(state))
     return Reported(state=name)
 
 
-async def _state(edges: Edges, task: ReportTask) -> _State:
+async def _read_state(edges: Edges, task: ReportTask) -> _State:
     if task.state in {"", _BEGIN}:
         return _State()
-    found = await blobs.read(edges.storage, report_name(task.id, task.state))
-    if found is None:
+    data = await blobs.read(edges.storage, report_name(task.id, task.state))
+    if data is None:
         raise ExportError("StateLost", "What was read of the registration report can't be found.")
-    return msgspec.msgpack.decode(found, type=_State)
+    return msgspec.msgpack.decode(data, type=_State)
 
 
 async def _deal(edges: Edges, export_id: str, execution: str, state: _State) -> None:
@@ -173,5 +173,5 @@ async def _deal(edges: Edges, export_id: str, execution: str, state: _State) -> 
         ordered = sorted(partition[at : at + _ROW] for at in range(0, len(partition), _ROW))
         partition.clear()
         await blobs.write(edges.storage, report_name(export_id, f"{execution}-{number:x}"), b"".join(ordered))
-    noted = msgspec.json.encode(_Answers(execution, state.answers))
-    await blobs.write_once(edges.storage, report_name(export_id), noted)
+    whole = msgspec.json.encode(_Answers(execution, state.answers))
+    await blobs.write_once(edges.storage, report_name(export_id), whole)

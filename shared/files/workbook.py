@@ -1,8 +1,8 @@
-"""An Excel workbook (ECMA-376, SpreadsheetML) of typed cells, in pieces that are written apart.
+"""An Excel workbook (ECMA-376, SpreadsheetML) with typed cells, in pieces that are written separately.
 
-Rows are inline strings, numbers, booleans and dates, so that a spreadsheet changes nothing: zeros in front stay, long
-numbers are not rounded, and no text is ever a formula. What a cell can't hold is replaced: characters that XML forbids
-by U+FFFD, and what is longer than a cell is cut.
+Cells are inline strings, numbers, booleans and dates, so that a spreadsheet changes nothing: leading zeros stay, long
+numbers are not rounded, and a text is never a formula. Characters that XML forbids become U+FFFD, and texts that are
+too long for a cell are cut.
 """
 
 import re
@@ -14,9 +14,9 @@ from shared.files.column import Kind
 Value = str | bool | int | float | None
 
 MAX_ROWS = 1_048_576
-"""Of a sheet, the header included."""
+"""Of a sheet, including the header."""
 MAX_CELL = 32_767
-"""Characters of a cell, as Excel counts: those above U+FFFF are two."""
+"""Characters of a cell. Excel counts those above U+FFFF twice."""
 
 _XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -25,10 +25,10 @@ _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 _MARKUP = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
 _NEEDS_CARE = re.compile(r"[&<>\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
-"""Markup, what XML forbids, and the beginning of what Excel takes for the number of a character."""
+"""Markup, characters that XML forbids, and the beginning of an escape that Excel would decode."""
 EPOCH = datetime(1899, 12, 30, tzinfo=UTC)
 _FIRST_DAY = datetime(1900, 3, 1, tzinfo=UTC)
-"""Excel counts a 29 February 1900; before it, days are others than ours."""
+"""Excel has a 29 February 1900, so its earlier days differ from the calendar's."""
 _TEXT, _TEXT_END, _EMPTY, _CELL = '<c t="inlineStr"><is><t xml:space="preserve">', "</t></is></c>", "<c/>", "\0"
 _BOOLEANS = {True: '<c t="b"><v>1</v></c>', False: '<c t="b"><v>0</v></c>', None: _EMPTY}
 
@@ -36,7 +36,7 @@ _BOOLEANS = {True: '<c t="b"><v>1</v></c>', False: '<c t="b"><v>0</v></c>', None
 def rows(table: Sequence[Sequence[Value]], kinds: Sequence[Kind]) -> tuple[bytes, list[int]]:
     """The rows of a table that is given column by column, and how many cells of each column were cut.
 
-    Times are texts as Graph sends them; one that Excel has no day for stays a text.
+    Times are texts as Graph sends them. A time that Excel has no day for stays a text.
     """
     cut = [0] * len(kinds)
     columns: list[list[str]] = []
@@ -46,12 +46,12 @@ def rows(table: Sequence[Sequence[Value]], kinds: Sequence[Kind]) -> tuple[bytes
         else:
             cells = [_typed(value, kind) for value in values]
         columns.append(cells)
-    # Each row by itself: in one text of them all, an emoji anywhere would make every letter four bytes.
+    # Each row by itself: in one text of all rows, a single emoji would make every letter four bytes.
     return b"".join([f"<row>{''.join(row)}</row>".encode() for row in zip(*columns, strict=True)]), cut
 
 
 def sheet_head(headers: Sequence[str], widths: Sequence[int]) -> bytes:
-    """What comes before the rows: the header stays in sight. Widths are in characters."""
+    """What comes before the rows. The header stays visible. Widths are in characters."""
     columns = "".join(
         f'<col min="{at}" max="{at}" width="{width}" customWidth="1"/>' for at, width in enumerate(widths, 1)
     )

@@ -1,7 +1,7 @@
-"""Users to an Excel file: their rows as segments, and what is put between and around the blocks of these.
+"""Users to an Excel file: their rows as segments, and the bytes between and around the blocks.
 
-The archive has the small files first, as Excel writes it, because programs tell a file's type by its beginning; then
-the sheets. A sheet ends at the border of a block, so that blocks stay as they were staged.
+The archive has the small files first, as Excel writes it, because programs detect a file's type by its beginning. The
+sheets follow. A sheet ends at the end of a block, so that blocks stay as they were staged.
 """
 
 from collections.abc import Sequence
@@ -14,17 +14,17 @@ from shared.graph.users import User
 SHEET_USERS = workbook.MAX_ROWS - 1
 """All rows but the header."""
 BLOCK_USERS = SHEET_USERS // 20
-"""At most about so many in a block: then a sheet that ends at a block's border is nearly full."""
+"""About so many in a block at most: then a sheet that ends with a block is nearly full."""
 
 _WIDE, _NARROW, _TIME = 36, 16, 20
 """Widths in characters: of ids, names and addresses; of other texts; of times."""
 _WIDE_NAMES = ("name", "mail", "id", "address", "addresses")
 _BUTTON = 4
-"""What the filter's button takes beside a header."""
+"""Width of the filter's button beside a header."""
 
 
 def rows(users: Sequence[User], columns: Sequence[Column]) -> tuple[bytes, dict[str, int]]:
-    """A row per user, and how many cells were cut: by header, of those columns that have some."""
+    """A row for each user; and by header how many cells were cut, where there are any."""
     given = [column.cell if column.kind == "text" else column.value for column in columns]
     data, cut = workbook.rows([[*map(value, users)] for value in given], [column.kind for column in columns])
     return data, {column.header: cells for column, cells in zip(columns, cut, strict=True) if cells}
@@ -33,7 +33,7 @@ def rows(users: Sequence[User], columns: Sequence[Column]) -> tuple[bytes, dict[
 def around(
     columns: Sequence[Column], blocks: Sequence[Segment], sheet_users: int = SHEET_USERS
 ) -> list[tuple[bytes, int]]:
-    """The file: bytes, and how many of the blocks follow on them."""
+    """The file: bytes, and how many of the blocks follow them."""
     sheets = _sheets(blocks, sheet_users)
     headers = [column.header for column in columns]
     head, about_head = deflate.segment(workbook.sheet_head(headers, [*map(_width, columns)]))
@@ -57,7 +57,7 @@ def _entry(name: str, about: Segment) -> zip64.Entry:
 
 
 def _sheets(blocks: Sequence[Segment], most: int) -> list[list[Segment]]:
-    """The blocks of each sheet; there is one sheet at least."""
+    """The blocks of each sheet; there is at least one sheet."""
     sheets: list[list[Segment]] = [[]]
     users = 0
     for block in blocks:

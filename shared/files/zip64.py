@@ -1,6 +1,6 @@
-"""A zip archive around bytes that are stored elsewhere: headers, whose sizes and CRCs are known, and the directory.
+"""The headers and the directory of a zip archive, from the sizes and CRCs of its files, without their bytes.
 
-PKWARE's APPNOTE.TXT. An entry or a place above 4 GiB takes the fields of Zip64.
+From PKWARE's APPNOTE.TXT. Sizes and places above 4 GiB need the fields of Zip64.
 """
 
 import struct
@@ -11,14 +11,14 @@ _LIMIT = 0xFFFFFFFF
 _DEFLATED = 8
 _UTF8 = 0x800
 _DATE = 0x21
-"""1 January 1980, the first day of a zip: the same content gives the same bytes."""
+"""1 January 1980, the first day that a zip knows: so the same content gives the same bytes."""
 _PLAIN, _ZIP64 = 20, 45
 """Versions that are needed to extract: 2.0 and 4.5."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A deflated file of the archive: bytes deflated and plain, and the CRC-32 of the plain ones."""
+    """A deflated file of the archive: its bytes deflated and plain, and the CRC-32 of the plain ones."""
 
     name: str
     size: int
@@ -37,7 +37,7 @@ def local_header(entry: Entry) -> bytes:
 
 
 def directory(entries: Sequence[Entry]) -> bytes:
-    """What comes after all entries, which lie one after the other from the archive's first byte."""
+    """What comes after all entries. These follow each other from the first byte of the archive."""
     place, listed = 0, b""
     for entry in entries:
         listed += _listed(entry, place)
@@ -53,7 +53,7 @@ def directory(entries: Sequence[Entry]) -> bytes:
 
 def _listed(entry: Entry, place: int) -> bytes:
     name = entry.name.encode()
-    # Only what does not fit is there, in this order.
+    # Only the values that do not fit, in this order.
     large = [value for value in (entry.plain, entry.size, place) if value >= _LIMIT]
     extra = struct.pack(f"<HH{len(large)}Q", 1, 8 * len(large), *large) if large else b""
     version = _ZIP64 if large else _PLAIN

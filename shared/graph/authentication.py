@@ -33,14 +33,14 @@ class _Methods(msgspec.Struct):
 
 
 async def add_methods(
-    connection: Graph, users: list[User], go_on: GoOn | None = None
+    graph: Graph, users: list[User], go_on: GoOn | None = None
 ) -> tuple[int, list[tuple[User, GraphError]]]:
     """Fills in the users' `authentication_methods`, from the first to that before which `go_on` says no.
 
     Returns how many these are, and those of them whose methods can't be read, and why.
     """
     urls = [f"/users/{user.id}/{METHODS}" for user in users]
-    answers = await batches.batch(for_methods(connection), urls, go_on=go_on)
+    answers = await batches.batch(for_methods(graph), urls, go_on=go_on)
     failed: list[tuple[User, GraphError]] = []
     for user, answer in zip(users, answers, strict=False):
         try:
@@ -62,14 +62,14 @@ def _methods_of(answer: Answer) -> tuple[AuthenticationMethods, tuple[str, ...]]
     batches.raise_for(answer)
     names: tuple[str, ...] = ()
     try:
-        found = msgspec.json.decode(answer.body, type=_Methods)
+        answered = msgspec.json.decode(answer.body, type=_Methods)
     except (msgspec.DecodeError, UnicodeDecodeError):
         try:
-            found, names = odd.decode(bytes(answer.body), _Methods)
+            answered, names = odd.decode(bytes(answer.body), _Methods)
         except msgspec.DecodeError as problem:
             reason = f"Graph's answer has an unknown form: {problem}"
             raise GraphError(answer.status, "UnreadableAnswer", reason) from problem
-    by_id, none = {method.id.lower(): method for method in found.value}, _Method()
+    by_id, none = {method.id.lower(): method for method in answered.value}, _Method()
     methods = AuthenticationMethods(
         phone=by_id.get(MOBILE, none).phone_number,
         alternative_phone=by_id.get(ALTERNATE_MOBILE, none).phone_number,

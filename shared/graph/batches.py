@@ -121,7 +121,7 @@ async def _one_batch(graph: Graph, urls: list[str], headers: dict[str, str], ite
         pending = [at for at in range(len(urls)) if at not in done or at in passing]
         requests = [{"id": str(at), "method": "GET", "url": urls[at], "headers": headers} for at in pending]
         body = msgspec.json.encode({"requests": requests})
-        reply = await once(graph, _post(graph, "/$batch", body), _answers_of)
+        reply = await once(graph, lambda: _post(graph, "/$batch", body), _answers_of)
         answered = {each.id: each for each in reply.responses}
         for at in pending:
             if str(at) not in answered:

@@ -134,14 +134,16 @@ def native() -> "ResponseHandlerOption":
     return ResponseHandlerOption(NativeResponseHandler())
 
 
-async def once(graph: Graph, sending: "Coroutine[Any, Any, Any]", decode: Callable[[bytes], Decoded]) -> Decoded:
-    """One request, sent once. Raises GraphError, or Transient when asking again may help."""
+async def once(
+    graph: Graph, send: "Callable[[], Coroutine[Any, Any, Any]]", decode: Callable[[bytes], Decoded]
+) -> Decoded:
+    """One request, sent once, as soon as it is its turn. Raises GraphError, or Transient when asking again may help."""
     from azure.core.exceptions import AzureError, ClientAuthenticationError
 
     graph.tally.requests += 1
     try:
         async with graph.pace.turn():
-            response: httpx.Response = await sending
+            response: httpx.Response = await send()
     except (aiohttp.ClientError, TimeoutError, httpx.RequestError) as problem:
         raise Transient(
             0, "ConnectionBroken", f"The connection to Graph broke ({type(problem).__name__})."

@@ -1,10 +1,10 @@
-"""The pace: how many requests a process has under way to Graph at once. All chains of the process share it.
+"""The pace: how many requests a process sends to Graph at once. All chains of the process share it.
 
-Graph's limits are for the app in the tenant. When it throttles one chain, the others run into the same limit a moment
-later, and each refused request makes the next refusal more likely. So they slow down together: half as many at once,
-after a pause; and each answer then allows a little more, until it is as many as before.
+Graph's limits are for the app in the tenant. When Graph throttles one chain, the others reach the same limit a moment
+later, and each refused request makes the next refusal more likely. So they slow down together: after a pause, half as
+many requests are sent at once. Each answer then allows a little more, until there are as many as before.
 
-What goes up slowly and down quickly finds the rate that Graph allows at the moment (as TCP does it, RFC 5681).
+A number that rises slowly and falls quickly finds the rate that Graph allows at the moment, as in TCP (RFC 5681).
 """
 
 import asyncio
@@ -15,9 +15,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 LONGEST_PAUSE = 10.0
-"""Seconds. Graph counts in windows of 10; who was refused waits as long as it was told."""
+"""Seconds. Graph counts in windows of 10. (The refused request itself waits as long as Graph has asked for.)"""
 FREE = 256
-"""With so many at once there is no bound any more: more chains than any process has."""
+"""From so many on there is no limit: no process has more chains."""
 
 
 @dataclass(slots=True)

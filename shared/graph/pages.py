@@ -190,7 +190,7 @@ async def get(graph: Graph, url: str, decode: Callable[[bytes], Decoded], *, adv
     request = graph.client.users.with_url(url)
 
     async def ask() -> Decoded:
-        return await once(graph, request.get(configuration), decode)
+        return await once(graph, lambda: request.get(configuration), decode)
 
     return await retrying(graph, ask)
 

@@ -87,7 +87,7 @@ async def test_the_results_of_an_export_without_permissions_match(serving: Servi
     ids=lambda fault: f"{fault['kind']} {fault.get('match', '')}",
 )
 async def test_the_results_of_a_failed_export_match(serving: Serving, fault: dict[str, Any]) -> None:
-    tenant = Tenant(users=1100)
+    tenant = Tenant(users=1500)
     tenant.faults.add(**fault)
     async with connected(serving.storage, tenant) as edges:
         file = await file_of(edges, await run_export(edges, filter="accountEnabled eq true"))

@@ -13,7 +13,6 @@ from shared import page
 from shared.files.columns import COLUMN_SETS, COLUMNS
 
 FOLDER = Path(page.__file__).parent
-OPERATING = FOLDER.parents[1] / "docs" / "operating.md"
 BY_VALUE = ("status.", "empty.", "format.", "group.", "set.", "cost.", "when.")
 """Texts whose key ends with a value."""
 TWICE = re.compile(r'"((?:errors|users)\.\w+)"')
@@ -27,12 +26,6 @@ def texts(language: str) -> dict[str, Any]:
 
 def places(text: str) -> set[str]:
     return set(re.findall(r"\{(\w+)\}", text))
-
-
-def plain(cell: str) -> str:
-    """A cell of a table of the docs, as a sentence without marks."""
-    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", cell).replace("`", "").strip()
-    return text[:1].upper() + text[1:] + ("" if text.endswith(("?", ".")) else ".")
 
 
 @pytest.mark.parametrize("language", page.LANGUAGES)
@@ -70,19 +63,6 @@ def test_the_page_uses_each_text_and_has_each_that_it_uses() -> None:
     known = set(texts("en")["page"])
     assert used - known == set()
     assert {key for key in known - used if not key.startswith(BY_VALUE)} == set()
-
-
-def test_the_advice_is_that_of_the_docs() -> None:
-    advice = texts("en")["advice"]
-    told = dict[str, list[str]]()
-    for line in re.split("## Limits", re.split("## Errors", OPERATING.read_text())[1])[0].splitlines():
-        cells = [cell.strip() for cell in line.split("|")[1:-1]]
-        codes = re.findall(r"`(\w+)`", cells[0]) if len(cells) == 3 and not cells[0].startswith("an error on") else []
-        where = " on columns" if cells and " on authentication columns" in cells[0] else ""
-        for code in codes:
-            if code != "HTTP502":
-                told[code + where] = [plain(cells[1]), plain(cells[2])]
-    assert advice == told
 
 
 @pytest.mark.parametrize(

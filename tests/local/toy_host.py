@@ -1,15 +1,14 @@
 """A client for a running host with the toy app."""
 
 import json
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
 
 from local import serve
+from tests.cpu import cpu_seconds
 from tests.waiting import wait
 
 ARGUMENTS = ("--app", "tests.local.toy_app:app", "--graph", "http://127.0.0.1:9", "--lease", "1")
@@ -57,6 +56,5 @@ class Host:
         return serve.look(self.serving.data).pids
 
     def cpu_seconds(self) -> float:
-        """Of its processes: unlike the time on the clock it says nothing of what else this machine does."""
-        stats = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in self.pids().values())
-        return sum(int(stat[11]) + int(stat[12]) for stat in stats) / os.sysconf("SC_CLK_TCK")
+        """Of its processes."""
+        return cpu_seconds(self.pids().values())

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from local.tenant.errors import GraphError
@@ -465,6 +465,7 @@ def test_a_mutation_is_refused_or_can_be_asked_together_with_a_range(valid: str,
     ).map(lambda made: mutated(*made))
     | tokens
 )
+@example("createdDateTime ge 2021-07-01T000Z")
 @settings(max_examples=600)
 def test_the_grammar_and_that_of_the_simulated_tenant_which_is_another_agree(text: str) -> None:
     assert taken(text) == parsed_by_the_tenant(text)

@@ -162,7 +162,6 @@ def test_a_start_of_what_has_ended_before_is_cleaned_up_and_nothing_else() -> No
 
 
 # So the SDK calls an event that nobody waits for yet; it keeps it.
-@pytest.mark.filterwarnings("ignore:Potential duplicate Task completion:UserWarning")
 def test_a_cancel_that_comes_while_the_plan_is_made_counts_too() -> None:
     host = Host(EXPORT, {"id": "e"})
     host.raise_event(CANCEL)

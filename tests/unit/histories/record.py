@@ -18,6 +18,7 @@ from local.durable_store import connect
 from local.serve import Serving, launch
 from tests.waiting import wait
 
+ROOT = Path(__file__).parents[3]
 HERE = Path(__file__).parent
 CALLBACK = {"EXPORT_CALLBACK_HOSTS": "127.0.0.1"}
 ENVIRONMENT = {"EXPORT_RANGE_USERS": "20", "EXPORT_PARALLEL": "3", **CALLBACK}
@@ -70,7 +71,9 @@ def _comparisons(version: str) -> None:
 
 
 def _write(data: Path, export_id: str, name: str) -> None:
-    (HERE / f"{name}.json").write_text(json.dumps(_recorded(data, export_id), indent=1) + "\n")
+    text = json.dumps(_recorded(data, export_id), indent=1)
+    # Stack traces name files of this machine.
+    (HERE / f"{name}.json").write_text(text.replace(str(ROOT), "/home/site/wwwroot") + "\n")
 
 
 def _run(serving: Serving, request: dict[str, Any], *, path: str = "exports", cancel: bool = False) -> str:
