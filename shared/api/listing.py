@@ -15,7 +15,7 @@ from shared.storage import blobs
 from shared.storage.connection import Storage
 from shared.storage.names import CANCELLED, ORDINARY, RUN, is_id, order, results_name
 
-AT_ONCE = 16
+AT_ONCE = 64
 """Running exports that Durable is asked for side by side: one after the other, fifty would take seconds."""
 _SHOWN = {"fileName": "", "format": CSV, "compress": False}
 """Of the request, and what it is where nothing is noted."""
@@ -32,7 +32,7 @@ async def list_exports(
     `status`: only those. `after`: the token that came with the page before, the last id on it.
     """
     shown: list[Json] = []
-    async for entries in _visible(operations.storage, caller, after):
+    async for entries in _visible(operations.storage, caller, after, min(AT_ONCE, top + 1)):
         for entry in await asyncio.gather(*(_with_status(operations, entry) for entry in entries)):
             if status and entry["status"] != status:
                 continue
@@ -42,8 +42,8 @@ async def list_exports(
     return {"value": shown}
 
 
-async def _visible(storage: Storage, caller: Caller, after: str) -> AsyncIterator[list[Json]]:
-    """What the listing tells of the exports that the caller may see, some at a time."""
+async def _visible(storage: Storage, caller: Caller, after: str, at_once: int) -> AsyncIterator[list[Json]]:
+    """What the listing tells of the exports that the caller may see, `at_once` at a time."""
     entries: list[Json] = []
     async for export_id, names in by_export(storage):
         if (after and order(export_id) <= order(after)) or "request.json" not in names:
@@ -52,7 +52,7 @@ async def _visible(storage: Storage, caller: Caller, after: str) -> AsyncIterato
         if not caller.administrator and entry["requestedBy"]["id"] != caller.id:
             continue
         entries.append(entry)
-        if len(entries) == AT_ONCE:
+        if len(entries) == at_once:
             yield entries
             entries = []
     yield entries
