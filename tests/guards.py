@@ -204,8 +204,8 @@ GUARDS = (
     Guard(
         "the first plan stays",
         "shared/export/plan.py",
-        "if not await blobs.write_once(edges.storage, name, msgspec.json.encode(planned)):",
-        "if await blobs.write(edges.storage, name, msgspec.json.encode(planned)):",
+        "if not await blobs.write_once(edges.storage, name, msgspec.json.encode(plan)):",
+        "if await blobs.write(edges.storage, name, msgspec.json.encode(plan)):",
         f"{WHOLE}test_faults.py::test_of_two_plans_made_at_once_one_counts_for_both",
     ),
     Guard(

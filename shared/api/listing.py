@@ -6,14 +6,14 @@ from typing import Any
 
 from shared.api.access import Caller
 from shared.api.operations import Operations
-from shared.api.progress import is_running, listed, running_status
+from shared.api.progress import ends_of, is_running, listed, running_status
 from shared.export.context import EXPORT
 from shared.export.messages import Json
 from shared.files import results
 from shared.files.formats import CSV
 from shared.storage import blobs
 from shared.storage.connection import Storage
-from shared.storage.names import CANCELLED, ORDINARY, RUN, is_id, order, results_name
+from shared.storage.names import CANCELLED, ORDINARY, RUN, is_id, order
 
 AT_ONCE = 64
 """Running exports that Durable is asked for side by side: one after the other, fifty would take seconds."""
@@ -99,12 +99,12 @@ async def _with_status(operations: Operations, entry: Json) -> Json:
     """The entry; of one without results as Durable knows it."""
     if "status" in entry:
         return entry
-    storage, export_id = operations.storage, entry["id"]
+    export_id = entry["id"]
     status = await operations.durable.get_status(export_id)
     if is_running(status):
-        running = await listed(storage, export_id, entry["createdDateTime"], status, operations.now())
+        running = await listed(operations.storage, export_id, entry["createdDateTime"], status, operations.now())
         return entry | {"status": running_status(status)} | running
     # Most likely it has ended since the container was listed.
-    ended = [blob async for blob in blobs.listing(storage, results_name(export_id))]
+    ends = await ends_of(operations.storage, export_id)
     entry.pop("cancelRequested", None)
-    return entry | {"status": results.FAILED} | (blobs.summary_of(ended[0]) if ended else {})
+    return entry | {"status": results.FAILED} | (ends[0] if ends else {})

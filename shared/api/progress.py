@@ -4,12 +4,12 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared.export.context import progress
+from shared.export.context import cancel_requested, progress
 from shared.export.messages import Json
 from shared.files import results
 from shared.storage import blobs
 from shared.storage.connection import Storage
-from shared.storage.names import cancelled_name, results_name
+from shared.storage.names import results_name
 
 _RUNNING = frozenset({"Pending", "Running", "ContinuedAsNew", "Suspended"})
 
@@ -28,7 +28,7 @@ async def running_of(storage: Storage, export_id: str, created: str, status: Any
     planned = _planned(status)
     notes = await progress(storage, export_id) if planned["ranges"] else []
     # After the notes: `clean` removes them shortly before the orchestration ends, and the results are there by then.
-    ends, marked = await asyncio.gather(_ends(storage, export_id), blobs.exists(storage, cancelled_name(export_id)))
+    ends, marked = await asyncio.gather(ends_of(storage, export_id), cancel_requested(storage, export_id))
     cancelled = marked or any(end["status"] == results.CANCELLED for end in ends)
     shown = {"progress": _progress(planned, notes, ends, created, now)}
     return shown | ({"cancelRequested": True} if cancelled else {})
@@ -38,7 +38,7 @@ async def listed(storage: Storage, export_id: str, created: str, status: Any, no
     """`{"progress"}` for a list, with as few requests as possible: fifty may be running."""
     planned = _planned(status)
     notes = await progress(storage, export_id) if planned["ranges"] else []
-    ends = [] if notes or not planned["ranges"] else await _ends(storage, export_id)
+    ends = [] if notes or not planned["ranges"] else await ends_of(storage, export_id)
     return {"progress": _progress(planned, notes, ends, created, now)}
 
 
@@ -48,7 +48,8 @@ def _planned(status: Any) -> Json:
     return planned
 
 
-async def _ends(storage: Storage, export_id: str) -> list[Json]:
+async def ends_of(storage: Storage, export_id: str) -> list[Json]:
+    """The summary of the results, in a list; none while there are no results."""
     return [blobs.summary_of(blob) async for blob in blobs.listing(storage, results_name(export_id))]
 
 

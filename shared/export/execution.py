@@ -4,9 +4,9 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.export.context import Edges, Plan, Record
+from shared.export.context import Edges, Plan, Record, cancel_requested
 from shared.storage import blobs
-from shared.storage.names import cancelled_name, plan_name
+from shared.storage.names import plan_name
 
 SEGMENT_SECONDS = 120.0
 """After about this time an activity ends and another one goes on, so that none reaches the time-out of Functions."""
@@ -58,7 +58,7 @@ async def is_cancelled(watched: Watch) -> bool:
     if watched.now - watched.looked <= LOOK_SECONDS:
         return False
     watched.looked = watched.now
-    return await blobs.exists(watched.edges.storage, cancelled_name(watched.export_id))
+    return await cancel_requested(watched.edges.storage, watched.export_id)
 
 
 class Unwanted(Exception):

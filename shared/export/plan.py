@@ -22,40 +22,40 @@ async def plan(edges: Edges, task: PlanTask) -> Planned:
         return Planned(over=True)
     record = await read_record(edges.storage, task.id)
     try:
-        planned = await read_plan(edges.storage, record.id) or await planning.make(edges, record)
+        plan = await read_plan(edges.storage, record.id) or await planning.make(edges, record)
     except Transient:
         raise
     except ExportError as problem:
         return Planned(failed=failure_of(problem))
     except planning.Cancelled:
         return Planned(cancelled=True)
-    planned.began = planned.began or began
+    plan.began = plan.began or began
     name = plan_name(record.id)
-    if not await blobs.write_once(edges.storage, name, msgspec.json.encode(planned)):
+    if not await blobs.write_once(edges.storage, name, msgspec.json.encode(plan)):
         # An earlier execution was first, and lanes may already use its plan. Another plan would have other borders.
         first = await read_plan(edges.storage, record.id)
         if first is None:
             return await _without_plan(edges, record)
-        planned = first
+        plan = first
     elif await blobs.read(edges.storage, results_name(record.id), most=1) is not None:
         # This execution has outlived the export (a zombie): `clean` has run, so nobody else would remove this plan.
         await blobs.delete(edges.storage, name)
         return await _without_plan(edges, record)
-    ranges = [from_dict(each) for each in planned.ranges]
+    ranges = [from_dict(each) for each in plan.ranges]
     lanes = splitting.share(ranges, sizes.lanes_of(record, edges.settings))
     touched: list[int] = []
-    if planned.sifted or (record.users and len(ranges) > 1):
+    if plan.sifted or (record.users and len(ranges) > 1):
         touched = list(range(len(ranges)))
-    elif planned.delta_link:
+    elif plan.delta_link:
         touched = [at for at, each in enumerate(ranges) if check.by_name(each)]
     return Planned(
         ranges=len(ranges),
         lanes=[sorted(lane, key=lambda at: at not in touched) for lane in lanes],
         check=touched,
-        expected=planned.expected,
-        errors=planned.errors,
-        warnings=planned.warnings,
-        report=planned.report or planned.sifted,
+        expected=plan.expected,
+        errors=plan.errors,
+        warnings=plan.warnings,
+        report=plan.report or plan.sifted,
     )
 
 

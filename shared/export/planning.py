@@ -5,7 +5,7 @@ import itertools
 from datetime import UTC, datetime
 
 from shared.export import asking, check, lookups, members, probes, questions, scoped, selection, sizes
-from shared.export.context import Edges, Plan, Record
+from shared.export.context import Edges, Plan, Record, cancel_requested
 from shared.export.queries import listed_filter
 from shared.files.columns import CREATED, ROLES, SIGN_IN, Column, relations_of, select_of
 from shared.graph import odata
@@ -14,8 +14,6 @@ from shared.graph.pages import PAGE
 from shared.ranges import splitting
 from shared.ranges.counting import Answers, Planning
 from shared.ranges.ranges import Range, from_dict
-from shared.storage import blobs
-from shared.storage.names import cancelled_name
 
 PAGES_BEFORE_NAMES = 5
 """Users that fit on so many pages are not split by name: that would save seconds, and a user who was renamed just
@@ -138,6 +136,6 @@ async def _drive(
         except StopIteration as end:
             split: tuple[int | None, list[Range] | None] = end.value
             return split
-        if await blobs.read(edges.storage, cancelled_name(record.id)) is not None:
+        if await cancel_requested(edges.storage, record.id):
             raise Cancelled
         answer = await questions.answers(edges.graph, record, level, advanced=advanced)
