@@ -32,9 +32,17 @@ class Match:
         return not (self.missing or self.doubled or self.strange)
 
 
-def ids(tenant: str) -> set[str]:
-    """The object ids of everyone in the tenant."""
-    return set(httpx.get(f"{tenant}/_tenant/ids", timeout=120, trust_env=False).raise_for_status().text.split())
+def ids(tenant: str, **scope: str) -> set[str]:
+    """The object ids of everyone in the tenant, or in this scope of it."""
+    answer = httpx.get(f"{tenant}/_tenant/ids", params=scope, timeout=120, trust_env=False)
+    return set(answer.raise_for_status().text.split())
+
+
+def calls(tenant: str) -> int:
+    """What Graph was asked so far; each request of a batch is a call, as Graph counts them."""
+    answer = httpx.get(f"{tenant}/_tenant/stats", timeout=120, trust_env=False)
+    counted: dict[str, int] = answer.raise_for_status().json()["requests"]
+    return sum(count for name, count in counted.items() if name != "batch")
 
 
 _ID_CELL = re.compile(rb">([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})<")

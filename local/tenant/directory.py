@@ -100,11 +100,11 @@ def exists(directory: Directory, position: int) -> bool:
     return directory.edited.get(position, position < len(directory)) not in (None, False)
 
 
-def living(directory: Directory) -> Iterator[int]:
-    """The positions of all users there are now."""
+def living(directory: Directory, start: int = 0) -> Iterator[int]:
+    """The positions of all users there are now, from this one on."""
     edited = directory.edited
-    yield from (at for at in range(len(directory)) if edited.get(at, edited) is not None)
-    yield from (at for at, user in edited.items() if at >= len(directory) and user is not None)
+    yield from (at for at in range(start, len(directory)) if edited.get(at, edited) is not None)
+    yield from (at for at, user in edited.items() if at >= max(start, len(directory)) and user is not None)
 
 
 def put(directory: Directory, user: User, position: int | None = None) -> int:

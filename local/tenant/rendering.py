@@ -111,8 +111,13 @@ def base_values(directory: Directory, position: int, names: tuple[str, ...] = tu
 
 def methods_text(directory: Directory, position: int) -> str:
     """The JSON array of a user's authentication methods."""
+    return methods_template(directory, position) % facts(directory, position)
+
+
+def methods_template(directory: Directory, position: int) -> str:
+    """The same with the person left out: many users share one."""
     if position >= len(directory):
         return "[]"
     if (directory.bits[position] >> 11) % 1000 >= directory.registered * 1000:
         return PASSWORD_ALONE
-    return directory.kinds[directory.bits[position] & 2047].methods % facts(directory, position)
+    return directory.kinds[directory.bits[position] & 2047].methods

@@ -1,5 +1,6 @@
 """The tenant on a socket: Graph's routes under /v1.0, and routes without a token under /_tenant for the truth,
-faults, changes and statistics. Of a scope: `/_tenant/ids?group=ID`, `?administrativeUnit=ID`, `?deleted=true`.
+faults, changes and statistics. Of a scope: `/_tenant/ids?group=ID`, `?administrativeUnit=ID`, `?deleted=true`,
+`?enabled=true`.
 """
 
 import asyncio

@@ -115,10 +115,14 @@ class Tenant:
 
 
 def whom(tenant: Tenant, scope: Mapping[str, str]) -> tuple[Directory, Iterator[int]]:
-    """The truth of a scope: the members of a `group` or `administrativeUnit`, `deleted` users, else everyone."""
+    """The truth of a scope: members of a `group` or `administrativeUnit`; `deleted` or `enabled` users; or everyone."""
     if scope.get("deleted"):
         return tenant.bin, living(tenant.bin)
     everyone = living(tenant.directory)
+    if scope.get("enabled"):
+        return tenant.directory, (
+            at for at in everyone if values(tenant.directory, at, ("accountEnabled",))["accountEnabled"]
+        )
     if "group" in scope:
         every = within(scope["group"])
     elif "administrativeUnit" in scope:

@@ -6,6 +6,7 @@ from shared.files.columns import AUTHENTICATION, REGISTRATION, Column
 from shared.graph import batches
 from shared.graph.client import Graph
 from shared.graph.pages import PAGE
+from shared.settings import Settings
 
 METHODS_BY_REPORT = (
     "Authentication methods were asked for only of users who have registered a phone or an e-mail by the tenant's"
@@ -21,8 +22,7 @@ async def add_report(
 ) -> probes.Unreadable:
     """Decides whether the registration report is read. Returns the errors when its columns can't be read."""
     sources = {column.source for column in columns} - unreadable
-    shown = REGISTRATION in sources
-    helps = AUTHENTICATION in sources and edges.settings.authentication_ask == "registered" and not record.users
+    shown, helps = REGISTRATION in sources, may_help(edges.settings, record, sources)
     if helps and (record.filter or record.scope.of_members):
         helps = await _is_worth_it(edges.graph, plan.expected)
     if not shown and not helps:
@@ -32,6 +32,11 @@ async def add_report(
     if helps and plan.report:
         plan.warnings.append({"code": "MethodsByReport", "reason": METHODS_BY_REPORT})
     return refused if shown else {}
+
+
+def may_help(settings: Settings, record: Record, sources: set[str]) -> bool:
+    """Whether the report may say whom to ask. To ask for selected users costs less than to read it."""
+    return AUTHENTICATION in sources and settings.authentication_ask == "registered" and not record.users
 
 
 async def _is_worth_it(graph: Graph, expected: int | None) -> bool:

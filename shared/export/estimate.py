@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from shared.export import scoped
+from shared.export import asking, scoped
 from shared.export.context import Record
 from shared.export.messages import Json
 from shared.export.queries import has_sign_ins
@@ -38,7 +38,10 @@ class Users:
 
 
 def estimate(settings: Settings, record: Record, users: Users) -> Json:
-    """`{requests, seconds, perUserCalls}`; nulls where Graph does not count."""
+    """`{requests, seconds, perUserCalls}`; nulls where Graph does not count.
+
+    Calls are counted for everyone: how many of them the registration report spares is known only after it was read.
+    """
     if users.count is None or users.read is None:
         return dict(UNKNOWN)
     columns, _ = scoped.offered(record)
@@ -49,7 +52,8 @@ def estimate(settings: Settings, record: Record, users: Users) -> Json:
     slow = has_sign_ins(record, select_of(columns))
     reading = requests * _SIGN_IN_SECONDS if slow else requests / lanes * _PAGE_SECONDS
     listing = math.ceil(users.listed / pages.PAGE)
-    report = math.ceil(users.count / pages.PAGE) if REGISTRATION in sources else 0
+    reported = REGISTRATION in sources or asking.may_help(settings, record, sources)
+    report = math.ceil(users.count / pages.PAGE) if reported else 0
     seconds = max(reading, calls * _PER_USER_SECONDS) + report * _REPORT_SECONDS + listing + _PLANNING_SECONDS
     return {
         "requests": _PLANNING_REQUESTS + listing + report + requests + math.ceil(calls / batches.BATCH),

@@ -54,7 +54,9 @@ def test_a_preview_shows_count_rows_and_cost_and_starts_nothing(form: Page) -> N
 
 def test_how_long_calls_for_each_user_take_is_said_as_soon_as_they_are_chosen(form: Page) -> None:
     told = form.locator("#per-user")
-    expect(told).to_have_text(re.compile(r"^One call to Graph for each of 2,000 users: 1 h \d+ min at the rate"))
+    expect(told).to_have_text(
+        re.compile(r"^At most one call to Graph for each of 2,000 users: 1 h \d+ min at the rate")
+    )
     form.get_by_role("radio", name="profile").check()
     expect(told).to_be_hidden()
     form.get_by_role("radio", name="one by one").check()
