@@ -111,7 +111,8 @@ def base_values(directory: Directory, position: int, names: tuple[str, ...] = tu
 
 def methods_text(directory: Directory, position: int) -> str:
     """The JSON array of a user's authentication methods."""
-    return methods_template(directory, position) % facts(directory, position)
+    template = methods_template(directory, position)
+    return template % facts(directory, position) if position < len(directory) else template
 
 
 def methods_template(directory: Directory, position: int) -> str:
