@@ -1,3 +1,6 @@
+# The tests start some hundred processes: without compiled modules each of them would compile the project anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Every target does its own set-up: a virtual environment in .venv and Azurite in local/node_modules.
 PYTHON ?= python3
 USERS ?= 20000
@@ -10,7 +13,7 @@ PROGRAMS := $(if $(shell command -v chromium || command -v chromium-browser),,ch
 PROGRAMS += $(if $(shell command -v soffice),,libreoffice-calc-nogui)
 PROGRAMS := $(strip $(PROGRAMS))
 
-.PHONY: help setup programs demo serve chaos test test-long test-oldest bench check lint types guards audit clean
+.PHONY: help setup programs demo serve chaos test test-programs test-long test-oldest bench check lint types guards audit clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,8 +21,10 @@ help:
 	@echo "make serve   keep the API and the page up on http://localhost:7071"
 	@echo "make chaos   kill processes at random moments of ROUNDS=$(ROUNDS) exports, and judge what comes out"
 	@echo "             (DURABLE_HOST=PATH: on Microsoft's own Durable extension)"
-	@echo "make test    run all the tests but those that take minutes: make test-long"
-	@echo "             (make test-oldest: API and unit tests with the azure-functions of a cold start in Azure)"
+	@echo "make test    run the tests of the project itself"
+	@echo "             (make test-programs: with programs of others, such as Microsoft's Durable extension and generated clients;"
+	@echo "             make test-oldest: API and unit tests with the azure-functions of a cold start in Azure;"
+	@echo "             make test-long: what takes many minutes)"
 	@echo "make bench   measure the export and other ways to the same file (QUICK=1 for a first look)"
 	@echo "make check   lint, types and tests"
 	@echo "make guards  break each guard on purpose: its test must fail"
@@ -69,11 +74,18 @@ serve: setup
 chaos: setup
 	@$(BIN)/python -m local chaos --rounds $(ROUNDS) $(if $(DURABLE_HOST),--durable-host $(DURABLE_HOST))
 
-# Each process has an Azurite and a simulated tenant of its own. Files come in the order of tests/conftest.py.
-PROCESSES := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# Each process has an Azurite and a simulated tenant of its own, and waits for them now and then: hence one more than
+# there are cores. Files come in the order of tests/conftest.py.
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+PROCESSES := -n $(shell expr $(CORES) + 1) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-test: setup programs tests/clients/node_modules/.ready
-	@$(BIN)/python -m pytest $(PROCESSES)
+test: setup programs
+	@$(BIN)/python -m pytest $(PROCESSES) tests/unit tests/integration tests/api tests/local tests/browser
+
+# What the project meets in Azure and in its callers' hands: Microsoft's Durable extension, worker and Bicep compiler (named
+# by DURABLE_HOST and BICEP), and clients that others wrote or generated.
+test-programs: setup programs tests/clients/node_modules/.ready
+	@$(BIN)/python -m pytest $(PROCESSES) tests/durable tests/clients tests/infra
 
 # What takes minutes, most of it waiting: on Microsoft's extension, named by DURABLE_HOST.
 test-long: setup
@@ -116,7 +128,7 @@ benchmarks/node_modules/.ready: benchmarks/package.json benchmarks/package-lock.
 	@cd benchmarks && npm ci --silent --ignore-scripts --no-fund --no-audit
 	@touch $@
 
-check: lint types test
+check: lint types test test-programs
 
 guards: setup
 	@$(BIN)/python -m tests.guards
