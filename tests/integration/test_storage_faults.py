@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -102,6 +103,18 @@ async def test_only_a_blob_that_is_there_counts_as_one_that_was_written_before(c
         assert await blobs.write_once(edges.storage, "once", b"1")
         assert not await blobs.write_once(edges.storage, "once", b"2")
         assert await blobs.read(edges.storage, "once") == b"1"
+
+
+async def test_passwords_and_proxies_of_the_environment_do_not_count(
+    connected: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passwords = tmp_path / "netrc"
+    passwords.write_text("machine 127.0.0.1 login ann password secret\n")
+    for name, value in (("NETRC", str(passwords)), ("http_proxy", "http://127.0.0.1:1"), ("no_proxy", "")):
+        monkeypatch.setenv(name, value)
+    async with connected(Tenant(users=20)) as edges:
+        done = await run_export(edges)
+    assert done.results["status"] == "Completed"
 
 
 # Clocks: the app's machines and the storage each have their own.
