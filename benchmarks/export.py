@@ -20,9 +20,10 @@ from local import serve
 from local.durable_store import seconds
 from local.serve import Serving
 
-POLL_SECONDS = 0.03
+POLL_SECONDS = 0.1
+"""Each poll takes 10 ms of CPU from what is measured. Callers ask every 5 s or more seldom."""
 POLL_SHARE = 0.02
-"""Of the time that an export has taken, where that is more: asking on so often would cost a long one seconds of CPU."""
+"""Of the time that an export has taken, where that is more."""
 PARALLEL = 40
 """Ranges side by side."""
 OURS = ("host", "worker")

@@ -1,15 +1,14 @@
 """How far a running export is, and whether a person has cancelled it."""
 
-import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared.export.context import cancel_requested, progress
+from shared.export.context import progress
 from shared.export.messages import Json
 from shared.files import results
 from shared.storage import blobs
 from shared.storage.connection import Storage
-from shared.storage.names import results_name
+from shared.storage.names import cancelled_name, results_name
 
 _RUNNING = frozenset({"Pending", "Running", "ContinuedAsNew", "Suspended"})
 
@@ -28,8 +27,9 @@ async def running_of(storage: Storage, export_id: str, created: str, status: Any
     planned = _planned(status)
     notes = await progress(storage, export_id) if planned["ranges"] else []
     # After the notes: `clean` removes them shortly before the orchestration ends, and the results are there by then.
-    ends, marked = await asyncio.gather(ends_of(storage, export_id), cancel_requested(storage, export_id))
-    cancelled = marked or any(end["status"] == results.CANCELLED for end in ends)
+    there = {blob.name: blob async for blob in blobs.listing(storage, f"{export_id}/")}
+    ends = [blobs.summary_of(blob) for name, blob in there.items() if name == results_name(export_id)]
+    cancelled = cancelled_name(export_id) in there or any(end["status"] == results.CANCELLED for end in ends)
     shown = {"progress": _progress(planned, notes, ends, created, now)}
     return shown | ({"cancelRequested": True} if cancelled else {})
 
