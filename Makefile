@@ -8,8 +8,9 @@ ROUNDS ?= 45
 VENV := .venv
 BIN := $(VENV)/bin
 
-# Debian packages that are missing: a browser, and a spreadsheet.
-PROGRAMS := $(if $(shell command -v chromium || command -v chromium-browser),,chromium fonts-liberation)
+# Debian packages that are missing: a browser, and a spreadsheet. The browser without windows needs half of the CPU.
+BROWSER := $(shell command -v chromium-headless-shell || command -v chromium || command -v chromium-browser)
+PROGRAMS := $(if $(BROWSER),,chromium-headless-shell fonts-liberation)
 PROGRAMS += $(if $(shell command -v soffice),,libreoffice-calc-nogui)
 PROGRAMS := $(strip $(PROGRAMS))
 
