@@ -93,7 +93,7 @@ def before_pages(change: Callable[[], None]) -> Callable[[str], None]:
 
 async def _drive(name: str, context: Context) -> Json:
     """Runs the orchestration of this name to its end, and all that it has asked for. Timers fire at once."""
-    host = Host(name, context.input)
+    host = Host(name, context.input, again=False)
     running = dict["asyncio.Task[Any]", int]()
     cancelled = asyncio.create_task(context.cancel.wait())
     waiting: set[asyncio.Task[Any]] = {cancelled}
