@@ -1,6 +1,6 @@
 """Durable, turn by turn and without IO: the SDK replays the app's orchestrator, the rules of the extension schedule.
 
-Each turn is replayed twice, and must only ever add to what was asked before: that is what determinism means.
+Each turn must only ever add to what was asked before, and is replayed twice: that is what determinism means.
 """
 
 import json
@@ -30,9 +30,12 @@ def orchestrator(name: str) -> Callable[[str], str]:
 
 
 class Host:
-    """One orchestration. `open` holds what is scheduled and has not ended, by its id."""
+    """One orchestration. `open` holds what is scheduled and has not ended, by its id. `again`: each turn is replayed
+    twice; whole exports, whose orchestrator the unit tests look at, spare that.
+    """
 
-    def __init__(self, name: str, given: Any) -> None:
+    def __init__(self, name: str, given: Any, *, again: bool = True) -> None:
+        self._again = again
         self._orchestrator = orchestrator(name)
         self._input = json.dumps(given)
         self._history: list[dict[str, Any]] = []
@@ -95,7 +98,7 @@ class Host:
         for each in (begin, event):
             self._history.append({"EventId": -1, "IsPlayed": False, "Timestamp": moment} | each)
         text = self._replayed()
-        assert text == self._replayed()
+        assert not self._again or text == self._replayed()
         state = json.loads(text)
         actions = state["actions"][0]
         assert actions[: len(self._actions)] == self._actions

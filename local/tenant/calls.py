@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -73,6 +74,11 @@ class Asked:
 
 def read_options(query: str) -> dict[str, str]:
     """The options of a query, those of OData in lower case; twice the same is a 400."""
+    return dict(_options(query))
+
+
+@lru_cache(maxsize=1024)  # exports ask the same questions first, whoever the users are
+def _options(query: str) -> dict[str, str]:
     options: dict[str, str] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
         known = name.lower() if name.startswith("$") else name

@@ -31,7 +31,7 @@ def count(domain: Domain, text: str | None) -> int:
     """How many users match now."""
     base = _base(domain, text, None)
     edited = domain.directory.edited
-    gone = sum(_was_in(domain, text, at) and not _still(domain, text, at) for at in edited)
+    gone = sum(_has(base, at) and not _still(domain, text, at) for at in edited)
     return len(base) - gone + len(_added(domain, text))
 
 
@@ -81,9 +81,8 @@ def _inside(domain: Domain, at: int) -> bool:
     return at < len(domain.directory) and any(every and at % every == 0 for every in domain.every)
 
 
-def _was_in(domain: Domain, text: str | None, at: int) -> bool:
+def _has(base: Sequence[int], at: int) -> bool:
     """Whether a user matched as made at the start. Matches are in order: a set of a million would cost more."""
-    base = _base(domain, text, None)
     place = bisect_left(base, at)
     return place < len(base) and base[place] == at
 
@@ -111,5 +110,6 @@ def _added(domain: Domain, text: str | None) -> list[int]:
     directory = domain.directory
     if not directory.edited:
         return []
+    base = _base(domain, text, None)
     inside = (at for at in directory.edited if _inside(domain, at))
-    return [at for at in inside if not _was_in(domain, text, at) and _matches_now(domain, text, at)]
+    return [at for at in inside if not _has(base, at) and _matches_now(domain, text, at)]

@@ -11,6 +11,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from local.tenant.cultures import CULTURES, Culture
 from local.tenant.entitlements import entitlements
@@ -60,6 +61,14 @@ def personas(seed: int, b2c: bool = False) -> tuple[Persona, ...]:
         made = (entitlements(more, kind) for _ in range(_ENTITLEMENTS))
         kinds[kind] = [{name: _template(value) for name, value in each.items()} for each in made]
     return tuple(_persona(rng, kinds, more) for _ in range(PERSONAS))
+
+
+@lru_cache(maxsize=4)
+def templates(seed: int, b2c: bool = False) -> dict[Any, list[str | None]]:
+    """Of rows of these personas, by what is selected and hidden: rendering.py fills it, and all their tenants share
+    it.
+    """
+    return {}
 
 
 def _maybe(

@@ -8,6 +8,7 @@ import base64
 import binascii
 import json
 from collections.abc import Collection
+from functools import lru_cache
 
 from local.tenant.errors import GraphError
 from local.tenant.metadata import DATA
@@ -34,7 +35,8 @@ def carried(token: str, otherwise: Collection[str]) -> Collection[str]:
     return frozenset(map(str, roles))
 
 
-def without(names: Collection[str]) -> frozenset[str]:
+@lru_cache(maxsize=64)  # asked in each request
+def without(names: tuple[str, ...]) -> frozenset[str]:
     """All permissions but these, each by its name or by what it is for: "authentication", "signin"."""
     denied = tuple(_WORDS.get(name, name) for name in names)
     return frozenset(name for name in EVERY if not denied or not name.startswith(denied))

@@ -3,16 +3,20 @@
 import random
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache
 
 from local.tenant.cultures import CULTURES
 from local.tenant.directory import MASK, Directory, scrambled
-from local.tenant.people import Persona, personas
+from local.tenant.people import Persona, personas, templates
 
 SHAPES = {"normal": 0.08, "burst": 0.08, "onehour": 0.02, "oneday": 0.0, "null90": 0.9, "b2c": 0.0}
 """The share without createdDateTime."""
 BURST = 50_000
 ONE_HOUR = 0.14
 """The share created within one hour, of the shape of that name: a script, or a first synchronization."""
+_SHARED = 10_000
+"""The most users of a tenant that is kept for the next one of the same settings."""
 
 
 def make_directory(
@@ -35,7 +39,21 @@ def make_directory(
         ordered = sorted(zip(upns[:nulls], bits[:nulls], strict=True), key=lambda pair: pair[0].lower())
         upns[:nulls] = [upn for upn, _ in ordered]
         bits[:nulls] = array("Q", [own for _, own in ordered])
-    return Directory(seed + salt, nulls, kinds, created, bits, upns)
+    return Directory(seed + salt, nulls, kinds, created, bits, upns, _formats=templates(seed, shape == "b2c"))
+
+
+def living_directory(users: int, seed: int, shape: str, fractions: bool, undated: bool) -> Directory:
+    """The same of users who are not deleted. Small ones with the same arguments share what never changes, also the rows
+    and the filters' results as they were at the start: most of the time of a test went into making them anew.
+    """
+    if users > _SHARED:
+        return make_directory(users, seed, shape, fractions, undated=undated)
+    return replace(_kept(users, seed, shape, fractions, undated), edited={})
+
+
+@lru_cache(maxsize=8)
+def _kept(users: int, seed: int, shape: str, fractions: bool, undated: bool) -> Directory:
+    return make_directory(users, seed, shape, fractions, undated=undated)
 
 
 def _creation_times(rng: random.Random, count: int, users: int, shape: str, fractions: bool) -> list[int]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 from local.tenant import odata, page_tokens, rules
 from local.tenant.directory import Directory
@@ -98,6 +99,7 @@ def parse_query(params: Mapping[str, str], headers: Mapping[str, str], url_lengt
     return Query(select, top, text, orderby, counted, advanced or counted, expand=expand)
 
 
+@lru_cache(maxsize=512)  # as of a filter's tree
 def filtered_properties(text: str | None) -> tuple[str, ...]:
     return odata.names(parse(text)) if text else ()
 
@@ -106,11 +108,15 @@ def check_filter(text: str | None, domain: Domain) -> bool:
     """Whether the $filter, if any, is an advanced one."""
     if text is None:
         return False
-    tree = parse(text)
-    for name in odata.names(tree):
+    for name in filtered_properties(text):
         if name in domain.absent:
             raise invalid(f"Could not find a property named '{name}' on type 'microsoft.graph.user'.")
-    return rules.check(tree) or domain.only_advanced_filters
+    return _is_advanced(text) or domain.only_advanced_filters
+
+
+@lru_cache(maxsize=512)
+def _is_advanced(text: str) -> bool:
+    return rules.check(parse(text))
 
 
 def parse_select(text: str | None, absent: frozenset[str] = frozenset()) -> tuple[str, ...]:

@@ -77,7 +77,12 @@ def _is_shown(name: str, value: object) -> bool:
 
 
 def _formats(directory: Directory, select: tuple[str, ...], hidden: frozenset[str]) -> list[str | None]:
-    return directory._formats.setdefault((select, hidden), [None] * len(directory.kinds))
+    known = directory._formats
+    if (select, hidden) not in known:
+        if len(known) >= 64:
+            known.pop(next(iter(known)))
+        known[select, hidden] = [None] * len(directory.kinds)
+    return known[select, hidden]
 
 
 def _format(

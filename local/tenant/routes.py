@@ -6,6 +6,7 @@ and keys as `/users/ID` or `/users('ID')`.
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote
 
 from local.tenant.errors import GraphError
@@ -74,6 +75,7 @@ _KEYED = "\0"  # in front of a key from parentheses: it is never a function or a
 _KEY = re.compile(r"([^()]+)\('(.*)'\)")
 
 
+@lru_cache(maxsize=1024)  # an export asks for hundreds of counts, all of the same path
 def segments(path: str) -> tuple[str, ...]:
     """The segments of a path without escapes; a key from parentheses is a segment of its own."""
     texts: list[str] = []
@@ -87,6 +89,7 @@ def segments(path: str) -> tuple[str, ...]:
     return tuple(texts)
 
 
+@lru_cache(maxsize=1024)
 def find(parts: tuple[str, ...]) -> tuple[Route, str] | None:
     """The route of these segments, without the version, and the key that they name."""
     for pattern, route in _BY_LENGTH.get(len(parts), ()):

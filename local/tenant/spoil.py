@@ -7,6 +7,7 @@ import uuid
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from local.tenant.calls import JSON, Answer, Call, dump
@@ -66,12 +67,15 @@ def _made_up(like: dict[str, Any]) -> dict[str, Any]:
 
 def huge(rule: Rule) -> Iterator[bytes]:
     """A page of `size` bytes that has nobody on it, chunk by chunk."""
-    decoded = (b" " * min(_CHUNK, rule.size - at) for at in range(0, rule.size, _CHUNK))
-    whole = (chunk for part in ([b'{"value":['], decoded, [b"]}"]) for chunk in part)
-    if not rule.gzip:
-        yield from whole
-        return
+    yield from _packed(rule.size) if rule.gzip else _whole(rule.size)
+
+
+def _whole(size: int) -> Iterator[bytes]:
+    decoded = (b" " * min(_CHUNK, size - at) for at in range(0, size, _CHUNK))
+    return (chunk for part in ([b'{"value":['], decoded, [b"]}"]) for chunk in part)
+
+
+@lru_cache(maxsize=8)  # a thousandth of the size, and seconds to make
+def _packed(size: int) -> tuple[bytes, ...]:
     packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
-    for chunk in whole:
-        yield packer.compress(chunk)
-    yield packer.flush()
+    return (*(packer.compress(chunk) for chunk in _whole(size)), packer.flush())

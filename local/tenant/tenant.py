@@ -11,7 +11,7 @@ from local.tenant.errors import GraphError
 from local.tenant.faults import Faults
 from local.tenant.membership import GROUPS, UNITS, within
 from local.tenant.metadata import PROPERTIES
-from local.tenant.populate import make_directory
+from local.tenant.populate import living_directory, make_directory
 from local.tenant.query import Domain
 from local.tenant.rendering import values
 from local.tenant.throttle import Bucket
@@ -70,7 +70,7 @@ class Tenant:
     def __post_init__(self) -> None:
         self.faults.seed = self.seed
         undated = "createdDateTime" in self.absent
-        self.directory = make_directory(self.users, self.seed, self.shape, self.fractions, undated=undated)
+        self.directory = living_directory(self.users, self.seed, self.shape, self.fractions, undated)
         self.directory.registered = self.registered
         self.bin = make_directory(self.users // 100, self.seed, salt=1000)
         self.bin.deleted_at = int(time.time())

@@ -58,7 +58,7 @@ async def test_blocks_fill_up_over_segments(connected: Connect, monkeypatch: pyt
     monkeypatch.setattr(staging, "BLOCK_BYTES", 300_000)  # a number, so that megabytes need not be made
     tenant = Tenant(users=8000, shape="b2c")
     async with connected(tenant) as edges:
-        done = await run_export(edges, context=Context(hurried(edges), {}, twice=0.5))
+        done = await run_export(edges, columns="profile", context=Context(hurried(edges), {}, twice=0.5))
     check_results(done.results, "Completed")
     check_complete(done.csv, tenant)
     parts = [part for name, _, result in done.context.calls if name == "export" for part in result["parts"]]

@@ -77,7 +77,7 @@ async def test_what_is_read_user_by_user_goes_on_in_the_middle_of_a_page(connect
 
 async def test_selected_users_go_on_in_further_activities(connected: Connect) -> None:
     tenant = Tenant(users=700)
-    users = [user["id"] for user in tenant.all_users()]
+    users = [user["id"] for user in tenant.all_users(("id",))]
     async with connected(tenant) as edges:
         done = await run_export(edges, users=[*users, "nobody@example.com"], context=Context(hurried(edges), {}))
     check_results(done.results, "CompletedWithErrors")

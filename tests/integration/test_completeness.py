@@ -64,6 +64,6 @@ async def test_where_graph_counts_a_chain_that_ends_too_early_fails(connected: C
 async def test_selected_users_each_have_an_answer_and_need_no_count(connected: Connect) -> None:
     tenant = Tenant(users=20, shape="b2c")
     async with connected(tenant) as edges:
-        done = await run_export(edges, users=[user["id"] for user in tenant.all_users()])
+        done = await run_export(edges, users=[user["id"] for user in tenant.all_users(("id",))])
     check_results(done.results, "Completed")
     assert done.results["warnings"] == []

@@ -25,7 +25,7 @@ from shared.export.messages import PublishTask, received, sent
 from shared.storage import blobs
 from shared.storage.names import segments_name, work_name
 from tests.integration.runner import Connect, Context, run_export
-from tests.integration.truth import check_ids, check_results, rows_of
+from tests.integration.truth import check_ids, check_results, ids_of, rows_of
 from tests.integration.workbooks import CHECK, by_libreoffice, by_microsoft, is_whole
 
 HARD = (
@@ -263,10 +263,10 @@ async def test_a_compressed_csv_is_one_member_with_the_rows_of_the_plain_one(
     assert reader.unused_data == b""
     assert data == plain.csv
     assert done.results["file"]["compressed"] is True
-    check_ids(data, {user["id"] for user in tenant.all_users()})
+    check_ids(data, ids_of(tenant))
     read = duckdb.execute("SELECT count(DISTINCT objectId) FROM read_csv(?, all_varchar=true)", [str(path)])
-    assert read.fetchall() == [(len(tenant.all_users()),)]
-    assert len(pandas.read_csv(path, dtype=str)) == len(tenant.all_users())
+    assert read.fetchall() == [(len(ids_of(tenant)),)]
+    assert len(pandas.read_csv(path, dtype=str)) == len(ids_of(tenant))
 
 
 async def test_the_results_name_the_columns_with_guarded_cells_and_the_guard_can_be_undone(
@@ -332,7 +332,7 @@ async def test_a_chain_that_goes_on_in_further_activities_keeps_what_filled_no_b
         done = await run_export(edges, columns=COLUMNS, context=Context(hurried, {}, twice=0.3), **request_)
     check_results(done.results, "Completed")
     assert len([name for name, _, _ in done.context.calls if name == "export"]) > 1
-    ids = {user["id"] for user in tenant.all_users()}
+    ids = ids_of(tenant)
     if "format" in request_:
         await asyncio.to_thread((tmp_path / "users.xlsx").write_bytes, done.csv or b"")
         assert is_whole(tmp_path / "users.xlsx")

@@ -131,12 +131,15 @@ values = st.recursive(
 )
 
 
-async def test_users_with_properties_of_any_type_are_all_there_or_the_export_fails(connected: Connect) -> None:
+@pytest.mark.parametrize("most", [20, pytest.param(100, marks=pytest.mark.long)])
+async def test_users_with_properties_of_any_type_are_all_there_or_the_export_fails(
+    connected: Connect, most: int
+) -> None:
     ended = set()
     async with connected(Tenant(users=0)) as real:
         body = [b""]
         async with answering(real, body) as edges:
-            for user in examples(st.dictionaries(st.sampled_from(PROPERTIES), values, max_size=3)):
+            for user in examples(st.dictionaries(st.sampled_from(PROPERTIES), values, max_size=3), most):
                 body[0] = page(GOOD, {**OTHER, **user})
                 done = await run_export(edges, columns="profile", excel=False)
                 ended.add(done.results["status"])
@@ -149,12 +152,12 @@ async def test_users_with_properties_of_any_type_are_all_there_or_the_export_fai
     assert ended == {"Completed", "Failed"}
 
 
-def examples(strategy: st.SearchStrategy[Any]) -> list[Any]:
+def examples(strategy: st.SearchStrategy[Any], most: int) -> list[Any]:
     """The same each time: what hypothesis makes of the strategy."""
     found: list[Any] = []
 
     @settings(
-        max_examples=40,
+        max_examples=most,
         derandomize=True,
         database=None,
         phases=[Phase.generate],

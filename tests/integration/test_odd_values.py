@@ -65,7 +65,7 @@ async def test_selected_users_and_authentication_methods_are_read_as_far_as_they
     tenant = Tenant(users=30)
     tenant.faults.add("odd_value", match="$select=", property="displayName", value=HALF, rate=1.0)
     tenant.faults.add("odd_value", match="/authentication/methods", property="phoneNumber", value=49, rate=1.0)
-    ids = [user["id"] for user in tenant.all_users()]
+    ids = [user["id"] for user in tenant.all_users(("id",))]
     columns = ["objectId", "displayName", "authenticationPhoneNumber"]
     async with connected(tenant) as edges:
         done = await run_export(edges, users=ids, columns=columns, excel=False)

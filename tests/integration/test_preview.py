@@ -96,7 +96,7 @@ async def test_a_filter_that_graph_refuses_is_raised_with_graphs_words(connected
 
 async def test_selected_users_are_counted_as_given_and_who_is_missing_is_told(connected: Connect) -> None:
     tenant = Tenant(users=30)
-    known = [user["id"] for user in tenant.all_users()][:9]
+    known = [user["id"] for user in tenant.all_users(("id",))][:9]
     found = await previewed(connected, tenant, users=("nobody@example.com", *known))
     assert (found["count"], len(found["rows"])) == (10, 4)
     assert [each["user"] for each in found["problems"]] == ["nobody@example.com"]

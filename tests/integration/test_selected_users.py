@@ -104,7 +104,7 @@ async def test_who_is_named_by_id_name_and_mail_in_different_ranges_is_there_onc
     tenant = Tenant(users=1200)
     mails(tenant)
     ann = "ann_a.example#EXT#@contoso.example"
-    users = [user["id"] for user in tenant.all_users()[:1100]]
+    users = [user["id"] for user in tenant.all_users(("id",))[:1100]]
     async with connected(tenant) as edges:
         done = await run_export(edges, columns=["objectId", "userPrincipalName"], users=["ANN@a.example", *users, ann])
     check_results(done.results, "Completed")
