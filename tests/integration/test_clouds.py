@@ -115,7 +115,7 @@ async def test_a_filter_on_what_the_cloud_lacks_fails_with_graphs_reason(connect
     assert "createdDateTime" in done.results["errors"][0]["reason"]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
 async def test_users_renamed_meanwhile_are_found_and_read_again(connected: Connect, seed: int) -> None:
     tenant = Tenant(users=1500, cloud="USNat", seed=seed)
     chance = random.Random(seed)

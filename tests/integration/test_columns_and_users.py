@@ -119,13 +119,13 @@ async def test_selected_users_come_once_in_the_order_in_which_they_were_named(co
 async def test_a_callers_filter_gives_just_its_users(connected: Connect, text: str) -> None:
     from local.tenant import Call, answer
 
-    tenant = Tenant(users=900)
+    tenant = Tenant(users=600)
     async with connected(tenant, EXPORT_RANGE_USERS="100") as edges:
         done = await run_export(edges, filter=text)
     check_results(done.results, "Completed")
     wanted = filtered(tenant, text, Call, answer)
     assert sorted(row["objectId"] for row in rows_of(done.csv)) == sorted(wanted)
-    assert 0 < len(wanted) < 900
+    assert 0 < len(wanted) < 600
 
 
 def filtered(tenant: Tenant, text: str, call: Any, answer: Any) -> list[str]:

@@ -16,7 +16,7 @@ def parts(context: Context) -> Any:
 
 @pytest.mark.parametrize("shape", ["normal", "burst", "oneday", "null90"])
 async def test_each_user_is_there_once_whatever_the_tenants_shape(connected: Connect, shape: str) -> None:
-    tenant = Tenant(users=3000, shape=shape)
+    tenant = Tenant(users=2000, shape=shape)
     async with connected(tenant, EXPORT_RANGE_USERS="250") as edges:
         done = await run_export(edges)
     check_results(done.results, "Completed")
@@ -48,7 +48,7 @@ async def test_a_tenant_without_counts_is_one_chain_and_the_results_say_so(conne
 
 
 async def test_hidden_fractions_of_a_second_lose_nobody(connected: Connect) -> None:
-    tenant = Tenant(users=3000, shape="burst", fractions=True)
+    tenant = Tenant(users=1500, shape="burst", fractions=True)
     async with connected(tenant, EXPORT_RANGE_USERS="100") as edges:
         done = await run_export(edges)
     check_results(done.results, "Completed")
@@ -72,7 +72,7 @@ async def test_cells_are_what_the_tenant_has(connected: Connect) -> None:
 
 
 async def test_the_same_activity_twice_at_once_leaves_no_row_twice(connected: Connect) -> None:
-    tenant = Tenant(users=2000)
+    tenant = Tenant(users=1000)
     async with connected(tenant, EXPORT_RANGE_USERS="100") as edges:
         done = await run_export(edges, context=Context(edges, {}, twice=0.5))
     check_results(done.results, "Completed")

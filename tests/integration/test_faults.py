@@ -80,11 +80,11 @@ async def test_what_passes_is_survived(connected: Connect, fault: dict[str, Any]
 async def test_results_say_how_often_graph_throttled_and_how_quick_the_export_was(
     connected: Connect,
 ) -> None:
-    tenant = Tenant(users=9000)
+    tenant = Tenant(users=4000)
     done = await export_with(connected, tenant, {"kind": "throttle", "match": "/users?", "times": 7, "retry_after": 1})
     rate, counts = done.results["rate"], done.results["counts"]
     assert rate["throttled"] == 7 <= counts["retries"]
-    assert rate["usersPerSecond"] / 9000 == pytest.approx(rate["requestsPerSecond"] / counts["requests"], rel=0.02)
+    assert rate["usersPerSecond"] / 4000 == pytest.approx(rate["requestsPerSecond"] / counts["requests"], rel=0.02)
 
 
 @pytest.mark.parametrize(
@@ -320,15 +320,15 @@ async def test_a_callers_filter_that_graph_ignores_is_a_failure(connected: Conne
 
 
 async def test_a_second_plan_does_not_replace_the_one_that_is_being_read(connected: Connect) -> None:
-    tenant = Tenant(users=3000)
-    async with connected(tenant, EXPORT_RANGE_USERS="200") as edges:
+    tenant = Tenant(users=1500)
+    async with connected(tenant, EXPORT_RANGE_USERS="100") as edges:
 
         def replan() -> None:
             if late:
                 return
             users = tenant.all_users(("id",))
-            gone.update(user["id"] for user in users[:900])
-            for user in users[:900]:
+            gone.update(user["id"] for user in users[:450])
+            for user in users[:450]:
                 delete_user(tenant, user["id"])
             late.append(asyncio.create_task(activities.run(edges, "plan", {"id": context.input["id"]})))
 
@@ -365,7 +365,7 @@ async def test_a_request_is_sent_a_bounded_number_of_times(connected: Connect, s
 
 
 async def test_of_two_plans_made_at_once_one_counts_for_both(connected: Connect) -> None:
-    tenant, smaller = Tenant(users=3000), Tenant(users=2000)
+    tenant, smaller = Tenant(users=1500), Tenant(users=1000)
     counted: list[str] = []
 
     def count(target: str) -> None:
@@ -374,7 +374,7 @@ async def test_of_two_plans_made_at_once_one_counts_for_both(connected: Connect)
             if len(counted) == 2:  # The other's first question: it sees another tenant.
                 tenant.directory = smaller.directory
 
-    async with connected(tenant, EXPORT_RANGE_USERS="200") as edges:
+    async with connected(tenant, EXPORT_RANGE_USERS="100") as edges:
         done = await run_export(edges)
         await blobs.delete(edges.storage, results_name(done.id))  # As if it had not ended.
         counted.clear()
