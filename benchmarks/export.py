@@ -21,7 +21,7 @@ from local.durable_store import seconds
 from local.serve import Serving
 
 POLL_SECONDS = 0.1
-"""Each poll takes 10 ms of CPU from what is measured. Callers ask every 5 s or more seldom."""
+"""Each poll takes CPU from what is measured. Callers ask every 5 s or more seldom."""
 POLL_SHARE = 0.02
 """Of the time that an export has taken, where that is more."""
 PARALLEL = 40
