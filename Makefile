@@ -88,7 +88,7 @@ test: setup programs
 test-programs: setup programs tests/clients/node_modules/.ready
 	@$(BIN)/python -m pytest $(PROCESSES) tests/durable tests/clients tests/infra
 
-# What takes minutes, most of it waiting: on Microsoft's extension, named by DURABLE_HOST.
+# What takes minutes: waiting on Microsoft's extension, named by DURABLE_HOST, and more of the random tests.
 test-long: setup
 	@$(BIN)/python -m pytest -m long -s
 
