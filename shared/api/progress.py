@@ -28,7 +28,8 @@ async def running_of(storage: Storage, export_id: str, created: str, status: Any
     notes = await progress(storage, export_id) if planned["ranges"] else []
     # After the notes: `clean` removes them shortly before the orchestration ends, and the results are there by then.
     there = {blob.name: blob async for blob in blobs.listing(storage, f"{export_id}/")}
-    ends = [blobs.summary_of(blob) for name, blob in there.items() if name == results_name(export_id)]
+    results_blob = there.get(results_name(export_id))
+    ends = [blobs.summary_of(results_blob)] if results_blob else []
     cancelled = cancelled_name(export_id) in there or any(end["status"] == results.CANCELLED for end in ends)
     shown = {"progress": _progress(planned, notes, ends, created, now)}
     return shown | ({"cancelRequested": True} if cancelled else {})

@@ -30,8 +30,8 @@ def connect(settings: Settings, credential: "AsyncTokenCredential | None", **ret
     by_identity = settings.storage.startswith("http")
     # The SDK's own retry: exponential, for 408, 429, 5xx and broken connections.
     options: dict[str, Any] = {"retry_total": 8, "initial_backoff": 1, "increment_base": 2} | retries
-    # Otherwise aiohttp looks for a password in ~/.netrc, in a thread, before each request: 5 % of an export's CPU. Nor
-    # does a proxy of the environment count for requests to Graph.
+    # Otherwise aiohttp looks for a password in ~/.netrc, in a thread, before each request: 5 % of an export's CPU.
+    # Requests to Graph do not use a proxy of the environment either.
     options["use_env_settings"] = False
     if by_identity:
         service = BlobServiceClient(settings.storage, credential=credential, **options)
