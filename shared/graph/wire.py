@@ -67,6 +67,8 @@ async def _read(answer: aiohttp.ClientResponse, large: asyncio.Lock) -> httpx.Re
                 await stack.enter_async_context(large)
             size += len(chunk)
             if size > MOST:
+                # An error keeps these frames, and with them what was read, until a garbage collection.
+                chunks.clear()
                 raise _too_large(answer)
             chunks.append(chunk)
         content = b"".join(chunks)
@@ -86,6 +88,7 @@ def _unpacked(answer: aiohttp.ClientResponse, content: bytes) -> bytes:
     except zlib.error as problem:
         raise aiohttp.ClientPayloadError(f"The gzip can't be read: {problem}") from None
     if len(text) > MOST:
+        del text
         raise _too_large(answer)
     if not decoder.eof:
         raise aiohttp.ClientPayloadError("The gzip is cut off.")

@@ -31,30 +31,27 @@ def merge(slices: list[Range], size: int) -> list[Range]:
 
 def groups(slices: list[Range], size: int) -> list[list[Range]]:
     """Neighbours that become one range. As few ranges as possible, and the largest is as small as possible."""
-    counts = [count_of(range_) for range_ in slices if not is_burst(range_, size)]
+    users = [None if is_burst(range_, size) else count_of(range_) for range_ in slices]
+    counts = [count for count in users if count is not None]
     # With many ranges, rather one less: one more would be read alone, when all others have ended.
     places = math.ceil(sum(counts) / size) if sum(counts) < 8 * size else sum(counts) // size
-    bursts = len(slices) - len(counts)
-
-    def enough(most: int) -> bool:
-        return len(_filled(slices, most, size)) - bursts <= places
-
+    places += len(users) - len(counts)
     sizes = range(max(counts, default=0), sum(counts))
-    return _filled(slices, sizes.start + bisect.bisect_left(sizes, True, key=enough), size)
+    most = bisect.bisect_left(sizes, True, key=lambda most: len(_starts(users, most)) <= places)
+    starts = _starts(users, sizes.start + most)
+    return [slices[start:end] for start, end in itertools.pairwise([*starts, len(slices)])]
 
 
-def _filled(slices: list[Range], most: int, size: int) -> list[list[Range]]:
-    """Groups of neighbours with at most so many users together; each burst alone."""
-    groups: list[list[Range]] = []
+def _starts(users: list[int | None], most: int) -> list[int]:
+    """Where each group begins, if it has at most so many users. None: a burst, which is alone."""
+    starts: list[int] = []
     room = -1
-    for range_ in slices:
-        alone = is_burst(range_, size)
-        if alone or room < count_of(range_):
-            groups.append([])
+    for at, count in enumerate(users):
+        if count is None or room < count:
+            starts.append(at)
             room = most
-        groups[-1].append(range_)
-        room = -1 if alone else room - count_of(range_)
-    return groups
+        room = -1 if count is None else room - count
+    return starts
 
 
 def largest(groups: list[list[Range]], size: int) -> int:

@@ -1,28 +1,77 @@
 """Sampling: when the users of a crowded slice were created, from the creation times of some of them. No IO here.
 
 A script may have created all users of half a month within a few minutes. Counting needs a round trip for each digit of
-that time. The creation times of some hundred users show it at once; they are asked for at the same time as the first
-counts.
+that time. The creation times of some hundred users show it at once.
 
-The sample: the users whose userPrincipalName begins with certain letters, a page for each letter. A page with a link to
-more can't be used, because Graph may have sent the oldest users first; only if the times on it have no order, it can.
-Where all names begin alike there is no sample, and only counting is left.
+Beside the first counts a page is asked for of each group of slices. It is enough for a crowded slice that has many of
+the group's users: then no other round trip is needed.
+Of slices that are still crowded those users are asked for whose userPrincipalName begins with certain letters, a page
+for each letter. Where all names begin alike these are no sample, and only counting is left.
+
+A page with a link to more can't be used, because Graph may have sent the oldest users first; only if the times on it
+have no order, it can.
 """
 
+import bisect
 import itertools
+import math
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 
-from shared.ranges.counting import Sample, Times, closed, count_of
+from shared.ranges.counting import Answers, Sample, Times, closed, count_of
 from shared.ranges.ranges import Range
 
+GROUP = 24
+"""Slices that share a page: two years of months. Smaller groups would cost more requests, also where all is even."""
+FINE = 24
+"""Pieces in a range that the first samples show. They cost no counting, and finer ones can be merged more evenly."""
+MARGIN = 1.5
+"""So many standard deviations of a range are added to pieces that make up whole ranges, or half of these would have
+more users than they should."""
+FAIR = 4
+"""A page that has so many standard deviations more or less of a slice than was counted is no random sample."""
 LETTERS = ("", *"bfhkvwz")
 """No letter, and some rare ones: of a few thousand users, some dozens or hundreds have a name that begins with one."""
 MOST_USERS = 60_000
 MOST_SLICES = 3
-ENOUGH = 12
-"""So many times for each piece. Then ranges of six pieces are about as even as counted ones."""
+ENOUGH = 72
+"""So many times for each range. Then ranges are about as even as counted ones."""
+
+
+def first_samples(slices: list[Range]) -> list[Sample]:
+    """The sample of each group of slices."""
+    return [Sample(each) for each in closed([replace(each[0], high=each[-1].high) for each in _groups(slices)])]
+
+
+def cut_first(slices: list[Range], answers: Answers, size: int, crowded: int) -> list[Range]:
+    """Cuts the slices into fine pieces of ranges of `size` users, where the first samples allow that.
+
+    `crowded`: a slice of more users than that has ranges of its own.
+    """
+    finer: list[Range] = []
+    for group, answer in zip(_groups(slices), answers, strict=True):
+        users, times = sum(map(count_of, group)), sorted(answer if isinstance(answer, list) else [])
+        for range_ in group:
+            fair = _is_fair(len(_inside(range_, times)), len(times), range_, users)
+            margin = MARGIN if count_of(range_) > crowded else 0
+            finer += cut(range_, times, size, FINE, margin) if fair else [range_]
+    return finer
+
+
+def _groups(slices: list[Range]) -> list[list[Range]]:
+    return [slices[at : at + GROUP] for at in range(0, len(slices), GROUP)]
+
+
+def _is_fair(inside: int, times: int, range_: Range, users: int) -> bool:
+    """Whether so many of the times are in the range as its share of the users says."""
+    share = times * count_of(range_) / max(users, 1)
+    return abs(inside - share) <= FAIR * math.sqrt(share)
+
+
+def _inside(range_: Range, times: Times) -> Times:
+    """Those of the ordered times that the range has."""
+    first = 0 if range_.low is None else bisect.bisect_left(times, range_.low)
+    return times[first : len(times) if range_.high is None else bisect.bisect_left(times, range_.high)]
 
 
 def samples_of(crowded: list[Range]) -> list[Sample]:
@@ -37,17 +86,17 @@ def usable(times: Times, *, whole: bool) -> Times | None:
     return times if whole or times not in (ordered, ordered[::-1]) else None
 
 
-def cut(range_: Range, times: Sequence[int], grain: int) -> list[Range]:
-    """Cuts the range into pieces of about `grain` users by the sample, if the sample is large enough.
+def cut(range_: Range, times: Times, size: int, pieces: int, margin: float = 0) -> list[Range]:
+    """Cuts the range by ordered times into so many pieces for each `size` users, if there are enough times.
 
-    A second that has more users becomes a piece by itself.
+    A second that has more users becomes a piece by itself. `margin`: standard deviations of a range to add to the
+    counts.
     """
-    low, high = range_.low, range_.high
-    inside = [each for each in times if (low is None or low <= each) and (high is None or each < high)]
-    pieces = count_of(range_) / max(grain, 1)
-    if pieces <= 1 or len(inside) < ENOUGH * pieces:
+    low, high, inside = range_.low, range_.high, _inside(range_, times)
+    ranges = count_of(range_) / max(size, 1)
+    if ranges * pieces <= 1 or len(inside) < ENOUGH * ranges:
         return [range_]
-    step, users = len(inside) / pieces, 0
+    step, users = len(inside) / (ranges * pieces), 0
     cuts: list[int] = []
     shares: list[int] = []
     for second, many in sorted(Counter(inside).items()):
@@ -61,7 +110,8 @@ def cut(range_: Range, times: Sequence[int], grain: int) -> list[Range]:
             shares.append(users)
             users = 0
     shares.append(users)
+    each = count_of(range_) / len(inside) * (1 + margin / math.sqrt(len(inside) / ranges))
     return [
-        replace(range_, low=low, high=high, expected=round(count_of(range_) * share / len(inside)))
+        replace(range_, low=low, high=high, expected=round(each * share))
         for (low, high), share in zip(itertools.pairwise([low, *cuts, high]), shares, strict=True)
     ]

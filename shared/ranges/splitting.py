@@ -11,8 +11,8 @@ their own.
    userPrincipalName, and by more characters where a beginning is crowded. All other users are in one range that
    excludes these beginnings, so that names with unexpected characters are in a range too.
 
-The first round trip has all questions that most tenants need. A tenant of 200,000 users that has grown evenly needs no
-other.
+The first round trip has all questions that most tenants need: one of 200,000 users that has grown evenly, or one of
+100,000 where a script has created a seventh of them within an hour.
 """
 
 import heapq
@@ -27,7 +27,7 @@ from shared.ranges.by_name import forms as forms_by_name
 from shared.ranges.counting import MAX_LEVELS, PROBES, Planning, Splitting, closed, count_of, together, with_counts
 from shared.ranges.merging import FIRST_SECOND, groups, largest, merge, seconds_of
 from shared.ranges.ranges import Range
-from shared.ranges.sampling import cut, samples_of
+from shared.ranges.sampling import cut, cut_first, first_samples, samples_of
 
 GRAINS = 6
 """Slices in a range, where it is worth cutting again: with smaller ones counting would cost more."""
@@ -47,15 +47,18 @@ def split(size_of: Callable[[int], int], now: int, names_above: int = 0) -> Plan
     """
     null, slices = Range(kind="null"), _first_slices(now)
     letters, forms = first_letters(null), forms_by_name(null)
-    questions = [Range(kind="all"), null, *slices, *letters, *forms]
-    total, *counts = yield closed(questions)
+    counts = closed([Range(kind="all"), null, *slices, *letters, *forms])
+    total, *answers = yield [*counts, *first_samples(slices)]
     if not isinstance(total, int):
         return None, None
     size = size_of(total)
     if total <= size:
         return total, [Range(kind="all", expected=total)]
-    counted = with_counts([null, *slices], counts[: 1 + len(slices)])
-    named = with_counts(letters + forms, counts[1 + len(slices) :])
+    names, samples = 1 + len(slices), 1 + len(slices) + len(letters) + len(forms)
+    counted = with_counts([null, *slices], answers[:names])
+    if counted:
+        counted[1:] = cut_first(counted[1:], answers[samples:], size, _crowded(size))
+    named = with_counts(letters + forms, answers[names:samples])
     known = {range_.prefixes[0]: count_of(range_) for range_ in named[: len(letters)]} if named else None
     return total, (yield from _split(counted, known, total, size, max(size, names_above)))
 
@@ -128,12 +131,12 @@ def _finer(slices: list[Range], size: int) -> Splitting:
         coarse = dict.fromkeys(
             range_ for range_ in slices if count_of(range_) > max(size // GRAINS, 1) and seconds_of(range_) > 1
         )
-        crowded = any(count_of(range_) > size + size // GRAINS for range_ in coarse)
+        crowded = any(count_of(range_) > _crowded(size) for range_ in coarse)
         uneven = level < LEVELS_FOR_GRAINS and largest(groups(slices, size), size) > size + WORTH_A_LEVEL
         if not crowded and not (coarse and uneven):
             break
         # Only once, and into many pieces: another level would cost more than some more batches in this one.
-        far = [range_ for range_ in coarse if level == 0 and count_of(range_) > size + size // GRAINS]
+        far = [range_ for range_ in coarse if level == 0 and count_of(range_) > _crowded(size)]
         shares = [
             max(_pieces(range_, size), WAVE / len(far)) if range_ in far else _pieces(range_, size) for range_ in coarse
         ]
@@ -145,13 +148,18 @@ def _finer(slices: list[Range], size: int) -> Splitting:
         counted = with_counts(pieces, answers[: len(pieces)])
         if not counted or _too_many(counted, sum(map(count_of, coarse)), size):
             return None
-        times = [time for answer in answers[len(pieces) :] if isinstance(answer, list) for time in answer]
+        times = sorted(time for answer in answers[len(pieces) :] if isinstance(answer, list) for time in answer)
         slices = sorted(
             [range_ for range_ in slices if range_ not in coarse]
-            + [piece for range_ in counted for piece in cut(range_, times, size // GRAINS)],
+            + [piece for range_ in counted for piece in cut(range_, times, size, GRAINS)],
             key=lambda range_: FIRST_SECOND if range_.low is None else range_.low,
         )
     return slices
+
+
+def _crowded(size: int) -> int:
+    """A slice of more users can't be in a range with others."""
+    return size + size // GRAINS
 
 
 def _pieces(range_: Range, size: int) -> float:

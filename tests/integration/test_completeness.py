@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from local.tenant import Tenant
-from tests.integration.runner import Connect, Export, run_export
+from tests.integration.runner import PAGES_OF_RANGES, Connect, Export, run_export
 from tests.integration.truth import check_results
 
 REFUSED = {"kind": "status", "status": 400, "match": "/users/$count", "rate": 1.0}
@@ -34,7 +34,7 @@ async def test_a_chain_that_ends_too_early_is_not_called_complete_where_nothing_
     tenant = Tenant(users=2000, **settings)
     for fault in faults:
         tenant.faults.add(**fault)
-    tenant.faults.add("lose_link", match="$top=999", page=1, rate=1.0)
+    tenant.faults.add("lose_link", match="/users?$top=999", page=1, rate=1.0)
     async with connected(tenant) as edges:
         done = await run_export(edges, **request_)
     check_results(done.results, "Completed")
@@ -53,7 +53,7 @@ async def test_it_is_said_of_any_number_of_users(connected: Connect, users: int,
 async def test_where_graph_counts_a_chain_that_ends_too_early_fails(connected: Connect) -> None:
     # Two ranges of two pages each.
     tenant = Tenant(users=3500)
-    tenant.faults.add("lose_link", match="/users?$top=999", page=1, rate=1.0)
+    tenant.faults.add("lose_link", match=PAGES_OF_RANGES, page=1, rate=1.0)
     async with connected(tenant) as edges:
         done = await run_export(edges)
     assert tenant.faults.applied["lose_link"] > 1

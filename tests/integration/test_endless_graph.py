@@ -15,7 +15,7 @@ from local.tenant import Tenant
 from shared.graph import client, pages, wire
 from shared.graph.client import Graph, Retries
 from tests.edges import FreshTokens, no_pause
-from tests.integration.runner import Connect, Context, run_export
+from tests.integration.runner import PAGES_OF_RANGES, Connect, Context, run_export
 from tests.integration.truth import check_complete, check_results
 
 MIB = 1024 * 1024
@@ -23,7 +23,7 @@ MIB = 1024 * 1024
 
 async def test_ever_new_users_end_the_export(connected: Connect) -> None:
     tenant = Tenant(users=300)
-    tenant.faults.add("endless", match="/users?$top=999", users=999, rate=1.0)
+    tenant.faults.add("endless", match=PAGES_OF_RANGES, users=999, rate=1.0)
     async with connected(tenant) as edges:
         done = await run_export(edges, columns=["objectId"])
     check_results(done.results, "Failed")
@@ -34,7 +34,7 @@ async def test_ever_new_users_end_the_export(connected: Connect) -> None:
 
 async def test_pages_are_counted_over_all_activities_of_a_chain(connected: Connect) -> None:
     tenant = Tenant(users=300)
-    tenant.faults.add("endless", match="/users?$top=999", users=0, rate=1.0)
+    tenant.faults.add("endless", match=PAGES_OF_RANGES, users=0, rate=1.0)
     async with connected(tenant) as edges:
         # Each activity ends after 100 pages.
         jumping = replace(edges, clock=count(0, 1.2).__next__)
@@ -47,7 +47,7 @@ async def test_pages_are_counted_over_all_activities_of_a_chain(connected: Conne
 
 async def test_many_empty_pages_do_not_end_a_chain(connected: Connect) -> None:
     tenant = Tenant(users=3000)
-    tenant.faults.add("empty_page", match="/users?$top=999", times=400)
+    tenant.faults.add("empty_page", match=PAGES_OF_RANGES, times=400)
     async with connected(tenant) as edges:
         done = await run_export(edges, columns=["objectId"])
     check_results(done.results, "Completed")

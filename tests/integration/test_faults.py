@@ -15,7 +15,7 @@ from shared.export.context import read_plan
 from shared.graph import batches, pages
 from shared.storage import blobs
 from shared.storage.names import results_name
-from tests.integration.runner import Connect, Context, Export, Json, before_pages, run_export, watch
+from tests.integration.runner import PAGES_OF_RANGES, Connect, Context, Export, Json, before_pages, run_export, watch
 from tests.integration.truth import check_complete, check_results, ids_of
 
 PAGE_TOKEN_ERRORS = (
@@ -56,7 +56,7 @@ async def export_with(connected: Connect, tenant: Tenant, *faults: dict[str, Any
         *({"kind": "status", "status": status, "rate": 0.3, "body": HTML} for status in (200, 302, 400, 403, 404, 503)),
         *({"kind": "status", "status": 200, "rate": 0.3, "body": {"error": error}} for error in ERRORS),
         {"kind": "status", "status": 429, "rate": 0.3, "retry_after": "Wed, 21 Oct 2015 07:28:00 GMT"},
-        {"kind": "late_error", "match": "/users?$top=999", "rate": 0.3},
+        {"kind": "late_error", "match": PAGES_OF_RANGES, "rate": 0.3},
         {"kind": "reset", "rate": 0.3},
         {"kind": "hang", "match": "/users?", "times": 2},
         {"kind": "truncate", "rate": 0.2},
@@ -92,8 +92,8 @@ async def test_results_say_how_often_graph_throttled_and_how_quick_the_export_wa
     [
         {"match": "/$batch", "rate": 1.0},
         {"match": "/$batch", "rate": 1.0, "status": 400},
-        {"match": "/users?$top=999", "rate": 1.0},
-        {"match": "/users?$top=999", "rate": 1.0, "status": 400},
+        {"match": PAGES_OF_RANGES, "rate": 1.0},
+        {"match": PAGES_OF_RANGES, "rate": 1.0, "status": 400},
         {"match": "/users/delta", "nth": 2, "times": 10**6},
         {"match": "/users/delta", "nth": 2, "times": 10**6, "status": 400},
     ],
@@ -203,11 +203,11 @@ async def test_graphs_words_are_in_the_results_whatever_their_form(
         ({"kind": "unauthorized", "rate": 1.0}, "ActivityFailed"),
         ({"kind": "expired_token", "rate": 1.0}, "Directory_ExpiredPageToken"),
         ({"kind": "repeat_link", "rate": 1.0}, "RepeatedLink"),
-        ({"kind": "foreign_link", "match": "/users?$top=999"}, "ForeignLink"),
-        ({"kind": "ignore_filter", "match": "/users?$top=999", "nth": 2}, "FilterIgnored"),
-        ({"kind": "wrong_type", "match": "/users?$top=999", "nth": 2, "property": "id"}, "UnreadableAnswer"),
-        ({"kind": "late_error", "match": "/users?$top=999", "rate": 1.0}, "ActivityFailed"),
-        ({"kind": "status", "status": 403, "match": "/users?$top=999", "nth": 2, "code": "Denied"}, "Denied"),
+        ({"kind": "foreign_link", "match": PAGES_OF_RANGES}, "ForeignLink"),
+        ({"kind": "ignore_filter", "match": PAGES_OF_RANGES, "nth": 2}, "FilterIgnored"),
+        ({"kind": "wrong_type", "match": PAGES_OF_RANGES, "nth": 2, "property": "id"}, "UnreadableAnswer"),
+        ({"kind": "late_error", "match": PAGES_OF_RANGES, "rate": 1.0}, "ActivityFailed"),
+        ({"kind": "status", "status": 403, "match": PAGES_OF_RANGES, "nth": 2, "code": "Denied"}, "Denied"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -228,7 +228,7 @@ async def test_a_token_never_goes_to_another_host(connected: Connect) -> None:
     async with connected(tenant, EXPORT_RANGE_USERS="2500") as edges:
         # Another name of the same server: following the link would be seen there.
         other_name = edges.settings.graph_endpoint.replace("127.0.0.1", "localhost")
-        tenant.faults.add("foreign_link", match="/users?$top=999", host=other_name)
+        tenant.faults.add("foreign_link", match=PAGES_OF_RANGES, host=other_name)
         done = await run_export(edges)
     check_results(done.results, "Failed")
     assert all(host.startswith("127.0.0.1") for host in tenant.stats.hosts)
@@ -312,7 +312,7 @@ async def test_an_empty_answer_where_users_were_counted_is_a_failure(connected: 
 async def test_a_callers_filter_that_graph_ignores_is_a_failure(connected: Connect) -> None:
     tenant = Tenant(users=900)
     async with connected(tenant) as edges:
-        tenant.faults.add("ignore_filter", match="/users?$top=999", rate=1.0)
+        tenant.faults.add("ignore_filter", match=PAGES_OF_RANGES, rate=1.0)
         done = await run_export(edges, filter="userType eq 'Guest'")
     check_results(done.results, "Failed")
     assert done.results["errors"][-1]["code"] == "FilterIgnored"

@@ -13,7 +13,7 @@ from shared.export import activities
 from shared.export.context import Edges
 from shared.storage import blobs, erasing, staging
 from shared.storage.names import file_name, progress_name, results_name, work_name
-from tests.integration.runner import Context, before_pages, run_export, watch
+from tests.integration.runner import PAGES_OF_RANGES, Context, before_pages, run_export, watch
 
 ENV = {"EXPORT_RANGE_USERS": "1000", "EXPORT_PARALLEL": "1"}
 
@@ -31,7 +31,7 @@ async def left(edges: Edges, export_id: str) -> list[str]:
 
 async def test_a_failed_export_leaves_no_rows(connected: Any) -> None:
     tenant = Tenant(users=3000)
-    tenant.faults.add("foreign_link", match="$top=999", nth=4, times=1)
+    tenant.faults.add("foreign_link", match=PAGES_OF_RANGES, nth=4, times=1)
     async with connected(tenant, **ENV) as edges:
         done = await run_export(edges)
         assert done.results["status"] == "Failed"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from local.tenant import Tenant
-from tests.integration.runner import Connect, Context, Export, run_export
+from tests.integration.runner import PAGES_OF_RANGES, Connect, Context, Export, run_export
 from tests.integration.truth import check_complete, check_results, rows_of
 
 HALF = "Ann \ud83d"
@@ -27,7 +27,7 @@ def warned(done: Export) -> str:
 )
 async def test_what_can_be_read_of_a_text_is_in_its_cell(connected: Connect, value: Any, cell: str) -> None:
     tenant = Tenant(users=1500)
-    tenant.faults.add("odd_value", match="/users?$top=999", property="displayName", value=value, users=2, times=9)
+    tenant.faults.add("odd_value", match=PAGES_OF_RANGES, property="displayName", value=value, users=2, times=9)
     async with connected(tenant) as edges:
         done = await run_export(edges, excel=False)
     check_results(done.results, "Completed")
@@ -52,7 +52,7 @@ async def test_what_can_be_read_of_another_type_is_in_its_cell(
     connected: Connect, column: str, source: str, value: Any, cell: str
 ) -> None:
     tenant = Tenant(users=50)
-    tenant.faults.add("odd_value", match="/users?$top=999", property=source, value=value, users=1)
+    tenant.faults.add("odd_value", match=PAGES_OF_RANGES, property=source, value=value, users=1)
     async with connected(tenant) as edges:
         done = await run_export(edges, columns=["objectId", column], excel=False)
     check_results(done.results, "Completed")
@@ -81,7 +81,7 @@ async def test_selected_users_and_authentication_methods_are_read_as_far_as_they
 
 async def test_a_property_that_is_in_no_column_is_not_named(connected: Connect) -> None:
     tenant = Tenant(users=50)
-    tenant.faults.add("odd_value", match="/users?$top=999", property="userPrincipalName", value=HALF)
+    tenant.faults.add("odd_value", match=PAGES_OF_RANGES, property="userPrincipalName", value=HALF)
     async with connected(tenant) as edges:
         done = await run_export(edges, columns=["objectId"])
     check_results(done.results, "Completed")
@@ -92,7 +92,7 @@ async def test_a_property_that_is_in_no_column_is_not_named(connected: Connect) 
 async def test_the_count_is_that_of_the_file_whatever_was_read_twice(connected: Connect, seed: int) -> None:
     """Pages, segments, ranges begun again, activities delivered twice, users sent twice."""
     tenant = Tenant(users=3000, seed=seed)
-    tenant.faults.add("odd_value", match="/users?$top=999", property="city", value=HALF, users=3, rate=1.0)
+    tenant.faults.add("odd_value", match=PAGES_OF_RANGES, property="city", value=HALF, users=3, rate=1.0)
     tenant.faults.add("odd_value", match="$skiptoken", property="city", value=HALF, users=3, rate=1.0)
     tenant.faults.add("expired_token", page=2, times=2)
     tenant.faults.add("duplicate_user", rate=0.3)
@@ -112,8 +112,8 @@ async def test_the_count_is_that_of_the_file_whatever_was_read_twice(connected: 
 
 async def test_a_body_that_is_cut_off_is_asked_for_again_also_when_it_is_odd(connected: Connect) -> None:
     tenant = Tenant(users=900)
-    tenant.faults.add("odd_value", match="/users?$top=999", property="city", value=HALF, rate=1.0)
-    tenant.faults.add("truncate", match="/users?$top=999", times=2)
+    tenant.faults.add("odd_value", match=PAGES_OF_RANGES, property="city", value=HALF, rate=1.0)
+    tenant.faults.add("truncate", match=PAGES_OF_RANGES, times=2)
     async with connected(tenant) as edges:
         done = await run_export(edges, columns=["objectId", "city"])
     check_results(done.results, "Completed")
@@ -123,7 +123,7 @@ async def test_a_body_that_is_cut_off_is_asked_for_again_also_when_it_is_odd(con
 
 async def test_who_a_user_is_is_never_guessed(connected: Connect) -> None:
     tenant = Tenant(users=900)
-    tenant.faults.add("odd_value", match="/users?$top=999", property="id", value=HALF, rate=1.0)
+    tenant.faults.add("odd_value", match=PAGES_OF_RANGES, property="id", value=HALF, rate=1.0)
     async with connected(tenant) as edges:
         done = await run_export(edges)
     check_results(done.results, "Failed")

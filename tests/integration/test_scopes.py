@@ -28,7 +28,7 @@ from shared.files.columns import COLUMN_SETS
 from shared.graph.scopes import Scope
 from shared.storage import blobs
 from shared.storage.names import cancelled_name, work_name
-from tests.integration.runner import Connect, Context, Export, run_export, watch
+from tests.integration.runner import PAGES_OF_RANGES, Connect, Context, Export, run_export, watch
 from tests.integration.test_preview import asked
 from tests.integration.truth import check_ids, check_results, ids_of, rows_of
 
@@ -341,7 +341,7 @@ async def test_faults_cost_no_member(connected: Connect, users: int) -> None:
     tenant = Tenant(users=users)
     for kind in ("duplicate_user", "empty_page", "expired_token", "truncate", "throttle"):
         tenant.faults.add(kind, match="transitiveMembers", rate=0.3, times=3, retry_after=0)
-    tenant.faults.add("expired_token", match="/users?$top=999", rate=0.1)
+    tenant.faults.add("expired_token", match=PAGES_OF_RANGES, rate=0.1)
     tenant.faults.add("status", status=503, rate=0.1)
     scope = Scope(group=EVERYONE)
     async with connected(tenant, EXPORT_RANGE_USERS="1500") as edges:
