@@ -41,7 +41,7 @@ async def _counts(graph: Graph, queries: list[pages.Query]) -> list[int | None]:
 async def _times(graph: Graph, query: pages.Query) -> Times | None:
     """One page of creation times. None also when Graph refuses it: counts then give the same, with more requests."""
     try:
-        page = await anext(pages.chain(graph, replace(query, select=("id", "createdDateTime"))))
+        page = await anext(pages.chain(graph, replace(query, select=("id", "createdDateTime"), top=pages.PAGE)))
         return usable([_seconds(user) for user in page.value], whole=page.next_link is None)
     except Transient:
         raise

@@ -3,10 +3,10 @@
 A script may have created all users of half a month within a few minutes. Counting needs a round trip for each digit of
 that time. The creation times of some hundred users show it at once.
 
-Beside the first counts a page is asked for of each group of slices. It is enough for a crowded slice that has many of
-the group's users: then no other round trip is needed.
-Of slices that are still crowded those users are asked for whose userPrincipalName begins with certain letters, a page
-for each letter. Where all names begin alike these are no sample, and only counting is left.
+Beside the first counts, a page is read of each group of slices. Mostly it has enough users of a crowded slice, and no
+other round trip is needed.
+Of a slice that is still crowded, those users are read whose userPrincipalName begins with certain letters, a page for
+each letter. Where all names begin alike these are no sample, and only counting is left.
 
 A page with a link to more can't be used, because Graph may have sent the oldest users first; only if the times on it
 have no order, it can.
@@ -22,14 +22,13 @@ from shared.ranges.counting import Answers, Sample, Times, closed, count_of
 from shared.ranges.ranges import Range
 
 GROUP = 24
-"""Slices that share a page: two years of months. Smaller groups would cost more requests, also where all is even."""
+"""Slices that share a page, such as two years of months. Every export pays for these pages, also where it needs none."""
 FINE = 24
-"""Pieces in a range that the first samples show. They cost no counting, and finer ones can be merged more evenly."""
+"""Pieces of a range: they cost no counting here, and finer ones are merged more evenly."""
 MARGIN = 1.5
-"""So many standard deviations of a range are added to pieces that make up whole ranges, or half of these would have
-more users than they should."""
+"""Standard deviations. Without them half of the ranges that a sample has cut would be larger than they should be."""
 FAIR = 4
-"""A page that has so many standard deviations more or less of a slice than was counted is no random sample."""
+"""Standard deviations. A page with more or fewer users of a slice than its count allows is no random sample."""
 LETTERS = ("", *"bfhkvwz")
 """No letter, and some rare ones: of a few thousand users, some dozens or hundreds have a name that begins with one."""
 MOST_USERS = 60_000
@@ -44,9 +43,9 @@ def first_samples(slices: list[Range]) -> list[Sample]:
 
 
 def cut_first(slices: list[Range], answers: Answers, size: int, crowded: int) -> list[Range]:
-    """Cuts the slices into fine pieces of ranges of `size` users, where the first samples allow that.
+    """Cuts the slices finely, for ranges of `size` users, where the first samples allow that.
 
-    `crowded`: a slice of more users than that has ranges of its own.
+    `crowded`: a slice of more users than that becomes ranges of its own.
     """
     finer: list[Range] = []
     for group, answer in zip(_groups(slices), answers, strict=True):
