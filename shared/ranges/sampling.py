@@ -22,7 +22,7 @@ from shared.ranges.counting import Answers, Sample, Times, closed, count_of
 from shared.ranges.ranges import Range
 
 GROUP = 24
-"""Slices that share a page, such as two years of months. Every export pays for these pages, also where it needs none."""
+"""Slices that share a page, such as two years of months. Every export pays for these pages, needed or not."""
 FINE = 24
 """Pieces of a range: they cost no counting here, and finer ones are merged more evenly."""
 MARGIN = 1.5
