@@ -204,18 +204,30 @@ def test_where_graph_sends_the_oldest_first_it_costs_one_more(seconds: int) -> N
 
 def test_a_page_that_is_spread_unlike_the_counts_is_no_sample() -> None:
     """Such as one that Graph sends in the order of names, where a script has numbered its users."""
-    big, asked = scripted(3_600), itertools.count()
+    big = scripted(3_600)
+    script = [created for created, _ in big.people if 0 <= created - (NOW - 1900 * DAY) < 3_600]
 
-    def newest(part: Range) -> list[int] | None:
-        times = [created for created, _ in big.people if (part.low or FIRST) <= created <= (part.high or LAST)]
-        return times[:-999:-1] + times[-1:] if next(asked) < 7 else None
+    def sample(part: Range) -> list[int] | None:
+        low, high = part.low or FIRST, part.high or LAST
+        first = low <= script[0] and script[-1] <= high and high - low > 300 * DAY
+        return random.Random(1).sample(script[:999], 999) if first else big.scrambled(part)
 
-    done = drive(planned(3_125), big.asked, newest)
+    done = drive(planned(3_125), big.asked, sample)
 
     assert done.ranges is not None
-    assert done.levels > 1
-    # A small slice in which the page ends may have its share by chance, and is cut in the wrong place.
-    assert max(big.kept(part) for part in done.ranges) <= 5 * 999
+    assert max(big.kept(part) for part in done.ranges) <= 4 * 999
+
+
+def test_ranges_that_a_sample_has_cut_seldom_need_another_page() -> None:
+    largest = []
+    for seconds in (30, 600, 1_800, 3_600, 7_200, 86_400):
+        big = scripted(seconds)
+        done = drive(planned(range_size(big.total, most=40_000, parallel=40)), big.asked, big.scrambled)
+        assert done.ranges is not None
+        assert len(done.ranges) <= 40
+        largest.append(max(big.kept(part) for part in done.ranges))
+
+    assert sum(users > 3 * 999 for users in largest) <= 1
 
 
 def test_names_that_all_begin_alike_cost_more_round_trips_and_the_ranges_are_as_even() -> None:
