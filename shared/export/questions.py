@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from shared.errors import GraphError, Transient
+from shared.errors import ExportError
 from shared.export.context import Record
 from shared.export.queries import fits, range_query
 from shared.graph import batches, pages
@@ -14,6 +14,9 @@ from shared.graph.users import User
 from shared.ranges.counting import Answers, Question, Sample, Times
 from shared.ranges.ranges import Range
 from shared.ranges.sampling import usable
+
+SAMPLE_SECONDS = 10.0
+"""A sample is asked for once, and not waited for any longer: it only saves time."""
 
 
 async def answers(graph: Graph, record: Record, questions: Sequence[Question], *, advanced: bool) -> Answers:
@@ -39,13 +42,13 @@ async def _counts(graph: Graph, queries: list[pages.Query]) -> list[int | None]:
 
 
 async def _times(graph: Graph, query: pages.Query) -> Times | None:
-    """One page of creation times. None also when Graph refuses it: counts then give the same, with more requests."""
+    """One page of creation times; None without one: counts then give the same, with more requests."""
+    hurried = replace(graph, retries=replace(graph.retries, attempts=1, seconds=0.0))
     try:
-        page = await anext(pages.chain(graph, replace(query, select=("id", "createdDateTime"), top=pages.PAGE)))
+        async with asyncio.timeout(SAMPLE_SECONDS):
+            page = await anext(pages.chain(hurried, replace(query, select=("id", "createdDateTime"), top=pages.PAGE)))
         return usable([_seconds(user) for user in page.value], whole=page.next_link is None)
-    except Transient:
-        raise
-    except (GraphError, ValueError):
+    except (ExportError, TimeoutError, ValueError):
         return None
 
 

@@ -223,6 +223,42 @@ async def test_what_does_not_pass_fails_with_the_reason_and_leaves_no_file(
     assert done.results["file"] is None
 
 
+SAMPLES = "/users?$top=999&$select=id,createdDateTime&"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "status": 503},
+        {"kind": "throttle", "retry_after": 5},
+        {"kind": "status", "status": 403},
+        {"kind": "wrong_type", "property": "createdDateTime"},
+        {"kind": "foreign_link"},
+        {"kind": "reset"},
+        {"kind": "hang"},
+    ],
+    ids=lambda fault: f"{fault['kind']} {fault.get('status', '')}",
+)
+async def test_a_sample_that_does_not_come_costs_nothing_but_more_counts(
+    connected: Connect, fault: dict[str, Any]
+) -> None:
+    tenant = Tenant(users=6_000)
+    done = await export_with(connected, tenant, {**fault, "match": SAMPLES, "rate": 1.0})
+    assert tenant.faults.applied[fault["kind"]] >= 7
+    check_results(done.results, "Completed")
+    check_complete(done.csv, tenant)
+    assert done.results["counts"]["retries"] == 0
+
+
+@pytest.mark.long
+async def test_a_sample_is_not_waited_for(connected: Connect) -> None:
+    tenant = Tenant(users=6_000)
+    tenant.faults.add("hang", match=SAMPLES, rate=1.0)
+    async with connected(tenant, timeout=600) as edges, asyncio.timeout(100):
+        done = await run_export(edges)
+    check_complete(done.csv, tenant)
+
+
 async def test_a_token_never_goes_to_another_host(connected: Connect) -> None:
     tenant = Tenant(users=9000)
     async with connected(tenant, EXPORT_RANGE_USERS="2500") as edges:
