@@ -19,6 +19,7 @@ from collections import Counter
 from dataclasses import replace
 
 from shared.ranges.counting import Answers, Sample, Times, closed, count_of
+from shared.ranges.merging import FIRST_SECOND
 from shared.ranges.ranges import Range
 
 GROUP = 24
@@ -95,22 +96,25 @@ def cut(range_: Range, times: Times, size: int, pieces: int, margin: float = 0) 
     ranges = count_of(range_) / max(size, 1)
     if ranges * pieces <= 1 or len(inside) < ENOUGH * ranges:
         return [range_]
-    step, users = len(inside) / (ranges * pieces), 0
-    cuts: list[int] = []
+    step, users, each = len(inside) / (ranges * pieces), 0, count_of(range_) / len(inside)
+    borders: list[int] = [FIRST_SECOND if low is None else low]
     shares: list[int] = []
     for second, many in sorted(Counter(inside).items()):
-        if users + many > step and (users or many > step) and second != low and second not in cuts[-1:]:
-            cuts.append(second)
+        # A range asks for the second at its upper border too, and drops the users. So many users are in no such second,
+        # but in the one above it; where they get a range of their own, `merge` lowers the border.
+        border = second if many * each > size else second - 1
+        if users + many > step and (users or many > step) and border > borders[-1]:
+            borders.append(border)
             shares.append(users)
             users = 0
         users += many
         if users >= step and (high is None or second + 1 < high):
-            cuts.append(second + 1)
+            borders.append(second + 1)
             shares.append(users)
             users = 0
     shares.append(users)
-    each = count_of(range_) / len(inside) * (1 + margin / math.sqrt(len(inside) / ranges))
+    each *= 1 + margin / math.sqrt(len(inside) / ranges)
     return [
         replace(range_, low=low, high=high, expected=round(each * share))
-        for (low, high), share in zip(itertools.pairwise([low, *cuts, high]), shares, strict=True)
+        for (low, high), share in zip(itertools.pairwise([low, *borders[1:], high]), shares, strict=True)
     ]

@@ -190,6 +190,20 @@ def test_a_script_that_created_a_seventh_of_100_000_users_costs_no_other_round_t
     assert max(big.kept(part) for part in done.ranges) <= 4 * 999
 
 
+def test_a_second_with_many_users_is_read_once() -> None:
+    """A range asks for the second at its border too, so a border there would read its users in vain."""
+    chance = random.Random(1)
+    seconds = [NOW - chance.randrange(4_000 * DAY) for _ in range(20)]
+    times = [second for second in seconds for _ in range(2_000)] + growing(160_000)
+    big = tenant(times, human(200_000))
+    done = drive(planned(range_size(big.total, most=40_000, parallel=40)), big.asked, big.scrambled)
+
+    assert done.ranges is not None
+    assert done.levels == 1
+    assert max(big.asked(part) for part in done.ranges) <= 7 * 999
+    assert sum(big.asked(part) for part in done.ranges) <= 1.02 * big.total
+
+
 @pytest.mark.parametrize("seconds", [30, 600, 3600, 86_400])
 def test_where_graph_sends_the_oldest_first_it_costs_one_more(seconds: int) -> None:
     big = scripted(seconds)
