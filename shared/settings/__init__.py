@@ -80,7 +80,7 @@ class Settings:
             graph_endpoint=read("GRAPH_ENDPOINT", "https://graph.microsoft.com", checks.graph_endpoint),
             storage=checks.storage(env, problems),
             container=read("EXPORT_CONTAINER", "exports", checks.container),
-            range_users=read("EXPORT_RANGE_USERS", "40000", checks.whole_number(1, 10_000_000)),
+            range_users=read("EXPORT_RANGE_USERS", "10000", checks.whole_number(1, 10_000_000)),
             parallel=read("EXPORT_PARALLEL", "40", checks.whole_number(1, 500)),
             sas_minutes=read("EXPORT_SAS_MINUTES", "60", checks.whole_number(1, MAX_SAS_MINUTES)),
             default_columns=read("EXPORT_DEFAULT_COLUMNS", "documented", checks.column_set),
