@@ -20,7 +20,7 @@ BEGIN, END = "<!-- model: begin -->", "<!-- model: end -->"
 
 USERS = (10_000, 100_000, 500_000, 1_000_000, 5_000_000, 10_000_000)
 PAGE_SECONDS = (0.5, 1.5, 3.0)
-RANGE_USERS, LANES, ACTIVITIES = 40_000, 40, 48
+RANGE_USERS, LANES, ACTIVITIES = 10_000, 40, 48
 """The defaults: EXPORT_RANGE_USERS, EXPORT_PARALLEL, and maxConcurrentActivityFunctions of host.json."""
 GIGABYTES = 2
 """Memory of an instance, which has one core then."""
