@@ -15,7 +15,17 @@ from shared.export.context import read_plan
 from shared.graph import batches, pages
 from shared.storage import blobs
 from shared.storage.names import results_name
-from tests.integration.runner import PAGES_OF_RANGES, Connect, Context, Export, Json, before_pages, run_export, watch
+from tests.integration.runner import (
+    PAGES_OF_RANGES,
+    SAMPLES,
+    Connect,
+    Context,
+    Export,
+    Json,
+    before_pages,
+    run_export,
+    watch,
+)
 from tests.integration.truth import check_complete, check_results, ids_of
 
 PAGE_TOKEN_ERRORS = (
@@ -81,7 +91,9 @@ async def test_results_say_how_often_graph_throttled_and_how_quick_the_export_wa
     connected: Connect,
 ) -> None:
     tenant = Tenant(users=4000)
-    done = await export_with(connected, tenant, {"kind": "throttle", "match": "/users?", "times": 7, "retry_after": 1})
+    done = await export_with(
+        connected, tenant, {"kind": "throttle", "match": PAGES_OF_RANGES, "times": 7, "retry_after": 1}
+    )
     rate, counts = done.results["rate"], done.results["counts"]
     assert rate["throttled"] == 7 <= counts["retries"]
     assert rate["usersPerSecond"] / 4000 == pytest.approx(rate["requestsPerSecond"] / counts["requests"], rel=0.02)
@@ -221,9 +233,6 @@ async def test_what_does_not_pass_fails_with_the_reason_and_leaves_no_file(
     assert len(done.results["errors"][-1]["reason"]) > 20
     assert done.csv is None
     assert done.results["file"] is None
-
-
-SAMPLES = "/users?$top=999&$select=id,createdDateTime&"
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_the_defaults_are_those_of_the_readme() -> None:
         graph_endpoint="https://graph.microsoft.com",
         storage="AccountName=a;AccountKey=b",
         container="exports",
-        range_users=40_000,
+        range_users=10_000,
         parallel=40,
         sas_minutes=60,
         default_columns="documented",
