@@ -100,8 +100,8 @@ def cut(range_: Range, times: Times, size: int, pieces: int, margin: float = 0) 
     borders: list[int] = [FIRST_SECOND if low is None else low]
     shares: list[int] = []
     for second, many in sorted(Counter(inside).items()):
-        # A range asks for the second at its upper border too, and drops the users. So many users are in no such second,
-        # but in the one above it; where they get a range of their own, `merge` lowers the border.
+        # A range asks for the second at its upper border too, and drops its users. So the border below a second with
+        # many users is a second lower. Where these get a range of their own, `merge` lowers it.
         border = second if many * each > size else second - 1
         if users + many > step and (users or many > step) and border > borders[-1]:
             borders.append(border)
