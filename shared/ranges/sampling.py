@@ -89,20 +89,20 @@ def usable(times: Times, *, whole: bool) -> Times | None:
 def cut(range_: Range, times: Times, size: int, pieces: int, margin: float = 0) -> list[Range]:
     """Cuts the range by ordered times into so many pieces for each `size` users, if there are enough times.
 
-    A second that has more users becomes a piece by itself. `margin`: standard deviations of a range to add to the
-    counts.
+    A second that has more users becomes a piece, with the second below it. `margin`: standard deviations of a range to
+    add to the counts.
     """
     low, high, inside = range_.low, range_.high, _inside(range_, times)
     ranges = count_of(range_) / max(size, 1)
     if ranges * pieces <= 1 or len(inside) < ENOUGH * ranges:
         return [range_]
-    step, users, each = len(inside) / (ranges * pieces), 0, count_of(range_) / len(inside)
+    step, users, per_time = len(inside) / (ranges * pieces), 0, count_of(range_) / len(inside)
     borders: list[int] = [FIRST_SECOND if low is None else low]
     shares: list[int] = []
     for second, many in sorted(Counter(inside).items()):
         # A range asks for the second at its upper border too, and drops its users. So the border below a second with
         # many users is a second lower. Where these get a range of their own, `merge` lowers it.
-        border = second if many * each > size else second - 1
+        border = second if many * per_time > size else second - 1
         if users + many > step and (users or many > step) and border > borders[-1]:
             borders.append(border)
             shares.append(users)
@@ -113,8 +113,8 @@ def cut(range_: Range, times: Times, size: int, pieces: int, margin: float = 0) 
             shares.append(users)
             users = 0
     shares.append(users)
-    each *= 1 + margin / math.sqrt(len(inside) / ranges)
+    per_time *= 1 + margin / math.sqrt(len(inside) / ranges)
     return [
-        replace(range_, low=low, high=high, expected=round(each * share))
+        replace(range_, low=low, high=high, expected=round(per_time * share))
         for (low, high), share in zip(itertools.pairwise([low, *borders[1:], high]), shares, strict=True)
     ]
