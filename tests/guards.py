@@ -260,8 +260,8 @@ GUARDS = (
     Guard(
         "a cell is no formula",
         "shared/files/csv_rows.py",
-        '"\'" + cell if cell and',
-        "cell if cell and",
+        'cells[place] = "\'" + cells[place]',
+        "cells[place] = cells[place]",
         f"{UNIT}test_csv_rows.py",
     ),
     Guard(

@@ -35,11 +35,11 @@ class Edges:
     settings: Settings
     clock: Callable[[], float] = time.monotonic
     kept: "WeakValueDictionary[str, Any]" = field(default_factory=WeakValueDictionary)
-    """Shared by the activities of a process while one of them uses it, such as an export's registration report."""
+    """Shared by the activities of a process while one of them uses it, such as an export's plan."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
-class Record(msgspec.Struct, rename="camel", omit_defaults=True):
+class Record(msgspec.Struct, rename="camel", omit_defaults=True, weakref=True):
     """The request, and who has sent it: `{id}/request.json`. Selected users are in a list of their own."""
 
     id: str
@@ -100,7 +100,7 @@ class Record(msgspec.Struct, rename="camel", omit_defaults=True):
         return file_name(self.id, self.file())
 
 
-class Plan(msgspec.Struct, rename="camel"):
+class Plan(msgspec.Struct, rename="camel", weakref=True):
     """What `plan` has decided and every lane needs: `work/{id}/plan.json`. It exists as long as the export goes on."""
 
     ranges: list[Json]

@@ -1,12 +1,13 @@
 """One execution of an activity that reads for about two minutes: how long it goes on, and what it has written."""
 
+import asyncio
 import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.export.context import Edges, Plan, Record, cancel_requested
+from shared.export.context import Edges, Plan, Record, cancel_requested, read_plan, read_record
 from shared.storage import blobs
-from shared.storage.names import plan_name
+from shared.storage.names import plan_name, record_name
 
 SEGMENT_SECONDS = 120.0
 """After about this time an activity ends and another one goes on, so that none reaches the time-out of Functions."""
@@ -28,6 +29,23 @@ class Execution:
     looked: float
     id: str = field(default_factory=lambda: secrets.token_hex(6))
     written: list[str] = field(default_factory=list)
+
+
+async def load(edges: Edges, export_id: str) -> tuple[Record, Plan | None]:
+    """The request and the plan, read once for all lanes of the export that this process reads at the same time.
+
+    No plan: the export has ended. Where other lanes run, the plan may be one that no longer exists: see `is_wanted`.
+    """
+    of_record, of_plan = record_name(export_id), plan_name(export_id)
+    async with edges.lock:
+        record, plan = edges.kept.get(of_record), edges.kept.get(of_plan)
+        if record is None or plan is None:
+            record, plan = await asyncio.gather(
+                read_record(edges.storage, export_id), read_plan(edges.storage, export_id)
+            )
+            if plan is not None:
+                edges.kept[of_record], edges.kept[of_plan] = record, plan
+        return record, plan
 
 
 @dataclass(slots=True)

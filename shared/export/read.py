@@ -8,7 +8,6 @@ exception. A failure that may pass (Graph or the storage still fails after all r
 asks for the same ranges again later.
 """
 
-import asyncio
 import functools
 from collections.abc import AsyncIterator
 
@@ -16,9 +15,9 @@ import msgspec
 
 from shared.errors import ChainBroken, ExportError, Transient
 from shared.export import clean, selection
-from shared.export.context import Edges, Record, read_plan, read_record
+from shared.export.context import Edges, Record
 from shared.export.counts import DEPARTED, ODD, PURGED
-from shared.export.execution import MAX_RESTARTS, SEGMENT_SECONDS, Execution, check_wanted, has_time, is_wanted
+from shared.export.execution import MAX_RESTARTS, SEGMENT_SECONDS, Execution, check_wanted, has_time, is_wanted, load
 from shared.export.messages import (
     Exported,
     ExportTask,
@@ -33,9 +32,8 @@ from shared.files import deflate
 from shared.files.columns import Column
 from shared.graph import pages
 from shared.graph.users import User, is_purged
-from shared.ranges import keys
+from shared.ranges import keys, ranges
 from shared.ranges.keys import key_of
-from shared.ranges.ranges import keeps
 from shared.storage import blobs
 from shared.storage.names import (
     members_name,
@@ -45,7 +43,7 @@ from shared.storage.names import (
 
 async def export(edges: Edges, task: ExportTask) -> Exported:
     """Reads the ranges of a lane, for about two minutes."""
-    record, plan = await asyncio.gather(read_record(edges.storage, task.id), read_plan(edges.storage, task.id))
+    record, plan = await load(edges, task.id)
     if plan is None:
         # An execution of this activity that was killed may have staged something.
         return await _leave(edges, record, [])
@@ -119,7 +117,7 @@ async def _add(run: Execution, reading: Reading, step: Step) -> str | None:
     # The step gives its users away, or they would stay in memory while all ranges of the process stage a block.
     users, step.users = step.users, []
     users, purged = _without_purged(users, reading.seen) if reading.sign_ins else (users, 0)
-    kept, failed, link = [user for user in users if keeps(reading.range, user)], step.errors, step.next
+    kept, failed, link = ranges.kept(reading.range, users), step.errors, step.next
     others = len(users) - len(kept)
     kept, passed = _members_of(reading, kept)
     if reading.enrichers:

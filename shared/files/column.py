@@ -6,7 +6,7 @@ joined by `; `, a flag is True or False, and null is nothing.
 
 import operator
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -51,12 +51,13 @@ class Column:
     """The application permission that it needs in addition to User.Read.All."""
 
 
-def joined(values: Iterable[str | None] | None) -> Cell:
+def joined(values: Sequence[str | None] | None) -> Cell:
     """Several values in one cell."""
     if not values:
         return None
-    texts = [value for value in values if value]
-    return "; ".join(texts if len(texts) < 2 else sorted(texts)) or None
+    if len(values) == 1:
+        return values[0] or None
+    return "; ".join(sorted(filter(None, values))) or None
 
 
 BOOLEANS = {True: "True", False: "False", None: None}

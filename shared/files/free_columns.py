@@ -60,5 +60,5 @@ def as_cell(value: Any) -> Cell:
     if isinstance(value, str):
         return value
     if isinstance(value, list):
-        return joined(as_cell(each) for each in value)
+        return joined([as_cell(each) for each in value])
     return msgspec.json.encode(value).decode()

@@ -88,7 +88,7 @@ def connect(
     """Opens nothing yet; connections and tokens are made when they are needed. `endpoint`: https://graph.microsoft.com."""
     from kiota_abstractions.authentication import BaseBearerTokenAuthenticationProvider
     from kiota_authentication_azure.azure_identity_access_token_provider import AzureIdentityAccessTokenProvider
-    from kiota_http.middleware import ParametersNameDecodingHandler, UserAgentHandler
+    from kiota_http.middleware import UserAgentHandler
     from msgraph import GraphRequestAdapter, GraphServiceClient
     from msgraph_core import GraphClientFactory
 
@@ -102,9 +102,7 @@ def connect(
     )
     transport = AiohttpTransport(timeout)
     http = httpx.AsyncClient(transport=transport, headers=ACCEPT)
-    http = GraphClientFactory.create_with_custom_middleware(
-        [ParametersNameDecodingHandler(), UserAgentHandler()], client=http
-    )
+    http = GraphClientFactory.create_with_custom_middleware([UserAgentHandler()], client=http)
     adapter = GraphRequestAdapter(BaseBearerTokenAuthenticationProvider(tokens), http)
     adapter.base_url = root
     pace, methods_pace = (Pace(sleep=retries.sleep or asyncio.sleep) for _ in range(2))

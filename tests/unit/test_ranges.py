@@ -1,6 +1,8 @@
 """What a range asks Graph for, and which users it keeps."""
 
 import json
+import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -11,7 +13,7 @@ from shared.errors import ChainBroken, ExportError
 from shared.graph import odata
 from shared.graph.odata import encoded
 from shared.graph.users import User
-from shared.ranges.ranges import Range, from_dict, keeps, literal, question
+from shared.ranges.ranges import Range, from_dict, keeps, kept, literal, question
 
 LOW, HIGH = 1_600_000_000, 1_600_003_600
 HOUR = Range(kind="time", low=LOW, high=HIGH)
@@ -134,6 +136,29 @@ def test_a_user_with_another_beginning_can_be_a_rename_so_the_range_is_read_agai
 def test_a_created_date_time_that_is_no_time_is_an_error_with_a_reason() -> None:
     with pytest.raises(ExportError, match="UnreadableAnswer"):
         keeps(HOUR, user("yesterday"))
+
+
+near = st.builds(
+    lambda border, seconds, form: datetime.fromtimestamp(border + seconds, UTC).strftime(form),
+    st.sampled_from([LOW, HIGH]),
+    st.integers(-2, 2),
+    st.sampled_from(["%Y-%m-%dT%H:%M:%SZ"] * 3 + ["%Y-%m-%dT%H:%M:%S.5Z", "%Y-%m-%dT%H:%M:%S+00:00"]),
+)
+
+
+@given(
+    st.sampled_from([replace(HOUR, low=low, high=high) for low in (None, LOW) for high in (None, HIGH)]),
+    st.lists(near | st.sampled_from([None, "", "yesterday"]), max_size=4),
+)
+def test_of_a_page_a_range_keeps_whom_it_keeps_one_by_one(part: Range, times: list[str | None]) -> None:
+    users = [user(created) for created in times]
+    try:
+        expected = [each for each in users if keeps(part, each)]
+    except ExportError as problem:
+        with pytest.raises(type(problem), match=re.escape(str(problem))):
+            kept(part, users)
+    else:
+        assert kept(part, users) == expected
 
 
 @pytest.mark.parametrize("kind", ["all", "users"])
