@@ -34,17 +34,17 @@ class Execution:
 async def load(edges: Edges, export_id: str) -> tuple[Record, Plan | None]:
     """The request and the plan, read once for all lanes of the export that this process reads at the same time.
 
-    No plan: the export has ended. Where other lanes run, the plan may be one that no longer exists: see `is_wanted`.
+    No plan: the export has ended. The plan that other lanes have may no longer exist either: see `is_wanted`.
     """
     of_record, of_plan = record_name(export_id), plan_name(export_id)
     async with edges.lock:
-        record, plan = edges.kept.get(of_record), edges.kept.get(of_plan)
-        if record is None or plan is None:
-            record, plan = await asyncio.gather(
-                read_record(edges.storage, export_id), read_plan(edges.storage, export_id)
-            )
-            if plan is not None:
-                edges.kept[of_record], edges.kept[of_plan] = record, plan
+        known: Record | None = edges.kept.get(of_record)
+        followed: Plan | None = edges.kept.get(of_plan)
+        if known and followed:
+            return known, followed
+        record, plan = await asyncio.gather(read_record(edges.storage, export_id), read_plan(edges.storage, export_id))
+        if plan:
+            edges.kept[of_record], edges.kept[of_plan] = record, plan
         return record, plan
 
 

@@ -7,10 +7,10 @@ the order of the file's columns. It raises Broken when this is another file, or 
 import csv
 import io
 import sys
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
+from isal import isal_zlib
 
 from shared.files import workbook_rows
 from shared.files.csv_rows import BOM, without_guard
@@ -53,7 +53,7 @@ def csv_reader(columns: Sequence[str], separator: str, excel: bool, compressed: 
         _check(rows, len(columns))
         yield [_plain(row, separator) for row in rows] if excel and rows else rows
 
-    return _inflating(read, zlib.MAX_WBITS + 16) if compressed else read
+    return _inflating(read, isal_zlib.MAX_WBITS + 16) if compressed else read
 
 
 def jsonl_reader(columns: Sequence[str], compressed: bool) -> Reader:
@@ -75,7 +75,7 @@ def jsonl_reader(columns: Sequence[str], compressed: bool) -> Reader:
             raise Broken("its last line is cut off")
         yield rows
 
-    return _inflating(read, zlib.MAX_WBITS + 16) if compressed else read
+    return _inflating(read, isal_zlib.MAX_WBITS + 16) if compressed else read
 
 
 def sheet_reader(columns: Sequence[str]) -> Reader:
@@ -100,12 +100,12 @@ def sheet_reader(columns: Sequence[str]) -> Reader:
         _check(rows, len(columns))
         yield rows
 
-    return _inflating(read, -zlib.MAX_WBITS)
+    return _inflating(read, -isal_zlib.MAX_WBITS)
 
 
 def _inflating(read: Reader, wbits: int) -> Reader:
     """A reader of deflated bytes."""
-    inflate = zlib.decompressobj(wbits)
+    inflate = isal_zlib.decompressobj(wbits)
 
     def inflated(data: bytes, last: bool) -> Iterator[Rows]:
         try:
@@ -115,7 +115,7 @@ def _inflating(read: Reader, wbits: int) -> Reader:
                 if not data and len(plain) < MOST_INFLATED:
                     break
                 yield from read(plain, False)
-        except zlib.error:
+        except isal_zlib.error:  # type: ignore[misc]  # its stub is wrong: this is a class
             raise Broken("its compressed bytes can't be read") from None
         if inflate.unused_data or (last and not inflate.eof):
             raise Broken("it is cut off, or something else follows")

@@ -5,11 +5,11 @@ decompresses without a limit: 600 KB of gzip can become 600 MB of text. Here the
 """
 
 import asyncio
-import zlib
 from contextlib import AsyncExitStack
 
 import aiohttp
 import httpx
+from isal import isal_zlib
 from yarl import URL
 
 from shared.errors import GraphError
@@ -82,10 +82,10 @@ async def _read(answer: aiohttp.ClientResponse, large: asyncio.Lock) -> httpx.Re
 
 
 def _unpacked(answer: aiohttp.ClientResponse, content: bytes) -> bytes:
-    decoder = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    decoder = isal_zlib.decompressobj(isal_zlib.MAX_WBITS | 16)
     try:
         text = decoder.decompress(content, MOST + 1)
-    except zlib.error as problem:
+    except isal_zlib.error as problem:  # type: ignore[misc]  # its stub is wrong: this is a class
         raise aiohttp.ClientPayloadError(f"The gzip can't be read: {problem}") from None
     if len(text) > MOST:
         del text

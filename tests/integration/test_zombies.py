@@ -1,15 +1,16 @@
 """Executions that outlive their export, and blocks that the storage has lost."""
 
+import asyncio
 from typing import Any
 
 from azure.storage.blob import BlobServiceClient
 
 from local.azurite import Azurite
 from local.tenant import Tenant
-from shared.export import activities
+from shared.export import activities, execution
 from shared.export.context import read_record
 from shared.storage import blobs
-from shared.storage.names import results_name, work_name
+from shared.storage.names import plan_name, results_name, work_name
 from tests.integration.runner import Connect, before_pages, run_export, watch
 from tests.integration.truth import check_results
 
@@ -45,6 +46,37 @@ async def test_a_range_that_is_read_beyond_the_end_of_its_export_leaves_nothing(
         late = await activities.run(edges, "export", {"id": done.id, "segment": 0, "ranges": [0, 1]})
         assert late["failed"]["code"] == "StateLost"
         assert await names(edges, work_name(done.id, "")) == []
+
+
+async def test_a_range_that_begins_after_the_end_with_the_plan_of_one_that_still_runs_leaves_nothing(
+    connected: Connect,
+) -> None:
+    tenant = Tenant(users=3000)
+    async with connected(tenant, EXPORT_RANGE_USERS="1500") as edges:
+        done = await run_export(edges)
+        await blobs.delete(edges.storage, results_name(done.id))
+        assert "lanes" in await activities.run(edges, "plan", {"id": done.id})
+        # As a lane that still runs has it.
+        running = await execution.load(edges, done.id)
+        await blobs.delete(edges.storage, plan_name(done.id))
+
+        late = await activities.run(edges, "export", {"id": done.id, "segment": 0, "ranges": [0, 1]})
+        assert running[1]
+        assert late["failed"]["code"] == "StateLost"
+        assert await names(edges, work_name(done.id, "")) == []
+
+
+async def test_lanes_that_run_at_once_share_the_plan_and_later_ones_see_that_it_is_gone(connected: Connect) -> None:
+    async with connected(Tenant(users=300)) as edges:
+        done = await run_export(edges)
+        await blobs.delete(edges.storage, results_name(done.id))
+        await activities.run(edges, "plan", {"id": done.id})
+
+        first, second = await asyncio.gather(execution.load(edges, done.id), execution.load(edges, done.id))
+        assert first[1] is second[1] is not None
+        await blobs.delete(edges.storage, plan_name(done.id))
+        del first, second
+        assert (await execution.load(edges, done.id))[1] is None
 
 
 async def test_a_block_that_the_storage_has_lost_fails_the_export(connected: Connect) -> None:
