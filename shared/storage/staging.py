@@ -28,7 +28,7 @@ async def stage(storage: Storage, name: str, block: str, data: bytes) -> None:
     The storage refuses a block whose bytes have changed on the way (Content-MD5).
     """
     await storage.container.get_blob_client(name).stage_block(
-        block_id(block), data, length=len(data), validate_content=True
+        block_id(block), data, length=len(data), validate_content="md5"
     )
 
 
