@@ -59,7 +59,7 @@ def run(effort: Effort, step: Step) -> Section:
         return [name, shown(each, "µs"), times(cpu.median / least)]
 
     targets = [
-        Target(f"CPU for a user, {name}", "at most 2x", times(cpu.median / least), cpu.median <= 2 * least)
+        Target(f"CPU for a user, {name}", "at most 1.6x", times(cpu.median / least), cpu.median <= 1.6 * least)
         for name, cpu in list(found.items())[:2]
     ]
     return Section(
