@@ -55,6 +55,20 @@ GUARDS = (
         f"{WHOLE}test_exports.py::test_the_same_activity_twice_at_once_leaves_no_row_twice",
     ),
     Guard(
+        "a page is new as a whole only when each of its users is",
+        "shared/ranges/keys.py",
+        "if len({*keys}) == len(keys) and seen.isdisjoint(keys):",
+        "if True:",
+        f"{UNIT}test_keys.py",
+    ),
+    Guard(
+        "a page belongs to its range as a whole only when all of its times are within",
+        "shared/ranges/ranges.py",
+        'if {time[_TIME:] for time in times} != {"Z"}:',
+        "if not times:",
+        f"{UNIT}test_ranges.py",
+    ),
+    Guard(
         "a user who is sent twice is kept once",
         "shared/ranges/keys.py",
         "return len(seen) > before",

@@ -36,7 +36,12 @@ class Edges:
     clock: Callable[[], float] = time.monotonic
     kept: "WeakValueDictionary[str, Any]" = field(default_factory=WeakValueDictionary)
     """Shared by the activities of a process while one of them uses it, such as an export's plan."""
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+def lock_of(edges: Edges, export_id: str) -> asyncio.Lock:
+    """Held while the process loads what the activities of this export share. Other exports do not wait for it."""
+    lock: asyncio.Lock = edges.kept.setdefault(f"lock of {export_id}", asyncio.Lock())
+    return lock
 
 
 class Record(msgspec.Struct, rename="camel", omit_defaults=True, weakref=True):

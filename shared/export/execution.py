@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.export.context import Edges, Plan, Record, cancel_requested, read_plan, read_record
+from shared.export.context import Edges, Plan, Record, cancel_requested, lock_of, read_plan, read_record
 from shared.storage import blobs
 from shared.storage.names import plan_name, record_name
 
@@ -37,7 +37,7 @@ async def load(edges: Edges, export_id: str) -> tuple[Record, Plan | None]:
     No plan: the export has ended. The plan that other lanes have may no longer exist either: see `is_wanted`.
     """
     of_record, of_plan = record_name(export_id), plan_name(export_id)
-    async with edges.lock:
+    async with lock_of(edges, export_id):
         known: Record | None = edges.kept.get(of_record)
         followed: Plan | None = edges.kept.get(of_plan)
         if known and followed:

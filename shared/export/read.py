@@ -9,6 +9,7 @@ asks for the same ranges again later.
 """
 
 import functools
+import itertools
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -123,7 +124,8 @@ async def _add(run: Execution, reading: Reading, step: Step) -> str | None:
     if reading.enrichers:
         kept, errors, cut_short = await _enrich(run, reading, kept)
         failed, link = [*failed, *errors], step.here if cut_short else step.next
-    fresh = [user for user in kept if keys.fresh(reading.seen, key_of(user.id))]
+    are_fresh = keys.all_fresh(reading.seen, [key_of(user.id) for user in kept])
+    fresh = [*itertools.compress(kept, are_fresh)]
     if reading.listed is not None:
         reading.listed += b"".join(key_of(user.id) for user in fresh)
     _add_rows(reading, fresh)

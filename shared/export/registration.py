@@ -12,7 +12,7 @@ import msgspec
 
 from shared.errors import ChainBroken, ExportError, Transient
 from shared.export import members
-from shared.export.context import Edges, failure_of, how_ended, read_plan, read_record
+from shared.export.context import Edges, failure_of, how_ended, lock_of, read_plan, read_record
 from shared.export.execution import MAX_RESTARTS, is_cancelled, is_late, watch
 from shared.export.messages import Json, Reported, ReportTask
 from shared.files.columns import REGISTRATION, columns_of
@@ -68,7 +68,7 @@ class Report:
 
 async def load(edges: Edges, export_id: str) -> Report | None:
     """The report of an export; None when it could not be read."""
-    async with edges.lock:
+    async with lock_of(edges, export_id):
         kept: Report | None = edges.kept.get(export_id)
         if kept is not None:
             return kept

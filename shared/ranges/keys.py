@@ -28,3 +28,11 @@ def fresh(seen: set[bytes], key: bytes) -> bool:
     before = len(seen)
     seen.add(key)
     return len(seen) > before
+
+
+def all_fresh(seen: set[bytes], keys: list[bytes]) -> list[bool]:
+    """The same for each of these keys."""
+    if len({*keys}) == len(keys) and seen.isdisjoint(keys):  # So it is on nearly every page.
+        seen.update(keys)
+        return [True] * len(keys)
+    return [fresh(seen, key) for key in keys]

@@ -8,7 +8,7 @@ from azure.storage.blob import BlobServiceClient
 from local.azurite import Azurite
 from local.tenant import Tenant
 from shared.export import activities, execution
-from shared.export.context import read_record
+from shared.export.context import lock_of, read_record
 from shared.storage import blobs
 from shared.storage.names import plan_name, results_name, work_name
 from tests.integration.runner import Connect, before_pages, run_export, watch
@@ -77,6 +77,14 @@ async def test_lanes_that_run_at_once_share_the_plan_and_later_ones_see_that_it_
         await blobs.delete(edges.storage, plan_name(done.id))
         del first, second
         assert (await execution.load(edges, done.id))[1] is None
+
+
+async def test_an_export_that_waits_for_its_plan_keeps_no_other_waiting(connected: Connect) -> None:
+    async with connected(Tenant(users=300)) as edges:
+        done = await run_export(edges)
+        async with lock_of(edges, "another"):
+            record, _ = await asyncio.wait_for(execution.load(edges, done.id), 10)
+        assert record.id == done.id
 
 
 async def test_a_block_that_the_storage_has_lost_fails_the_export(connected: Connect) -> None:
