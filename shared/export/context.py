@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -25,6 +25,8 @@ from shared.storage.names import cancelled_name, file_name, plan_name, progress_
 EXPORT, COMPARISON = "export", "comparison"
 """The types of operations."""
 
+Shared = TypeVar("Shared")
+
 
 @dataclass(frozen=True, slots=True)
 class Edges:
@@ -38,10 +40,20 @@ class Edges:
     """Shared by the activities of a process while one of them uses it, such as an export's plan."""
 
 
-def lock_of(edges: Edges, export_id: str) -> asyncio.Lock:
-    """Held while the process loads what the activities of this export share. Other exports do not wait for it."""
-    lock: asyncio.Lock = edges.kept.setdefault(f"lock of {export_id}", asyncio.Lock())
-    return lock
+async def share(edges: Edges, name: str, load: Callable[[], Awaitable[Shared]]) -> Shared:
+    """What `load` gives, loaded once for all activities of the process that use it at the same time; not when None.
+
+    A lock for each name: what one export waits for must not keep the others waiting.
+    """
+    lock: asyncio.Lock = edges.kept.setdefault(f"lock of {name}", asyncio.Lock())
+    async with lock:
+        found: Shared | None = edges.kept.get(name)
+        if found is not None:
+            return found
+        loaded = await load()
+        if loaded is not None:
+            edges.kept[name] = loaded
+        return loaded
 
 
 class Record(msgspec.Struct, rename="camel", omit_defaults=True, weakref=True):

@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.export.context import Edges, Plan, Record, cancel_requested, lock_of, read_plan, read_record
+from shared.export.context import Edges, Plan, Record, cancel_requested, read_plan, read_record, share
 from shared.storage import blobs
 from shared.storage.names import plan_name, record_name
 
@@ -36,16 +36,10 @@ async def load(edges: Edges, export_id: str) -> tuple[Record, Plan | None]:
 
     No plan: the export has ended. The plan that other lanes have may no longer exist either: see `is_wanted`.
     """
-    of_record, of_plan = record_name(export_id), plan_name(export_id)
-    async with lock_of(edges, export_id):
-        known: Record | None = edges.kept.get(of_record)
-        followed: Plan | None = edges.kept.get(of_plan)
-        if known and followed:
-            return known, followed
-        record, plan = await asyncio.gather(read_record(edges.storage, export_id), read_plan(edges.storage, export_id))
-        if plan:
-            edges.kept[of_record], edges.kept[of_plan] = record, plan
-        return record, plan
+    return await asyncio.gather(
+        share(edges, record_name(export_id), lambda: read_record(edges.storage, export_id)),
+        share(edges, plan_name(export_id), lambda: read_plan(edges.storage, export_id)),
+    )
 
 
 @dataclass(slots=True)

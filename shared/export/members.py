@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import msgspec
 
 from shared.errors import ChainBroken, ExportError, GraphError, Transient
-from shared.export.context import Edges, Record, failure_of, lock_of, read_record
+from shared.export.context import Edges, Record, failure_of, read_record, share
 from shared.export.execution import MAX_RESTARTS, is_cancelled, is_late, watch
 from shared.export.messages import Reported, Staged
 from shared.files.columns import SIGN_IN
@@ -189,15 +189,14 @@ async def _read_state(edges: Edges, export_id: str, name: str) -> _State:
 
 async def load(edges: Edges, export_id: str) -> Members:
     """All members of an export, loaded once for all ranges that a process reads. Raises ExportError."""
-    async with lock_of(edges, export_id):
-        name = members_name(export_id)
-        kept: Members | None = edges.kept.get(name)
-        if kept is None:
-            data = await blobs.read(edges.storage, name)
-            if data is None:
-                raise ExportError("StateLost", "The list of the members can't be found.")
-            kept = edges.kept[name] = Members(data)
-        return kept
+    return await share(edges, members_name(export_id), lambda: _load(edges, export_id))
+
+
+async def _load(edges: Edges, export_id: str) -> Members:
+    data = await blobs.read(edges.storage, members_name(export_id))
+    if data is None:
+        raise ExportError("StateLost", "The list of the members can't be found.")
+    return Members(data)
 
 
 async def absent(edges: Edges, export_id: str, staged: list[Staged]) -> list[str]:

@@ -12,7 +12,7 @@ import msgspec
 
 from shared.errors import ChainBroken, ExportError, Transient
 from shared.export import members
-from shared.export.context import Edges, failure_of, how_ended, lock_of, read_plan, read_record
+from shared.export.context import Edges, failure_of, how_ended, read_plan, read_record, share
 from shared.export.execution import MAX_RESTARTS, is_cancelled, is_late, watch
 from shared.export.messages import Json, Reported, ReportTask
 from shared.files.columns import REGISTRATION, columns_of
@@ -67,24 +67,22 @@ class Report:
 
 
 async def load(edges: Edges, export_id: str) -> Report | None:
-    """The report of an export; None when it could not be read."""
-    async with lock_of(edges, export_id):
-        kept: Report | None = edges.kept.get(export_id)
-        if kept is not None:
-            return kept
-        data = await blobs.read(edges.storage, report_name(export_id))
-        if data is None:
-            return None
-        whole = msgspec.json.decode(data, type=_Answers)
-        partitions = [
-            await blobs.read(edges.storage, report_name(export_id, f"{whole.execution}-{partition:x}"))
-            for partition in range(PARTITIONS)
-        ]
-        if None in partitions:
-            raise ExportError("StateLost", "A partition of the registration report can't be found.")
-        report = Report(tuple(partition or b"" for partition in partitions), whole.answers)
-        edges.kept[export_id] = report
-        return report
+    """The report of an export, read once for all ranges that a process reads; None when it could not be read."""
+    return await share(edges, report_name(export_id), lambda: _load(edges, export_id))
+
+
+async def _load(edges: Edges, export_id: str) -> Report | None:
+    data = await blobs.read(edges.storage, report_name(export_id))
+    if data is None:
+        return None
+    whole = msgspec.json.decode(data, type=_Answers)
+    partitions = [
+        await blobs.read(edges.storage, report_name(export_id, f"{whole.execution}-{partition:x}"))
+        for partition in range(PARTITIONS)
+    ]
+    if None in partitions:
+        raise ExportError("StateLost", "A partition of the registration report can't be found.")
+    return Report(tuple(partition or b"" for partition in partitions), whole.answers)
 
 
 async def report(edges: Edges, task: ReportTask) -> Reported:

@@ -26,6 +26,7 @@ from shared.graph.users import User
 _SMALL_LETTERS = {ord(letter): letter.lower() for letter in string.ascii_uppercase}
 
 _TIME = len("2020-09-13T12:26:40")
+"""Characters of a time of Graph without its Z."""
 
 Kind = Literal["all", "time", "null", "users"]
 
